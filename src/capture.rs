@@ -1,0 +1,138 @@
+//! Keeps the body of a failed response, within bounds.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body::Body;
+use hyper::rt::Sleep;
+use pin_project_lite::pin_project;
+
+use crate::settings::Timer;
+
+/// Empty frames cost time but no bytes; more of them than this is no honest body.
+const MAX_EMPTY_FRAMES: u32 = 1024;
+
+pin_project! {
+    /// Reads a body to its end if it can, so that the connection below can be used again.
+    pub(crate) struct Capture<R> {
+        #[pin]
+        body: R,
+        kept: Kept,
+        empty_frames: u32,
+        sleep: Option<Pin<Box<dyn Sleep>>>,
+    }
+}
+
+pub(crate) struct Captured {
+    pub(crate) body: Bytes,
+    pub(crate) is_truncated: bool,
+}
+
+impl<R: Body> Capture<R> {
+    pub(crate) fn new(body: R) -> Self {
+        Self {
+            body,
+            kept: Kept::Nothing,
+            empty_frames: 0,
+            sleep: None,
+        }
+    }
+
+    /// Reads up to `limit` bytes. Should it have to wait, `timeout` says how long in all.
+    pub(crate) fn poll(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        limit: usize,
+        timer: &Timer,
+        timeout: impl Fn() -> Duration,
+    ) -> Poll<Captured> {
+        let mut this = self.project();
+        let is_truncated = loop {
+            if this.body.is_end_stream() {
+                break false;
+            }
+            let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
+                // No timer is made for a body that is already here.
+                if this.sleep.is_none() {
+                    *this.sleep = match timeout() {
+                        Duration::ZERO => break true,
+                        time => Some(timer.sleep(time)),
+                    };
+                }
+                match this.sleep.as_mut().map(|sleep| sleep.as_mut().poll(cx)) {
+                    Some(Poll::Pending) => return Poll::Pending,
+                    _ => break true,
+                }
+            };
+            let data = match frame {
+                None => break false,
+                Some(Err(_)) => break true,
+                Some(Ok(frame)) => frame.into_data().ok(),
+            };
+            match data {
+                Some(mut data) if data.has_remaining() => {
+                    let room = limit - this.kept.len();
+                    let more = data.remaining() > room;
+                    this.kept
+                        .push(data.copy_to_bytes(room.min(data.remaining())));
+                    if more {
+                        break true;
+                    }
+                }
+                _ => {
+                    *this.empty_frames += 1;
+                    if *this.empty_frames > MAX_EMPTY_FRAMES {
+                        break true;
+                    }
+                }
+            }
+        };
+        Poll::Ready(Captured {
+            body: this.kept.take(),
+            is_truncated,
+        })
+    }
+}
+
+/// The usual body is one chunk and is kept as it came. Several are copied together, because each
+/// may be a small view of a large buffer.
+enum Kept {
+    Nothing,
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl Kept {
+    fn len(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::One(chunk) => chunk.len(),
+            Self::Many(bytes) => bytes.len(),
+        }
+    }
+
+    fn push(&mut self, chunk: Bytes) {
+        match self {
+            Self::Nothing => *self = Self::One(chunk),
+            Self::One(first) => {
+                let mut bytes = BytesMut::with_capacity(2 * (first.len() + chunk.len()));
+                bytes.extend_from_slice(first);
+                bytes.extend_from_slice(&chunk);
+                *self = Self::Many(bytes);
+            }
+            Self::Many(bytes) => bytes.extend_from_slice(&chunk),
+        }
+    }
+
+    fn take(&mut self) -> Bytes {
+        match std::mem::replace(self, Self::Nothing) {
+            Self::Nothing => Bytes::new(),
+            Self::One(chunk) => chunk,
+            Self::Many(bytes) => bytes.freeze(),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Lets tower-http's `TraceLayer` and its relatives call a failure what this crate calls it.
+
+use std::{any::Any, fmt};
+
+use http::Response;
+use tower_http::classify::{ClassifiedResponse, ClassifyResponse, NeverClassifyEos};
+
+use crate::{
+    error::{BoxError, Error},
+    status::StatusKind,
+    status_error::StatusError,
+};
+
+/// Classifies responses as [`RevioStatus`](crate::RevioStatus) does: 400 and above are failures.
+///
+/// Put it into a `TraceLayer` below the layer to see every attempt, or above it to see every
+/// request; the failures are the same ones.
+///
+/// ```
+/// use revio_status::classify::StatusClassifier;
+/// use tower_http::classify::SharedClassifier;
+///
+/// let classifier = SharedClassifier::new(StatusClassifier::default());
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StatusClassifier {
+    _priv: (),
+}
+
+/// Why a response or an error is a failure.
+///
+/// `Display` prints the kind in snake case, or `no_answer`. It never prints an error's own text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureClass {
+    /// The API answered, and the answer was a failure.
+    Status(StatusKind),
+    /// No answer came.
+    NoAnswer,
+}
+
+impl ClassifyResponse for StatusClassifier {
+    type FailureClass = FailureClass;
+    type ClassifyEos = NeverClassifyEos<FailureClass>;
+
+    fn classify_response<B>(
+        self,
+        response: &Response<B>,
+    ) -> ClassifiedResponse<FailureClass, Self::ClassifyEos> {
+        let kind = StatusKind::of(response.status(), response.headers());
+        ClassifiedResponse::Ready(kind.map_or(Ok(()), |kind| Err(FailureClass::Status(kind))))
+    }
+
+    /// Above the layer a failed answer comes as an error, and is classified by its status still.
+    fn classify_error<E>(self, error: &E) -> FailureClass
+    where
+        E: fmt::Display + 'static,
+    {
+        let error: &dyn Any = error;
+        let found = error
+            .downcast_ref::<Error>()
+            .and_then(Error::status_error)
+            .or_else(|| error.downcast_ref::<StatusError>())
+            .or_else(|| StatusError::find(&**error.downcast_ref::<BoxError>()?));
+        found.map_or(FailureClass::NoAnswer, |error| {
+            FailureClass::Status(error.kind())
+        })
+    }
+}
+
+impl fmt::Display for FailureClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(kind) => kind.fmt(f),
+            Self::NoAnswer => f.pad("no_answer"),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The layer: what a user sets, and where.
+
+use std::{sync::Arc, time::Duration};
+
+use tower::Layer;
+
+use crate::{
+    budget::Budget,
+    policy::{NeverRetry, RetryPolicy, StandardPolicy},
+    service::RevioStatus,
+    settings::{Settings, Timer},
+};
+
+/// Turns failed statuses into typed errors and retries those that may be retried.
+///
+/// The defaults:
+///
+/// | setting | default |
+/// |---|---|
+/// | [`policy`](Self::policy) | [`StandardPolicy`]: 3 attempts; 503 and 504; `Retry-After` up to 30 s, plus jitter |
+/// | [`budget`](Self::budget) | [`Budget`]: 100 retries in reserve, one earned by ten requests |
+/// | [`deadline`](Self::deadline) | none |
+/// | [`capture_limit`](Self::capture_limit), [`capture_timeout`](Self::capture_timeout) | 64 KiB, 5 s |
+/// | [`replay_limit`](Self::replay_limit) | 64 KiB |
+///
+/// A clone is cheap and shares the budget.
+///
+/// ```no_run
+/// # #[cfg(feature = "tokio")]
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use bytes::Bytes;
+/// use http::Request;
+/// use http_body_util::Full;
+/// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+/// use revio_status::{Error, RevioStatusLayer, StatusKind};
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// let client = ServiceBuilder::new()
+///     .layer(RevioStatusLayer::new().deadline(Duration::from_secs(30)))
+///     .service(Client::builder(TokioExecutor::new()).build_http());
+///
+/// let request = Request::get("http://localhost:8080/v1/Customers/1001");
+/// match client.oneshot(request.body(Full::<Bytes>::default())?).await {
+///     Ok(response) => println!("{}", response.status()),
+///     Err(Error::Status(e)) if e.kind() == StatusKind::NotFound => println!("no such customer"),
+///     Err(e) => return Err(e.into()),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RevioStatusLayer<P = StandardPolicy>(Settings<P>);
+
+impl RevioStatusLayer {
+    /// A layer with the defaults, on tokio's clock.
+    ///
+    /// It must be used within a tokio runtime whose time driver is enabled; that is looked at
+    /// when the first delay begins, not here.
+    #[cfg(feature = "tokio")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    pub fn new() -> Self {
+        Self::with_timer(hyper_util::rt::TokioTimer::new())
+    }
+
+    /// A layer with the defaults, on any clock.
+    ///
+    /// The layer asks the timer for `now` and `sleep`. Both must tell the same time: override
+    /// [`now`](hyper::rt::Timer::now) where the timer does not follow the system's clock.
+    pub fn with_timer(timer: impl hyper::rt::Timer + Send + Sync + 'static) -> Self {
+        Self(Settings::new(StandardPolicy::default(), Timer::new(timer)))
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+impl Default for RevioStatusLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P> RevioStatusLayer<P> {
+    /// Sets who decides about retries. Default: [`StandardPolicy`].
+    pub fn policy<Q: RetryPolicy + Clone>(self, policy: Q) -> RevioStatusLayer<Q> {
+        RevioStatusLayer(self.0.with_policy(policy))
+    }
+
+    /// Sends every request once: typed errors without retries.
+    pub fn never_retry(self) -> RevioStatusLayer<NeverRetry> {
+        self.policy(NeverRetry)
+    }
+
+    /// Sets the allowance for retries. Default: [`Budget::default`], one for all clones of a layer.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.0.budget = Some(budget);
+        self
+    }
+
+    /// Lets every request be retried as often as the policy says, whatever the others do.
+    pub fn no_budget(mut self) -> Self {
+        self.0.budget = None;
+        self
+    }
+
+    /// Sets how long a request may go on being retried, counted from `call`. Default: no end.
+    ///
+    /// No wait begins that would end at the deadline or after it, a failed body is read no longer
+    /// than to it, and no attempt starts after it. An attempt on its way is not cut off: put a
+    /// timeout layer below this one for each attempt, or above it for all.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.0.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets how many bytes of a failed response's body are read. Default: 64 KiB.
+    pub fn capture_limit(mut self, bytes: usize) -> Self {
+        self.0.capture_limit = bytes;
+        self
+    }
+
+    /// Sets how long a failed response's body is read. Default: 5 s.
+    pub fn capture_timeout(mut self, timeout: Duration) -> Self {
+        self.0.capture_timeout = timeout;
+        self
+    }
+
+    /// Sets how many bytes of a request's body are kept for a resend. Default: 64 KiB.
+    ///
+    /// A longer body is sent as it is, once.
+    pub fn replay_limit(mut self, bytes: usize) -> Self {
+        self.0.replay_limit = bytes;
+        self
+    }
+}
+
+impl<S, P: Clone> Layer<S> for RevioStatusLayer<P> {
+    type Service = RevioStatus<S, P>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RevioStatus::new(inner, Arc::new(self.0.clone()))
+    }
+}

@@ -1,0 +1,142 @@
+//! How long the server asked to be left alone: `Retry-After` and its millisecond relatives.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{
+    HeaderMap, HeaderValue,
+    header::{AsHeaderName, DATE, RETRY_AFTER},
+};
+
+/// Azure's spellings in milliseconds; finer than `Retry-After`, so they come first.
+const MILLISECONDS: [&str; 2] = ["retry-after-ms", "x-ms-retry-after-ms"];
+
+/// The waiting time that a response asks for, counted from its arrival.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let milliseconds = |value: &HeaderValue| digits(value).map(Duration::from_millis);
+    let seconds_or_date = |value: &HeaderValue| {
+        digits(value)
+            .map(Duration::from_secs)
+            .or_else(|| until(value, headers))
+    };
+    MILLISECONDS
+        .into_iter()
+        .find_map(|name| longest(headers, name, milliseconds))
+        .or_else(|| longest(headers, RETRY_AFTER, seconds_or_date))
+}
+
+/// A field that came more than once has no meaning in RFC 9110; the longest wait offends nobody.
+fn longest(
+    headers: &HeaderMap,
+    name: impl AsHeaderName,
+    read: impl Fn(&HeaderValue) -> Option<Duration>,
+) -> Option<Duration> {
+    headers.get_all(name).iter().filter_map(read).max()
+}
+
+/// `1*DIGIT`. What is too large for the type is as long as the type can say.
+fn digits(value: &HeaderValue) -> Option<u64> {
+    let digits = trim(value.as_bytes());
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(digits.iter().fold(0, |number: u64, digit| {
+        number
+            .saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'))
+    }))
+}
+
+/// The time until an HTTP-date, by the server's clock if it told us, else by ours. The past is now.
+fn until(value: &HeaderValue, headers: &HeaderMap) -> Option<Duration> {
+    let ours = SystemTime::now();
+    let now = headers
+        .get(DATE)
+        .and_then(|date| http_date(date, ours))
+        .unwrap_or(ours);
+    let then = http_date(value, now)?;
+    Some(then.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+/// All three forms of [RFC 9110 §5.6.7](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7).
+fn http_date(value: &HeaderValue, now: SystemTime) -> Option<SystemTime> {
+    let text = std::str::from_utf8(trim(value.as_bytes())).ok()?;
+    // RFC 5322 §3.3 allows a leap second at the end of a day; the crate knows none.
+    if text.contains("23:59:60") {
+        let before = http_date_of(&text.replace("23:59:60", "23:59:59"), now)?;
+        return before.checked_add(Duration::from_secs(1));
+    }
+    http_date_of(text, now)
+}
+
+fn http_date_of(text: &str, now: SystemTime) -> Option<SystemTime> {
+    match rfc850(text) {
+        Some(date) => date.resolve(now),
+        None => httpdate::parse_http_date(text).ok(),
+    }
+}
+
+/// `Sunday, 06-Nov-94 08:49:37 GMT`: whose century depends on the day it is read.
+struct Rfc850<'a> {
+    weekday: &'a str,
+    day: &'a str,
+    month: &'a str,
+    year: u64,
+    time: &'a str,
+}
+
+fn rfc850(text: &str) -> Option<Rfc850<'_>> {
+    const WEEKDAYS: [&str; 7] = [
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+    ];
+    let (weekday, rest) = text.split_once(", ")?;
+    let (date, time) = rest.split_once(' ')?;
+    let mut date = date.split('-');
+    let (day, month, year) = (date.next()?, date.next()?, date.next()?);
+    let two_digits = year.len() == 2 && year.bytes().all(|byte| byte.is_ascii_digit());
+    let well_formed = WEEKDAYS.contains(&weekday) && two_digits && date.next().is_none();
+    well_formed.then_some(Rfc850 {
+        weekday: weekday.get(..3)?,
+        day,
+        month,
+        year: year.parse().ok()?,
+        time,
+    })
+}
+
+impl Rfc850<'_> {
+    /// More than 50 years ahead means the last century: RFC 9110 §5.6.7.
+    fn resolve(&self, now: SystemTime) -> Option<SystemTime> {
+        const YEAR: u64 = 31_556_952; // seconds, the Gregorian mean
+        let horizon = now.checked_add(Duration::from_secs(50 * YEAR))?;
+        let this_year = 1970 + now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()) / YEAR;
+        // One year to spare: the mean is not exact on the first and the last day of a year.
+        let latest = this_year + 51;
+        let year = latest - (latest - self.year) % 100;
+        [year, year - 100].into_iter().find_map(|year| {
+            let Self {
+                weekday,
+                day,
+                month,
+                time,
+                ..
+            } = self;
+            let date = format!("{weekday}, {day} {month} {year} {time}");
+            let date = httpdate::parse_http_date(&date).ok()?;
+            (date <= horizon).then_some(date)
+        })
+    }
+}
+
+/// Optional whitespace is space and tab, and nothing else: RFC 9110 §5.6.3.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}

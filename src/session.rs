@@ -1,0 +1,240 @@
+//! What is kept of a request while it is on its way, and whether it goes on or stops.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use http::{Method, Request, Response, request};
+use http_body::Body;
+
+use crate::{
+    attempt::Attempt,
+    budget::Withdrawal,
+    capture::{Capture, Captured},
+    error::Error,
+    extensions::ResendCount,
+    policy::{Decision, RetryPolicy},
+    replay::ReplayBody,
+    settings::Settings,
+    status_error::StatusError,
+    stop_reason::StopReason,
+    tape::{Reader, Tape},
+    trace::{self, Subject},
+};
+
+pub(crate) enum Kept<S, P, B> {
+    /// A request that may not be sent twice: just enough to say so.
+    Once {
+        settings: Arc<Settings<P>>,
+        method: Method,
+        /// When it began, if there is a deadline.
+        started: Option<Instant>,
+    },
+    Resendable(Box<Session<S, P, B>>),
+}
+
+/// A request that may be sent again.
+pub(crate) struct Session<S, P, B> {
+    pub(crate) settings: Arc<Settings<P>>,
+    pub(crate) service: S,
+    head: request::Parts,
+    /// `None`: the body is empty.
+    tape: Option<Arc<Tape<B>>>,
+    attempts: u32,
+    started: Instant,
+    may_have_been_applied: bool,
+}
+
+/// A retry that everybody agreed to.
+pub(crate) struct Retry<B> {
+    pub(crate) after: Duration,
+    body: Option<Reader<B>>,
+    withdrawal: Withdrawal,
+}
+
+impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
+    /// Takes a request apart into what is sent now and what is kept of it.
+    pub(crate) fn begin(
+        settings: &Arc<Settings<P>>,
+        service: &S,
+        request: Request<B>,
+    ) -> (Self, Request<ReplayBody<B>>)
+    where
+        S: Clone,
+    {
+        let settings = settings.clone();
+        let (head, body) = request.into_parts();
+        if !settings.policy.may_resend(&head) {
+            let started = settings.deadline.map(|_| settings.timer.now());
+            let kept = Self::Once {
+                method: head.method.clone(),
+                settings,
+                started,
+            };
+            return (kept, Request::from_parts(head, ReplayBody::once(body)));
+        }
+        let (body, tape) = ReplayBody::record(body, settings.replay_limit);
+        let session = Session {
+            service: service.clone(),
+            head: head.clone(),
+            tape,
+            attempts: 1,
+            started: settings.timer.now(),
+            may_have_been_applied: false,
+            settings,
+        };
+        (
+            Self::Resendable(Box::new(session)),
+            Request::from_parts(head, body),
+        )
+    }
+}
+
+impl<S, P: RetryPolicy, B> Kept<S, P, B> {
+    pub(crate) fn settings(&self) -> &Settings<P> {
+        match self {
+            Self::Once { settings, .. } => settings,
+            Self::Resendable(session) => &session.settings,
+        }
+    }
+
+    /// Reads a failed body no longer than to the deadline.
+    pub(crate) fn poll_capture<R: Body>(
+        &self,
+        capture: Pin<&mut Capture<R>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Captured> {
+        let settings = self.settings();
+        capture.poll(cx, settings.capture_limit, &settings.timer, || {
+            let remaining = match self {
+                Self::Once { started, .. } => started.and_then(|at| settings.remaining(at)),
+                Self::Resendable(session) => session.remaining(),
+            };
+            remaining.map_or(settings.capture_timeout, |rest| {
+                rest.min(settings.capture_timeout)
+            })
+        })
+    }
+
+    /// The request was answered, and not by a failure.
+    pub(crate) fn succeed<R>(&self, mut response: Response<R>) -> Response<R> {
+        self.deposit();
+        let resends = self.resends();
+        if resends > 0 {
+            response.extensions_mut().insert(ResendCount(resends));
+        }
+        response
+    }
+
+    fn deposit(&self) {
+        if let Some(budget) = &self.settings().budget {
+            budget.deposit();
+        }
+    }
+
+    /// How often the request was resent.
+    pub(crate) fn resends(&self) -> u32 {
+        match self {
+            Self::Once { .. } => 0,
+            Self::Resendable(session) => session.attempts - 1,
+        }
+    }
+
+    /// Go or stop: the questions about a failure, in the order in which a no counts.
+    pub(crate) fn next(&mut self, error: &StatusError) -> Result<Retry<B>, StopReason> {
+        if !self.settings().policy.is_retryable(error.status()) {
+            return Err(StopReason::NotRetryable);
+        }
+        match self {
+            Self::Once { .. } => Err(StopReason::NotIdempotent),
+            Self::Resendable(session) => session.next(error),
+        }
+    }
+
+    /// Makes a failure the request's result.
+    pub(crate) fn stop(&self, error: StatusError, reason: StopReason) -> Error {
+        let (resends, status) = (self.resends(), error.status());
+        let (subject, earlier) = match self {
+            Self::Once { method, .. } => (Subject { method, host: None }, false),
+            Self::Resendable(session) => (session.subject(), session.may_have_been_applied),
+        };
+        if self.settings().policy.is_retryable(status) {
+            trace::given_up(subject, status, resends, reason);
+        } else {
+            self.deposit();
+        }
+        error
+            .conclude(resends.saturating_add(1), reason, earlier)
+            .into()
+    }
+}
+
+impl<S, P: RetryPolicy, B> Session<S, P, B> {
+    fn next(&mut self, error: &StatusError) -> Result<Retry<B>, StopReason> {
+        self.may_have_been_applied |= error.may_have_been_applied();
+        let elapsed = self.settings.elapsed(self.started);
+        let remaining = self
+            .settings
+            .deadline
+            .map(|deadline| deadline.saturating_sub(elapsed));
+        let attempt = Attempt::of_failure(&self.head, error)
+            .with_number(self.attempts)
+            .with_elapsed(elapsed);
+        let attempt = match remaining {
+            Some(remaining) => attempt.with_remaining(remaining),
+            None => attempt,
+        };
+        let after = match self.settings.policy.decide(&attempt) {
+            Decision::Retry { after } => after,
+            Decision::Stop(reason) => return Err(reason),
+        };
+        if remaining.is_some_and(|remaining| after >= remaining) {
+            return Err(StopReason::DeadlineExceeded);
+        }
+        if self.tape.as_ref().is_some_and(|tape| !tape.is_replayable()) {
+            return Err(StopReason::BodyNotReplayable);
+        }
+        let withdrawal = match &self.settings.budget {
+            Some(budget) => budget.withdraw().ok_or(StopReason::BudgetExhausted)?,
+            None => Withdrawal::free(),
+        };
+        // Only now: a failure that is final does not cut off an upload.
+        let body = match &self.tape {
+            Some(tape) => Some(tape.hand_over().ok_or(StopReason::BodyNotReplayable)?),
+            None => None,
+        };
+        trace::retry_scheduled(self.subject(), error.status(), self.attempts, after);
+        Ok(Retry {
+            after,
+            body,
+            withdrawal,
+        })
+    }
+
+    /// The same request once more. From here on the retry counts as sent.
+    pub(crate) fn resend(&mut self, retry: Retry<B>) -> Request<ReplayBody<B>> {
+        retry.withdrawal.spend();
+        let mut head = self.head.clone();
+        head.extensions.insert(ResendCount(self.attempts));
+        self.attempts = self.attempts.saturating_add(1);
+        let body = retry
+            .body
+            .map_or_else(ReplayBody::empty, ReplayBody::recorded);
+        Request::from_parts(head, body)
+    }
+
+    /// The time until the deadline, if there is one.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        self.settings.remaining(self.started)
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            method: &self.head.method,
+            host: self.head.uri.host(),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a status code means: the one table that everything else asks.
+
+use std::fmt;
+
+use http::{HeaderMap, StatusCode};
+
+use crate::retry_after::retry_after;
+
+/// What a failed response means to a client of the Rev.io API.
+///
+/// | status | kind | in the API's documentation |
+/// |---|---|---|
+/// | 400 | [`BadRequest`](Self::BadRequest) | yes |
+/// | 401 | [`Unauthorized`](Self::Unauthorized) | yes |
+/// | 403 | [`Forbidden`](Self::Forbidden) | yes |
+/// | 403 with a readable `Retry-After` | [`QuotaExceeded`](Self::QuotaExceeded) | no: the gateway's |
+/// | 404 | [`NotFound`](Self::NotFound) | yes |
+/// | 405 | [`MethodNotAllowed`](Self::MethodNotAllowed) | yes |
+/// | 429 | [`TooManyRequests`](Self::TooManyRequests) | no: the gateway's |
+/// | other 4xx | [`OtherClient`](Self::OtherClient) | no |
+/// | 500 | [`ServerError`](Self::ServerError) | yes |
+/// | 501 | [`NotImplemented`](Self::NotImplemented) | yes |
+/// | 503 | [`ServiceUnavailable`](Self::ServiceUnavailable) | yes |
+/// | 504 | [`GatewayTimeout`](Self::GatewayTimeout) | yes |
+/// | other 5xx, and 600–999 ([RFC 9110 §15]) | [`OtherServer`](Self::OtherServer) | no |
+///
+/// `Display` prints the name in snake case, `service_unavailable`, ready for a log or a metric.
+///
+/// [RFC 9110 §15]: https://www.rfc-editor.org/rfc/rfc9110#section-15
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StatusKind {
+    /// 400: the request is malformed or lacks something.
+    BadRequest,
+    /// 401: the credentials are missing or wrong.
+    Unauthorized,
+    /// 403: the user may not do this.
+    Forbidden,
+    /// 403 with a readable waiting time: the account's call quota is used up.
+    QuotaExceeded,
+    /// 404: no such resource, or no such operation.
+    NotFound,
+    /// 405: the resource exists, the method does not apply to it.
+    MethodNotAllowed,
+    /// 429: too many calls in a short time.
+    TooManyRequests,
+    /// Any other 4xx.
+    OtherClient,
+    /// 500: the server failed.
+    ServerError,
+    /// 501: the server does not know how to do this.
+    NotImplemented,
+    /// 503: maintenance, or too much load.
+    ServiceUnavailable,
+    /// 504: a gateway waited too long for an answer.
+    GatewayTimeout,
+    /// Any other 5xx, and 600–999.
+    OtherServer,
+}
+
+impl StatusKind {
+    /// The kind of a response with this status and these headers.
+    ///
+    /// Returns `None` for 1xx, 2xx and 3xx, which are no failures.
+    pub fn of(status: StatusCode, headers: &HeaderMap) -> Option<Self> {
+        let is_failure = status.as_u16() >= 400;
+        // Of the headers only one matters, and only to one status.
+        let waits = || status == StatusCode::FORBIDDEN && retry_after(headers).is_some();
+        is_failure.then(|| Self::of_failure(status, waits()))
+    }
+
+    /// The kind of a failure; `waits` tells whether the server named a waiting time.
+    pub(crate) fn of_failure(status: StatusCode, waits: bool) -> Self {
+        match status.as_u16() {
+            400 => Self::BadRequest,
+            401 => Self::Unauthorized,
+            403 if waits => Self::QuotaExceeded,
+            403 => Self::Forbidden,
+            404 => Self::NotFound,
+            405 => Self::MethodNotAllowed,
+            429 => Self::TooManyRequests,
+            500 => Self::ServerError,
+            501 => Self::NotImplemented,
+            503 => Self::ServiceUnavailable,
+            504 => Self::GatewayTimeout,
+            _ if status.is_client_error() => Self::OtherClient,
+            _ => Self::OtherServer,
+        }
+    }
+
+    /// Whether the request is at fault: the 4xx kinds.
+    pub fn is_client(self) -> bool {
+        !self.is_server()
+    }
+
+    /// Whether the server or something in front of it is at fault: 5xx and above.
+    pub fn is_server(self) -> bool {
+        matches!(
+            self,
+            Self::ServerError
+                | Self::NotImplemented
+                | Self::ServiceUnavailable
+                | Self::GatewayTimeout
+                | Self::OtherServer
+        )
+    }
+
+    /// Whether the Rev.io status code document lists this kind.
+    pub fn is_documented(self) -> bool {
+        !matches!(
+            self,
+            Self::QuotaExceeded | Self::TooManyRequests | Self::OtherClient | Self::OtherServer
+        )
+    }
+
+    /// One sentence for a person: what happened, and whose turn it is.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::BadRequest => {
+                "The request is malformed or a required parameter is missing: correct it before sending it again."
+            }
+            Self::Unauthorized => {
+                "The credentials are missing or wrong: check user name, client code, password and subscription key."
+            }
+            Self::Forbidden => "The user is known but has no permission for this operation.",
+            Self::QuotaExceeded => {
+                "The call quota of the account is used up: come back when the waiting time is over."
+            }
+            Self::NotFound => "Nothing exists at this path, or not for this account.",
+            Self::MethodNotAllowed => {
+                "The resource does not support this method: the Allow header lists those it does."
+            }
+            Self::TooManyRequests => "The account calls faster than the gateway allows: slow down.",
+            Self::OtherClient => "The server refused the request as it was sent.",
+            Self::ServerError => "The server failed while it handled the request.",
+            Self::NotImplemented => "The server does not implement this operation.",
+            Self::ServiceUnavailable => {
+                "The server cannot handle requests now: maintenance, or too many at once."
+            }
+            Self::GatewayTimeout => {
+                "A gateway or proxy got no answer from the server in time: the work may still be done."
+            }
+            Self::OtherServer => "The server, or something in front of it, failed.",
+        }
+    }
+}
+
+impl fmt::Display for StatusKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::BadRequest => "bad_request",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::TooManyRequests => "too_many_requests",
+            Self::OtherClient => "other_client",
+            Self::ServerError => "server_error",
+            Self::NotImplemented => "not_implemented",
+            Self::ServiceUnavailable => "service_unavailable",
+            Self::GatewayTimeout => "gateway_timeout",
+            Self::OtherServer => "other_server",
+        })
+    }
+}

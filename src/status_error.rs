@@ -1,0 +1,242 @@
+//! A failed answer, with all that was learned about it.
+
+use std::{error::Error, fmt, sync::OnceLock, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, StatusCode,
+    header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    response,
+};
+
+use crate::{message, retry_after::retry_after, status::StatusKind, stop_reason::StopReason};
+
+/// A failed answer: status 400 or above, with all that was learned about it.
+///
+/// It is one pointer.
+///
+/// # Formatting
+///
+/// `Display` prints one line: the status, what the server said ([`message`](Self::message)), and
+/// after resends how many attempts there were and why they ended:
+/// `503 Service Unavailable: Back at noon (3 attempts, attempts_exhausted)`. It is safe to print
+/// into a log or a terminal. `Debug` shows no text of the server's at all.
+pub struct StatusError(Box<Failure>);
+
+struct Failure {
+    status: StatusCode,
+    kind: StatusKind,
+    headers: HeaderMap,
+    retry_after: Option<Duration>,
+    body: Bytes,
+    is_body_truncated: bool,
+    message: OnceLock<Option<Box<str>>>,
+    attempts: u32,
+    stop_reason: StopReason,
+    may_have_been_applied: bool,
+}
+
+impl StatusError {
+    /// Takes a failure apart; any other response comes back as it was.
+    pub(crate) fn split<R>(response: http::Response<R>) -> Result<http::Response<R>, (Self, R)> {
+        if response.status().as_u16() < 400 {
+            return Ok(response);
+        }
+        let (head, body) = response.into_parts();
+        Err((Self::new(head), body))
+    }
+
+    fn new(head: response::Parts) -> Self {
+        let (status, headers) = (head.status, head.headers);
+        let retry_after = retry_after(&headers);
+        let kind = StatusKind::of_failure(status, retry_after.is_some());
+        Self(Box::new(Failure {
+            status,
+            kind,
+            headers,
+            retry_after,
+            body: Bytes::new(),
+            is_body_truncated: false,
+            message: OnceLock::new(),
+            attempts: 1,
+            stop_reason: StopReason::NotRetryable,
+            may_have_been_applied: kind.is_server() && kind != StatusKind::NotImplemented,
+        }))
+    }
+
+    pub(crate) fn with_body(mut self, body: Bytes, is_truncated: bool) -> Self {
+        self.0.body = body;
+        self.0.is_body_truncated = is_truncated;
+        self
+    }
+
+    /// Makes it the result of a request. Other attempts may have been applied as well.
+    pub(crate) fn conclude(
+        mut self,
+        attempts: u32,
+        stop_reason: StopReason,
+        may_have_been_applied: bool,
+    ) -> Self {
+        self.0.attempts = attempts;
+        self.0.stop_reason = stop_reason;
+        self.0.may_have_been_applied |= may_have_been_applied;
+        self
+    }
+
+    /// The status of the last attempt.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// What that status means.
+    pub fn kind(&self) -> StatusKind {
+        self.0.kind
+    }
+
+    /// The headers of the last attempt's response.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// The body of the last attempt's response, as far as it was read.
+    pub fn body(&self) -> &Bytes {
+        &self.0.body
+    }
+
+    /// Whether the server had more to say than [`body`](Self::body) holds: the body was longer
+    /// than the layer's capture limit, slower than its capture timeout, or broke off.
+    pub fn is_body_truncated(&self) -> bool {
+        self.0.is_body_truncated
+    }
+
+    /// What the server said, as one line that is safe to print.
+    ///
+    /// It comes from the usual members of a JSON body (feature `json`), the title of an HTML page,
+    /// or a plain text. It has no control and no bidirectional-override characters, and at most
+    /// 512 bytes. Returns `None` where the body says nothing usable.
+    ///
+    /// The body is searched on the first call.
+    pub fn message(&self) -> Option<&str> {
+        let search = || message::message(&self.0.headers, &self.0.body);
+        self.0.message.get_or_init(search).as_deref()
+    }
+
+    /// Reads the body as JSON, whatever its content type.
+    ///
+    /// # Errors
+    ///
+    /// If the body is not JSON, was truncated, or does not fit `T`.
+    #[cfg(feature = "json")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(message::without_bom(&self.0.body))
+    }
+
+    /// How long the server asked to be left alone, counted from the arrival of its answer.
+    ///
+    /// Read from `retry-after-ms`, `x-ms-retry-after-ms` or `Retry-After`
+    /// ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)). A date in the
+    /// past is zero. Values without bound are passed on as they are: add them to a clock with
+    /// `checked_add`. Returns `None` where no header says so in a valid form.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// How often the request was sent, the first time included.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// Why the request was not sent again.
+    pub fn stop_reason(&self) -> StopReason {
+        self.0.stop_reason
+    }
+
+    /// Whether the server may have done what the request asked for, although the call failed.
+    ///
+    /// False for 4xx and 501. True for every other failure: even a 503 can come from a proxy
+    /// whose upstream died half-way. Once true for one attempt, true for the request.
+    ///
+    /// When this is true of a payment, look whether it exists before you send it again.
+    pub fn may_have_been_applied(&self) -> bool {
+        self.0.may_have_been_applied
+    }
+
+    /// The failed answer as a response that can be served to somebody else.
+    ///
+    /// Headers that speak of one connection only
+    /// ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)) are gone, and so
+    /// is a `Content-Length` that differs from the body's.
+    #[must_use]
+    pub fn into_response(self) -> http::Response<Bytes> {
+        let Failure {
+            status,
+            mut headers,
+            body,
+            ..
+        } = *self.0;
+        remove_hop_by_hop(&mut headers);
+        let length = body.len().to_string();
+        if headers
+            .get_all(CONTENT_LENGTH)
+            .iter()
+            .any(|value| *value != length)
+        {
+            headers.remove(CONTENT_LENGTH);
+        }
+        let mut response = http::Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+impl fmt::Display for StatusError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure {
+            status,
+            attempts,
+            stop_reason,
+            ..
+        } = &*self.0;
+        f.write_str(status.as_str())?;
+        if let Some(reason) = status.canonical_reason() {
+            write!(f, " {reason}")?;
+        }
+        if let Some(message) = self.message() {
+            write!(f, ": {message}")?;
+        }
+        if *attempts > 1 {
+            write!(f, " ({attempts} attempts, {stop_reason})")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for StatusError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatusError")
+            .field("status", &self.0.status)
+            .field("attempts", &self.0.attempts)
+            .field("stop_reason", &self.0.stop_reason)
+            .field("body_len", &self.0.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Error for StatusError {}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let always = [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+    let unregistered = ["keep-alive", "proxy-connection"].map(HeaderName::from_static);
+    for name in always.iter().chain(&unregistered).chain(&named) {
+        headers.remove(name);
+    }
+}

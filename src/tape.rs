@@ -1,0 +1,293 @@
+//! The recording of one request body, and who may read it: the latest attempt, and nobody else.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard},
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::error::BoxError;
+
+/// Chunks beyond this many are copied together: a handle is 32 bytes, whatever it points at.
+const MAX_CHUNKS: usize = 32;
+
+/// A body that is recorded while the attempts read it.
+///
+/// All attempts share one tape. Each reads what was recorded from the start and then goes on with
+/// the body itself, which nobody has read further than the recording goes.
+pub(crate) struct Tape<B> {
+    state: Mutex<State<B>>,
+    limit: usize,
+    /// What the body promised at the start. Every attempt promises it again, so that the framing
+    /// on the wire (`Content-Length` or chunks) is the same.
+    size_hint: SizeHint,
+}
+
+struct State<B> {
+    /// `None`: read to its end.
+    body: Option<Pin<Box<B>>>,
+    /// `None`: too long or broken, so that no attempt can follow.
+    recording: Option<Recording>,
+    /// The attempt that may read, counted from 0.
+    attempt: u32,
+    waker: Option<Waker>,
+}
+
+impl<B> Tape<B> {
+    /// Whether another attempt could send the whole body, as far as one can tell now.
+    pub(crate) fn is_replayable(&self) -> bool {
+        self.lock().is_some_and(|state| state.recording.is_some())
+    }
+
+    /// Gives the recording to the next attempt. An attempt that still reads gets an error.
+    ///
+    /// Returns `None` where it is too late.
+    pub(crate) fn hand_over(self: &Arc<Self>) -> Option<Reader<B>> {
+        let mut state = self.lock()?;
+        let recording = state.recording.as_mut()?;
+        recording.seal();
+        let is_ended = recording.is_empty() && state.body.is_none();
+        state.attempt = state.attempt.wrapping_add(1);
+        let attempt = state.attempt;
+        let waker = state.waker.take();
+        // A waker may run anything, even a reader that wants the lock.
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Some(Reader {
+            is_ended,
+            ..Reader::new(self.clone(), attempt)
+        })
+    }
+
+    /// `None` where the caller's body panicked while it was read: nobody can tell what was lost.
+    fn lock(&self) -> Option<MutexGuard<'_, State<B>>> {
+        self.state.lock().ok()
+    }
+}
+
+impl<B: Body<Error: Into<BoxError>>> State<B> {
+    /// Reads on where the recording ends.
+    fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+        limit: usize,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
+            self.waker
+                .get_or_insert_with(|| cx.waker().clone())
+                .clone_from(cx.waker());
+            return Poll::Pending;
+        };
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => {
+                let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
+                if body.is_end_stream() {
+                    self.body = None;
+                }
+                let fits = |recording: &mut Recording| recording.push(&frame, limit);
+                if !self.recording.as_mut().is_some_and(fits) {
+                    self.recording = None;
+                }
+                Some(Ok(frame))
+            }
+            Some(Err(error)) => {
+                self.body = None;
+                self.recording = None;
+                Some(Err(error.into()))
+            }
+            None => {
+                self.body = None;
+                None
+            }
+        })
+    }
+}
+
+#[derive(Default)]
+struct Recording {
+    chunks: Vec<Bytes>,
+    /// What came after the chunks were too many.
+    small: BytesMut,
+    length: usize,
+    trailers: Option<HeaderMap>,
+}
+
+impl Recording {
+    /// Returns false for what it cannot keep.
+    fn push(&mut self, frame: &Frame<Bytes>, limit: usize) -> bool {
+        if self.trailers.is_some() {
+            return false; // nothing may follow trailers
+        }
+        if let Some(trailers) = frame.trailers_ref() {
+            self.trailers = Some(trailers.clone());
+            return true;
+        }
+        let Some(data) = frame.data_ref() else {
+            return false;
+        };
+        if data.len() > limit - self.length {
+            return false;
+        }
+        self.length += data.len();
+        if self.chunks.len() >= MAX_CHUNKS {
+            self.small.extend_from_slice(data);
+        } else if !data.is_empty() {
+            self.chunks.push(data.clone());
+        }
+        true
+    }
+
+    /// Makes all of it readable by number.
+    fn seal(&mut self) {
+        if !self.small.is_empty() {
+            self.chunks.push(self.small.split().freeze());
+        }
+    }
+
+    fn frame(&self, number: usize) -> Option<Frame<Bytes>> {
+        match self.chunks.get(number) {
+            Some(chunk) => Some(Frame::data(chunk.clone())),
+            None if number == self.chunks.len() => self.trailers.clone().map(Frame::trailers),
+            None => None,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.trailers.is_none()
+    }
+}
+
+/// One attempt's view of a tape.
+pub(crate) struct Reader<B> {
+    tape: Arc<Tape<B>>,
+    attempt: u32,
+    /// The next recorded frame; `None` once the recording is read.
+    next: Option<usize>,
+    sent: u64,
+    is_ended: bool,
+}
+
+impl<B: Body> Reader<B> {
+    /// The first attempt's view of a body that is not known to be empty.
+    pub(crate) fn record(body: B, limit: usize) -> Self {
+        let tape = Tape {
+            limit,
+            size_hint: body.size_hint(),
+            state: Mutex::new(State {
+                body: Some(Box::pin(body)),
+                recording: Some(Recording::default()),
+                attempt: 0,
+                waker: None,
+            }),
+        };
+        Self::new(Arc::new(tape), 0)
+    }
+}
+
+impl<B> Reader<B> {
+    fn new(tape: Arc<Tape<B>>, attempt: u32) -> Self {
+        Self {
+            tape,
+            attempt,
+            next: Some(0),
+            sent: 0,
+            is_ended: false,
+        }
+    }
+
+    pub(crate) fn tape(&self) -> &Arc<Tape<B>> {
+        &self.tape
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        let mut rest = SizeHint::new();
+        rest.set_lower(self.tape.size_hint.lower().saturating_sub(self.sent));
+        if let Some(upper) = self.tape.size_hint.upper() {
+            rest.set_upper(upper.saturating_sub(self.sent));
+        }
+        rest
+    }
+}
+
+impl<B: Body<Error: Into<BoxError>>> Reader<B> {
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.is_ended {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(self.poll_next(cx));
+        match &frame {
+            Some(Ok(frame)) => self.sent += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Err(_)) | None => self.is_ended = true,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        // Nobody else holds the tape: the answer has come, and there will be no resend.
+        let is_last = Arc::strong_count(&self.tape) == 1;
+        let Some(mut state) = self.tape.lock() else {
+            return Poll::Ready(Some(Err(Lost::Panicked.into())));
+        };
+        if state.attempt != self.attempt {
+            return Poll::Ready(Some(Err(Lost::TakenOver.into())));
+        }
+        let recorded = |number| state.recording.as_ref().and_then(|r| r.frame(number));
+        if let Some(frame) = self.next.and_then(recorded) {
+            self.next = self.next.map(|number| number + 1);
+            let more = self.next.and_then(recorded).is_some();
+            self.is_ended = !more && state.body.is_none();
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        self.next = None;
+        if is_last {
+            state.recording = None;
+        }
+        let frame = ready!(state.poll_body(cx, self.tape.limit));
+        self.is_ended = state.body.is_none();
+        Poll::Ready(frame)
+    }
+}
+
+impl<B> fmt::Debug for Reader<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorded")
+            .field("sent", &self.sent)
+            .field("is_ended", &self.is_ended)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why an attempt cannot read on. The connection that sends it must not pretend that it could.
+#[derive(Debug)]
+enum Lost {
+    TakenOver,
+    Panicked,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TakenOver => "this attempt is over: the request body belongs to the next one",
+            Self::Panicked => "the request body panicked in an earlier read",
+        })
+    }
+}
+
+impl std::error::Error for Lost {}

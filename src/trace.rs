@@ -1,0 +1,56 @@
+//! The two events of this crate, named by OpenTelemetry's HTTP conventions. No secret goes in here:
+//! of a URI only the host.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use tracing::Level;
+
+use crate::stop_reason::StopReason;
+
+/// Who may read this in a log, and what it may say: the target of both events.
+const TARGET: &str = "revio_status";
+
+/// The request of an event; the host is unknown where the request was not kept.
+pub(crate) struct Subject<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) host: Option<&'a str>,
+}
+
+pub(crate) fn retry_scheduled(
+    Subject { method, host }: Subject<'_>,
+    status: StatusCode,
+    resend: u32,
+    delay: Duration,
+) {
+    tracing::event!(
+        target: TARGET,
+        Level::DEBUG,
+        http.request.method = method.as_str(),
+        server.address = host,
+        http.response.status_code = status.as_u16(),
+        http.request.resend_count = resend,
+        error.r#type = status.as_str(),
+        retry.delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+        "retry scheduled"
+    );
+}
+
+pub(crate) fn given_up(
+    Subject { method, host }: Subject<'_>,
+    status: StatusCode,
+    resends: u32,
+    reason: StopReason,
+) {
+    tracing::event!(
+        target: TARGET,
+        Level::WARN,
+        http.request.method = method.as_str(),
+        server.address = host,
+        http.response.status_code = status.as_u16(),
+        http.request.resend_count = resends,
+        error.r#type = status.as_str(),
+        retry.stop_reason = %reason,
+        "request given up"
+    );
+}

@@ -1,0 +1,75 @@
+//! What the tests share: a scripted inner service, and request and response bodies that misbehave
+//! on command.
+
+#![allow(dead_code)] // every test binary uses its own part of it
+
+pub mod body;
+pub mod script;
+pub mod wire;
+
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
+use hyper_util::rt::TokioTimer;
+use revio_status::{Backoff, BoxError, Error, RevioStatusLayer, StandardPolicy, StatusError};
+
+pub const URI: &str = "http://api.test/v1/Customers/1001";
+
+/// The layer with its defaults, on tokio's clock, whichever features are on.
+pub fn layer() -> RevioStatusLayer {
+    RevioStatusLayer::with_timer(TokioTimer::new())
+}
+
+/// The layer with its defaults, but without jitter or any other wait of its own.
+pub fn hasty() -> RevioStatusLayer {
+    layer().policy(StandardPolicy::default().backoff(Backoff::none()))
+}
+
+pub fn request(method: Method) -> Request<Full<Bytes>> {
+    with_body(method, Full::default())
+}
+
+pub fn get() -> Request<Full<Bytes>> {
+    request(Method::GET)
+}
+
+pub fn post() -> Request<Full<Bytes>> {
+    request(Method::POST)
+}
+
+pub fn with_body<B>(method: Method, body: B) -> Request<B> {
+    Request::builder()
+        .method(method)
+        .uri(URI)
+        .body(body)
+        .expect("a valid request")
+}
+
+/// Any request body behind one type, for clients that ask for one.
+pub type AnyBody = BoxBody<Bytes, BoxError>;
+
+pub fn any_body<B>(body: B) -> AnyBody
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static,
+{
+    body.map_err(Into::into).boxed()
+}
+
+pub fn no_body() -> AnyBody {
+    any_body(Empty::new())
+}
+
+/// The failed answer that a test waits for.
+pub trait Refused {
+    fn refused(self) -> StatusError;
+}
+
+impl<T> Refused for Result<T, Error> {
+    fn refused(self) -> StatusError {
+        match self {
+            Err(Error::Status(error)) => error,
+            Err(other) => panic!("no answer came: {other:?}"),
+            Ok(_) => panic!("the request succeeded"),
+        }
+    }
+}
