@@ -1,6 +1,6 @@
 //! Lets tower-http's `TraceLayer` and its relatives call a failure what this crate calls it.
 
-use std::{any::Any, fmt};
+use std::{any::Any, error::Error as StdError, fmt};
 
 use http::Response;
 use tower_http::classify::{ClassifiedResponse, ClassifyResponse, NeverClassifyEos};
@@ -57,14 +57,18 @@ impl ClassifyResponse for StatusClassifier {
         E: fmt::Display + 'static,
     {
         let error: &dyn Any = error;
-        let found = error
-            .downcast_ref::<Error>()
-            .and_then(Error::status_error)
-            .or_else(|| error.downcast_ref::<StatusError>())
-            .or_else(|| StatusError::find(&**error.downcast_ref::<BoxError>()?));
-        found.map_or(FailureClass::NoAnswer, |error| {
-            FailureClass::Status(error.kind())
-        })
+        let (ours, status) = (
+            error.downcast_ref::<Error>(),
+            error.downcast_ref::<StatusError>(),
+        );
+        let error: Option<&(dyn StdError + 'static)> = match error.downcast_ref::<BoxError>() {
+            Some(boxed) => Some(&**boxed),
+            None => ours.map(|e| e as _).or(status.map(|e| e as _)),
+        };
+        match error.and_then(StatusError::find) {
+            Some(error) => FailureClass::Status(error.kind()),
+            None => FailureClass::NoAnswer,
+        }
     }
 }
 

@@ -148,7 +148,8 @@ impl StandardPolicy {
     pub fn retry_on(mut self, status: StatusCode) -> Self {
         assert!(
             status.as_u16() >= 400,
-            "retry_on({status}): that is no failure"
+            "retry_on({}): that is no failure",
+            status.as_u16()
         );
         self.retry_on.push(status);
         self

@@ -217,13 +217,12 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
     /// The same request once more. From here on the retry counts as sent.
     pub(crate) fn resend(&mut self, retry: Retry<B>) -> Request<ReplayBody<B>> {
         retry.withdrawal.spend();
-        let mut head = self.head.clone();
-        head.extensions.insert(ResendCount(self.attempts));
+        self.head.extensions.insert(ResendCount(self.attempts));
         self.attempts = self.attempts.saturating_add(1);
         let body = retry
             .body
             .map_or_else(ReplayBody::empty, ReplayBody::recorded);
-        Request::from_parts(head, body)
+        Request::from_parts(self.head.clone(), body)
     }
 
     /// The time until the deadline, if there is one.

@@ -4,6 +4,7 @@
 #![allow(dead_code)] // every test binary uses its own part of it
 
 pub mod body;
+pub mod events;
 pub mod script;
 pub mod wire;
 

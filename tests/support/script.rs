@@ -100,7 +100,9 @@ impl Script {
     /// The waits between the attempts.
     pub fn waits(&self) -> Vec<std::time::Duration> {
         let sent = self.sent.lock().expect("no panic");
-        sent.windows(2).map(|pair| pair[1].at - pair[0].at).collect()
+        sent.windows(2)
+            .map(|pair| pair[1].at - pair[0].at)
+            .collect()
     }
 
     fn next(&self) -> Answer {
@@ -134,9 +136,18 @@ where
             let body = body.collect().await.expect("a whole request body");
             let trailers = body.trailers().cloned();
             let body = body.to_bytes();
-            let sent = Sent { at, head, body, trailers };
+            let sent = Sent {
+                at,
+                head,
+                body,
+                trailers,
+            };
             script.sent.lock().expect("no panic").push(sent);
-            let Answer { status, headers, body } = script.next();
+            let Answer {
+                status,
+                headers,
+                body,
+            } = script.next();
             let body = match body.as_slice() {
                 [] => any_body(Full::default()),
                 [Step::Data(data)] => any_body(Full::new(data.clone())),

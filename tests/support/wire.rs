@@ -1,29 +1,27 @@
-//! A real HTTP server on loopback, and real clients for it.
+//! A real HTTP server on loopback, real clients for it, and bodies that wait for one another.
 
-use std::{
-    future::Future,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
-};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, stream};
 use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{BodyStream, StreamBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::net::TcpListener;
+use revio_status::BoxError;
+use tokio::{net::TcpListener, sync::watch};
 
-use super::AnyBody;
+use super::{AnyBody, any_body};
 
 /// A server that speaks HTTP/1.1 and HTTP/2 and counts its connections. It ends with the runtime.
 pub struct Server {
     pub address: SocketAddr,
-    connections: Arc<AtomicUsize>,
+    connections: Counter,
 }
 
 impl Server {
@@ -34,11 +32,13 @@ impl Server {
     {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
         let address = listener.local_addr().expect("bound");
-        let connections = Arc::new(AtomicUsize::new(0));
+        let connections = Counter::default();
         let count = connections.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                count.fetch_add(1, SeqCst);
+                count.add(1);
+                // Or small writes wait for the other side's delayed acknowledgement.
+                let _ = stream.set_nodelay(true);
                 let handler = handler.clone();
                 tokio::spawn(async move {
                     let service = service_fn(move |request| {
@@ -52,7 +52,10 @@ impl Server {
                 });
             }
         });
-        Self { address, connections }
+        Self {
+            address,
+            connections,
+        }
     }
 
     pub fn uri(&self, path: &str) -> String {
@@ -60,7 +63,7 @@ impl Server {
     }
 
     pub fn connections(&self) -> usize {
-        self.connections.load(SeqCst)
+        self.connections.get()
     }
 }
 
@@ -73,7 +76,7 @@ pub enum Http {
 /// A hyper-util client that speaks just this version.
 pub fn client<B>(http: Http) -> Client<HttpConnector, B>
 where
-    B: http_body::Body<Data: Send> + Send,
+    B: Body<Data: Send> + Send,
 {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
@@ -81,4 +84,62 @@ where
         .pool_timer(TokioTimer::new())
         .http2_only(http == Http::Two)
         .build(connector)
+}
+
+/// Runs a test over HTTP/1.1 and over HTTP/2.
+pub async fn on_both(test: impl AsyncFn(Http)) {
+    for http in [Http::One, Http::Two] {
+        println!("over {http:?}"); // seen when the test fails
+        bounded(test(http)).await;
+    }
+}
+
+/// What hangs, fails.
+pub async fn bounded<F: Future>(test: F) -> F::Output {
+    let time = Duration::from_secs(10);
+    tokio::time::timeout(time, test).await.expect("it hangs")
+}
+
+/// A number that only grows, and that anybody can wait for.
+#[derive(Clone)]
+pub struct Counter(Arc<watch::Sender<usize>>);
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+}
+
+impl Counter {
+    /// Returns what it was before.
+    pub fn add(&self, more: usize) -> usize {
+        let mut before = 0;
+        self.0.send_modify(|number| {
+            before = *number;
+            *number += more;
+        });
+        before
+    }
+
+    pub fn get(&self) -> usize {
+        *self.0.borrow()
+    }
+
+    pub fn reaches(&self, goal: usize) -> impl Future<Output = ()> + Send + Sync + use<> {
+        let mut receiver = self.0.subscribe();
+        async move {
+            let _ = receiver.wait_for(|number| *number >= goal).await;
+        }
+    }
+}
+
+/// One body after the other, the second not before `gate` says so. Its length is not known.
+pub fn then<A, G, B>(first: A, gate: G, second: B) -> AnyBody
+where
+    A: Body<Data = Bytes, Error = BoxError> + Send + Sync + 'static,
+    G: Future<Output = ()> + Send + Sync + 'static,
+    B: Body<Data = Bytes, Error = BoxError> + Send + Sync + 'static,
+{
+    let second = stream::once(gate.map(|()| BodyStream::new(second))).flatten();
+    any_body(StreamBody::new(BodyStream::new(first).chain(second)))
 }

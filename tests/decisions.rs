@@ -1,0 +1,429 @@
+//! Go or stop: the questions after a failure, in their order, and what the result says.
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use revio_status::{
+    Attempt, Backoff, Budget, Decision, Error, Idempotent, NeverRetry, ResendCount, RetryPolicy,
+    StandardPolicy, StatusKind, StopReason, policy_fn,
+};
+use support::{Refused, body::*, get, hasty, layer, post, request, script::*, with_body};
+use tower::{Layer, ServiceExt};
+
+#[tokio::test(start_paused = true)]
+async fn a_get_is_sent_three_times() {
+    for status in [503, 504] {
+        let script = Script::new([status]);
+        let error = layer().layer(script.clone()).oneshot(get()).await.refused();
+        assert_eq!((error.attempts(), script.count()), (3, 3));
+        assert_eq!(error.stop_reason(), StopReason::AttemptsExhausted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_got_504_is_not_sent_again_and_may_have_been_applied() {
+    let script = Script::new([504]);
+    let error = layer()
+        .layer(script.clone())
+        .oneshot(post())
+        .await
+        .refused();
+    assert_eq!((error.attempts(), script.count()), (1, 1));
+    assert_eq!(error.stop_reason(), StopReason::NotIdempotent);
+    assert!(error.may_have_been_applied());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_callers_word_overrides_the_method() {
+    for (method, word, sent) in [
+        (Method::POST, true, 3),
+        (Method::PUT, false, 1),
+        (Method::GET, false, 1),
+    ] {
+        let script = Script::new([504]);
+        let mut request = request(method);
+        request.extensions_mut().insert(Idempotent(word));
+        layer()
+            .layer(script.clone())
+            .oneshot(request)
+            .await
+            .refused();
+        assert_eq!(script.count(), sent);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idempotency_key_is_no_licence() {
+    let script = Script::new([503]);
+    let mut request = post();
+    request
+        .headers_mut()
+        .insert("idempotency-key", http::HeaderValue::from_static("7f3a"));
+    layer()
+        .layer(script.clone())
+        .oneshot(request)
+        .await
+        .refused();
+    assert_eq!(script.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_statuses_are_retried_only_where_they_are_named() {
+    let named = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
+    for (status, by_default, when_named) in [(429, 1, 3), (500, 1, 1), (502, 1, 1), (503, 3, 3)] {
+        let script = Script::new([status]);
+        layer().layer(script.clone()).oneshot(get()).await.refused();
+        assert_eq!(script.sent().len(), by_default, "{status}");
+        layer()
+            .policy(named.clone())
+            .layer(script.clone())
+            .oneshot(get())
+            .await
+            .refused();
+        assert_eq!(script.sent().len(), when_named, "{status}");
+    }
+}
+
+/// Each request fails every question from its own on; the first is the reason.
+#[tokio::test(start_paused = true)]
+async fn the_first_no_is_the_reason() {
+    let empty = || Budget::new(0, 0.0);
+    let long = || {
+        with_body(
+            Method::PUT,
+            Steps::chunks([Bytes::from_static(b"too long")]),
+        )
+    };
+    let base = || {
+        hasty()
+            .replay_limit(7)
+            .deadline(Duration::ZERO)
+            .budget(empty())
+    };
+    let late = |status: u16| Script::new([answer(status).retry_after("60")]);
+    let mut post = long();
+    *post.method_mut() = Method::POST;
+    let once = StandardPolicy::default().max_attempts(1);
+    let in_time = hasty().replay_limit(7).budget(empty());
+    let refusals = [
+        (
+            base()
+                .policy(once.clone())
+                .layer(late(500))
+                .oneshot(post)
+                .await,
+            StopReason::NotRetryable,
+        ),
+        (
+            base()
+                .policy(once.clone())
+                .layer(late(503))
+                .oneshot({
+                    let mut request = long();
+                    request.extensions_mut().insert(Idempotent(false));
+                    request
+                })
+                .await,
+            StopReason::NotIdempotent,
+        ),
+        (
+            base().policy(once).layer(late(503)).oneshot(long()).await,
+            StopReason::AttemptsExhausted,
+        ),
+        (
+            base().layer(late(503)).oneshot(long()).await,
+            StopReason::RetryAfterTooLong,
+        ),
+        (
+            base().layer(Script::new([503])).oneshot(long()).await,
+            StopReason::DeadlineExceeded,
+        ),
+        (
+            in_time
+                .clone()
+                .layer(Script::new([503]))
+                .oneshot(long())
+                .await,
+            StopReason::BodyNotReplayable,
+        ),
+        (
+            in_time
+                .layer(Script::new([503]))
+                .oneshot(with_body(Method::PUT, Steps::default()))
+                .await,
+            StopReason::BudgetExhausted,
+        ),
+    ];
+    for (result, reason) in refusals {
+        assert_eq!(result.refused().stop_reason(), reason);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_retry_gives_typed_errors_after_one_attempt() {
+    for status in [404, 503] {
+        let script = Script::new([status]);
+        let error = layer()
+            .never_retry()
+            .layer(script.clone())
+            .oneshot(get())
+            .await
+            .refused();
+        assert_eq!((error.attempts(), script.count()), (1, 1));
+        assert_eq!(error.stop_reason(), StopReason::NotRetryable);
+    }
+    let (head, ()) = http::Request::new(()).into_parts();
+    assert!(!NeverRetry.may_resend(&head));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_decides_about_every_failure() {
+    let policy = policy_fn(|attempt| match attempt.number() {
+        1..=4 => Decision::Retry {
+            after: Duration::from_secs(attempt.number().into()),
+        },
+        _ => Decision::Stop(StopReason::StoppedByPolicy),
+    });
+    let script = Script::new([404]);
+    let error = layer()
+        .policy(policy)
+        .layer(script.clone())
+        .oneshot(get())
+        .await
+        .refused();
+    assert_eq!(
+        (error.attempts(), error.stop_reason()),
+        (5, StopReason::StoppedByPolicy)
+    );
+    assert_eq!(script.waits(), [1, 2, 3, 4].map(Duration::from_secs));
+    let error = layer()
+        .policy(policy)
+        .layer(script)
+        .oneshot(post())
+        .await
+        .refused();
+    assert_eq!(error.stop_reason(), StopReason::NotIdempotent);
+}
+
+/// Remembers what it was asked.
+#[derive(Clone, Default)]
+struct Witness(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl Witness {
+    fn note(&self, line: String) {
+        self.0.lock().expect("no panic").push(line);
+    }
+}
+
+impl RetryPolicy for Witness {
+    fn is_retryable(&self, status: StatusCode) -> bool {
+        status == StatusCode::BAD_GATEWAY
+    }
+
+    fn may_resend(&self, request: &http::request::Parts) -> bool {
+        self.note(format!("may_resend {}", request.method));
+        request.method == Method::POST
+    }
+
+    fn decide(&self, attempt: &Attempt<'_>) -> Decision {
+        let (number, elapsed, remaining) =
+            (attempt.number(), attempt.elapsed(), attempt.remaining());
+        self.note(format!(
+            "{number} {} {} {} {} {:?} {:?} after {elapsed:?}, {remaining:?} left",
+            attempt.method(),
+            attempt.uri().path(),
+            attempt.status().as_u16(),
+            attempt.kind(),
+            attempt.body(),
+            attempt.headers()["x-node"],
+        ));
+        assert_eq!(
+            attempt.request().extensions.get(),
+            (number > 1).then_some(&ResendCount(number - 1))
+        );
+        Decision::Retry {
+            after: attempt.retry_after().unwrap_or_default(),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_of_ones_own_sees_what_was_sent_and_what_came_back() {
+    let witness = Witness::default();
+    let failure = answer(502)
+        .header("x-node", "7")
+        .retry_after("4")
+        .text("dead");
+    let script = Script::new([failure.clone(), failure, answer(404)]);
+    let service = layer()
+        .policy(witness.clone())
+        .deadline(Duration::from_secs(9))
+        .layer(script);
+    let error = service.oneshot(post()).await.refused();
+    assert_eq!(error.stop_reason(), StopReason::NotRetryable);
+    assert_eq!(
+        *witness.0.lock().expect("no panic"),
+        [
+            "may_resend POST",
+            "1 POST /v1/Customers/1001 502 other_server b\"dead\" \"7\" after 0ns, Some(9s) left",
+            "2 POST /v1/Customers/1001 502 other_server b\"dead\" \"7\" after 4s, Some(5s) left",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_can_be_chosen_at_run_time() {
+    let policies: [Arc<dyn RetryPolicy + Send + Sync>; 2] = [
+        Arc::new(NeverRetry),
+        Arc::new(
+            StandardPolicy::default()
+                .max_attempts(2)
+                .backoff(Backoff::none()),
+        ),
+    ];
+    for (policy, attempts) in policies.into_iter().zip([1, 2]) {
+        let service = layer().policy(policy).layer(Script::new([503]));
+        assert_eq!(service.oneshot(get()).await.refused().attempts(), attempts);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_possibly_applied_is_possibly_applied_for_good() {
+    let cases = [
+        (&[400][..], false),
+        (&[429], false),
+        (&[501], false),
+        (&[500], true),
+        (&[503, 404], true),
+        (&[504, 501], true),
+    ];
+    for (answers, applied) in cases {
+        let service = hasty().layer(Script::new(answers.iter().copied()));
+        let error = service.oneshot(get()).await.refused();
+        assert_eq!(error.may_have_been_applied(), applied, "{answers:?}");
+        assert_eq!(error.attempts() as usize, answers.len());
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_service_is_passed_on_and_not_retried() {
+    let count = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let broken = tower::service_fn({
+        let count = count.clone();
+        move |_| {
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            async { Err::<http::Response<String>, _>(std::io::Error::other("reset")) }
+        }
+    });
+    let error = layer()
+        .layer(broken)
+        .oneshot(get())
+        .await
+        .expect_err("reset");
+    assert!(matches!(&error, Error::Service(inner) if inner.is::<std::io::Error>()));
+    assert!(
+        error.may_have_been_applied() && error.kind().is_none() && error.status_error().is_none()
+    );
+    assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_is_the_same_request() {
+    let script = Script::new([503, 503, 200]);
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("x-checksum", http::HeaderValue::from_static("9"));
+    let body = Steps::new([
+        data("odd "),
+        Step::Yield,
+        data("chunks"),
+        Step::Trailers(trailers.clone()),
+    ]);
+    let mut request = with_body(Method::PUT, body);
+    *request.version_mut() = http::Version::HTTP_2;
+    request
+        .headers_mut()
+        .append("x-tag", http::HeaderValue::from_static("a"));
+    request
+        .headers_mut()
+        .append("x-tag", http::HeaderValue::from_static("b"));
+    request.extensions_mut().insert("the caller's own");
+    let original = request.headers().clone();
+
+    let response = hasty()
+        .layer(script.clone())
+        .oneshot(request)
+        .await
+        .expect("retried");
+
+    assert_eq!(response.extensions().get(), Some(&ResendCount(2)));
+    let sent = script.sent();
+    assert_eq!(sent.len(), 3);
+    for (resend, sent) in sent.iter().enumerate() {
+        let head = &sent.head;
+        assert_eq!(
+            (&head.method, head.version),
+            (&Method::PUT, http::Version::HTTP_2)
+        );
+        assert_eq!(
+            (head.uri.to_string(), &head.headers),
+            (support::URI.into(), &original)
+        );
+        assert_eq!(head.extensions.get(), Some(&"the caller's own"));
+        let count = (resend > 0).then_some(ResendCount(resend as u32));
+        assert_eq!(head.extensions.get::<ResendCount>(), count.as_ref());
+        assert_eq!(
+            (&sent.body, &sent.trailers),
+            (&Bytes::from("odd chunks"), &Some(trailers.clone()))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_was_not_resent_has_no_resend_count() {
+    let response = layer()
+        .layer(Script::new([200]))
+        .oneshot(get())
+        .await
+        .expect("200");
+    assert_eq!(response.extensions().get::<ResendCount>(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_failure_is_the_one_reported() {
+    let script = Script::new([answer(503).text("first"), answer(504).text("second")]);
+    let policy = StandardPolicy::default().max_attempts(2);
+    let error = layer()
+        .policy(policy)
+        .layer(script)
+        .oneshot(get())
+        .await
+        .refused();
+    assert_eq!(
+        (error.kind(), error.message()),
+        (StatusKind::GatewayTimeout, Some("second"))
+    );
+}
+
+#[tokio::test]
+async fn endless_instant_retries_leave_other_tasks_their_turn() {
+    let policy = policy_fn(|_| Decision::Retry {
+        after: Duration::ZERO,
+    });
+    let failing = tower::service_fn(|_| async {
+        let mut response = http::Response::new(support::no_body());
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        Ok::<_, std::convert::Infallible>(response)
+    });
+    let endless = layer()
+        .no_budget()
+        .policy(policy)
+        .layer(failing)
+        .oneshot(get());
+    tokio::select! {
+        _ = endless => panic!("it cannot end"),
+        () = async { for _ in 0..10 { tokio::task::yield_now().await } } => {}
+    }
+}

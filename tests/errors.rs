@@ -1,0 +1,175 @@
+//! What an error tells, and how it is found again.
+
+mod support;
+
+use std::{error::Error as _, io, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header::CONTENT_LENGTH};
+use revio_status::{BoxError, Error, StatusError, StatusKind, StopReason};
+use support::{Refused, body::*, get, hasty, layer, script::*};
+use tower::{Layer, ServiceBuilder, ServiceExt, buffer::Buffer};
+
+async fn refused(answer: Answer) -> StatusError {
+    layer()
+        .layer(Script::new([answer]))
+        .oneshot(get())
+        .await
+        .refused()
+}
+
+#[tokio::test(start_paused = true)]
+async fn display_is_one_line() {
+    let error = refused(answer(404)).await;
+    assert_eq!(error.to_string(), "404 Not Found");
+    let error = refused(answer(599).text("line one\nline two")).await;
+    assert_eq!(error.to_string(), "599: line one line two");
+    let error = refused(answer(503).text("Back at noon")).await;
+    assert_eq!(
+        error.to_string(),
+        "503 Service Unavailable: Back at noon (3 attempts, attempts_exhausted)"
+    );
+    assert_eq!(
+        Error::from(error).to_string(),
+        "503 Service Unavailable: Back at noon (3 attempts, attempts_exhausted)"
+    );
+}
+
+#[tokio::test]
+async fn a_service_error_keeps_its_cause_as_the_source() {
+    let cause = io::Error::from(io::ErrorKind::ConnectionRefused);
+    let error = Error::Service(cause.into());
+    assert_eq!(error.to_string(), "no answer came from the API");
+    let source = error.source().expect("a source");
+    assert!(source.is::<io::Error>());
+    assert!(StatusError::find(&error).is_none());
+    assert!(Error::from(refused(answer(400)).await).source().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_found_through_whatever_wraps_it() {
+    let script = || Script::new([404]);
+    let buffered = Buffer::new(hasty().layer(script()), 1);
+    let timed = ServiceBuilder::new()
+        .timeout(Duration::from_secs(1))
+        .layer(hasty())
+        .service(script());
+    let boxed = || async { BoxError::from(Error::from(refused(answer(404)).await)) };
+    let outer = hasty().layer(hasty().layer(script()));
+    let shared: BoxError = Box::new(Arc::new(Error::from(refused(answer(404)).await)));
+    let bare: BoxError = Box::new(Arc::new(refused(answer(404)).await));
+    let errors: Vec<BoxError> = vec![
+        buffered.oneshot(get()).await.expect_err("404"),
+        timed.oneshot(get()).await.expect_err("404"),
+        boxed().await,
+        io::Error::other(boxed().await).into(),
+        io::Error::other(io::Error::other(boxed().await)).into(),
+        Box::new(Error::Service(boxed().await)),
+        outer
+            .oneshot(get())
+            .await
+            .map(drop)
+            .expect_err("404")
+            .into(),
+        Box::new(refused(answer(404)).await),
+        shared,
+        bare,
+    ];
+    for (number, error) in errors.iter().enumerate() {
+        let found = StatusError::find(&**error).map(StatusError::kind);
+        assert_eq!(
+            found,
+            Some(StatusKind::NotFound),
+            "number {number}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_parts_of_the_answer_are_all_there() {
+    let answer = answer(405).header("allow", "GET, POST").text("no");
+    let error = refused(answer.retry_after("7")).await;
+    assert_eq!(
+        (error.status(), error.kind()),
+        (StatusCode::METHOD_NOT_ALLOWED, StatusKind::MethodNotAllowed)
+    );
+    assert_eq!(error.headers()["allow"], "GET, POST");
+    assert_eq!(
+        (error.body(), error.message()),
+        (&Bytes::from("no"), Some("no"))
+    );
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+    assert_eq!(
+        (error.attempts(), error.stop_reason()),
+        (1, StopReason::NotRetryable)
+    );
+}
+
+/// The headers and the body that would be served.
+async fn served(answer: Answer) -> (HeaderMap, Bytes) {
+    let (head, body) = refused(answer).await.into_response().into_parts();
+    assert_eq!(head.status, 502);
+    (head.headers, body)
+}
+
+#[tokio::test]
+async fn a_response_made_of_it_can_be_served() {
+    let answer = answer(502)
+        .header("content-type", "text/plain")
+        .header("content-length", "4")
+        .header("connection", "close, X-Hop")
+        .header("connection", "X-Other")
+        .header("keep-alive", "timeout=5")
+        .header("proxy-connection", "close")
+        .header("transfer-encoding", "chunked")
+        .header("te", "trailers")
+        .header("trailer", "x-checksum")
+        .header("upgrade", "h2c")
+        .header("x-hop", "1")
+        .header("x-other", "2")
+        .header("x-kept", "3")
+        .text("dead");
+    let (headers, body) = served(answer).await;
+    let mut names: Vec<_> = headers.keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["content-length", "content-type", "x-kept"]);
+    assert_eq!(body, "dead");
+}
+
+#[tokio::test]
+async fn its_content_length_is_the_bodys_or_none() {
+    let broken = [data("de"), Step::Fail("reset")];
+    for (length, steps, kept) in [
+        ("2", vec![data("de")], true),
+        ("4", broken.to_vec(), false),
+        ("4", vec![], false),
+    ] {
+        let (headers, _) = served(answer(502).header("content-length", length).body(steps)).await;
+        assert_eq!(headers.contains_key(CONTENT_LENGTH), kept);
+    }
+}
+
+#[cfg(feature = "json")]
+#[tokio::test]
+async fn the_body_can_be_read_as_json() {
+    #[derive(serde::Deserialize, Debug, PartialEq)]
+    struct Refusal {
+        ok: bool,
+        error: String,
+    }
+    let error = refused(answer(400).text(r#"{"ok": false, "error": "no such bill"}"#)).await;
+    let refusal: Refusal = error.json().expect("it fits");
+    assert_eq!(
+        refusal,
+        Refusal {
+            ok: false,
+            error: "no such bill".into()
+        }
+    );
+    assert!(
+        refused(answer(400).text("<html>"))
+            .await
+            .json::<Refusal>()
+            .is_err()
+    );
+}

@@ -1,0 +1,138 @@
+//! Any runtime: a timer written by hand, and no tokio anywhere.
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_executor::block_on;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::rt::{Sleep, Timer};
+use revio_status::{Backoff, Error, ReplayBody, RevioStatusLayer, StandardPolicy, StopReason};
+use tower::{Layer, Service, ServiceExt};
+
+/// A clock that stands still until somebody sleeps.
+#[derive(Clone)]
+struct Clock(Arc<Mutex<(Instant, Vec<Duration>)>>);
+
+impl Clock {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new((Instant::now(), Vec::new()))))
+    }
+
+    fn sleeps(&self) -> Vec<Duration> {
+        self.0.lock().expect("no panic").1.clone()
+    }
+}
+
+impl Timer for Clock {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Nap {
+            clock: self.clone(),
+            duration,
+            begun: false,
+        })
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        self.sleep(deadline - self.now())
+    }
+
+    fn now(&self) -> Instant {
+        self.0.lock().expect("no panic").0
+    }
+}
+
+struct Nap {
+    clock: Clock,
+    duration: Duration,
+    begun: bool,
+}
+
+impl Sleep for Nap {}
+
+impl Future for Nap {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.begun {
+            let mut clock = self.clock.0.lock().expect("no panic");
+            clock.0 += self.duration;
+            clock.1.push(self.duration);
+            return Poll::Ready(());
+        }
+        self.begun = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// Answers 503 with these `Retry-After` values, then 200.
+#[derive(Clone)]
+struct Api(Arc<Mutex<Vec<&'static str>>>);
+
+impl Service<Request<ReplayBody<Full<Bytes>>>> for Api {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<ReplayBody<Full<Bytes>>>) -> Self::Future {
+        let mut response = Response::new(Full::default());
+        if let Some(seconds) = self.0.lock().expect("no panic").pop() {
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response
+                .headers_mut()
+                .insert("retry-after", http::HeaderValue::from_static(seconds));
+        }
+        ready(Ok(response))
+    }
+}
+
+fn api(waits: &[&'static str]) -> Api {
+    Api(Arc::new(Mutex::new(waits.iter().rev().copied().collect())))
+}
+
+fn layer(clock: &Clock) -> RevioStatusLayer {
+    let policy = StandardPolicy::default().backoff(Backoff::none());
+    RevioStatusLayer::with_timer(clock.clone()).policy(policy)
+}
+
+#[test]
+fn it_waits_on_the_timer_it_was_given() {
+    let clock = Clock::new();
+    let service = layer(&clock).layer(api(&["7", "11"]));
+    let response = block_on(service.oneshot(Request::default())).expect("retried");
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(clock.sleeps(), [7, 11].map(Duration::from_secs));
+}
+
+#[test]
+fn the_deadline_is_measured_on_it() {
+    let clock = Clock::new();
+    let service = layer(&clock)
+        .deadline(Duration::from_secs(18))
+        .layer(api(&["7", "11"]));
+    match block_on(service.oneshot(Request::default())) {
+        Err(Error::Status(e)) => assert_eq!(e.stop_reason(), StopReason::DeadlineExceeded),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(clock.sleeps(), [Duration::from_secs(7)]);
+}
+
+#[test]
+fn a_delay_of_zero_does_not_go_through_it() {
+    let clock = Clock::new();
+    let service = layer(&clock).layer(api(&["0", "0"]));
+    block_on(service.oneshot(Request::default())).expect("retried");
+    assert_eq!(clock.sleeps(), []);
+}

@@ -1,0 +1,115 @@
+//! What goes to the log: two events, named by OpenTelemetry's HTTP conventions.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use revio_status::{Error, StopReason};
+use support::{events::*, get, hasty, post, request, script::*};
+use tower::{Layer, ServiceExt};
+use tracing::Level;
+
+/// The events of one request that is answered by this script.
+async fn events_of(
+    request: http::Request<http_body_util::Full<bytes::Bytes>>,
+    script: Script,
+) -> (Vec<Record>, Option<Error>) {
+    let events = Events::default();
+    let _guard = tracing::subscriber::set_default(events.clone());
+    let result = hasty().layer(script).oneshot(request).await;
+    (events.ours(), result.err())
+}
+
+fn record<const N: usize>(level: Level, fields: [(&'static str, &str); N]) -> Record {
+    Record {
+        level,
+        target: "revio_status".into(),
+        fields: BTreeMap::from(fields.map(|(name, value)| (name, value.to_owned()))),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_told_at_debug_and_giving_up_at_warn() {
+    let script = Script::new([answer(503).retry_after("2"), answer(504), answer(503)]);
+    let (events, error) = events_of(get(), script).await;
+    let scheduled = |status: &str, resend: &str, delay: &str| {
+        record(
+            Level::DEBUG,
+            [
+                ("message", "retry scheduled"),
+                ("http.request.method", "\"GET\""),
+                ("server.address", "\"api.test\""),
+                ("http.response.status_code", status),
+                ("http.request.resend_count", resend),
+                ("error.type", &format!("{status:?}")),
+                ("retry.delay_ms", delay),
+            ],
+        )
+    };
+    let given_up = record(
+        Level::WARN,
+        [
+            ("message", "request given up"),
+            ("http.request.method", "\"GET\""),
+            ("server.address", "\"api.test\""),
+            ("http.response.status_code", "503"),
+            ("http.request.resend_count", "2"),
+            ("error.type", "\"503\""),
+            ("retry.stop_reason", "attempts_exhausted"),
+        ],
+    );
+    assert_eq!(
+        events,
+        [
+            scheduled("503", "1", "2000"),
+            scheduled("504", "2", "0"),
+            given_up
+        ]
+    );
+    assert!(error.is_some());
+}
+
+#[tokio::test]
+async fn a_request_that_may_not_be_resent_is_given_up_without_its_host() {
+    let (events, _) = events_of(post(), Script::new([504])).await;
+    let given_up = record(
+        Level::WARN,
+        [
+            ("message", "request given up"),
+            ("http.request.method", "\"POST\""),
+            ("http.response.status_code", "504"),
+            ("http.request.resend_count", "0"),
+            ("error.type", "\"504\""),
+            ("retry.stop_reason", "not_idempotent"),
+        ],
+    );
+    assert_eq!(events, [given_up]);
+}
+
+#[tokio::test]
+async fn success_and_plain_failures_are_no_events() {
+    for status in [200, 301, 400, 404, 429, 500, 501] {
+        for method in [Method::GET, Method::POST] {
+            let (events, _) = events_of(request(method), Script::new([status])).await;
+            assert_eq!(events, [], "{status}");
+        }
+    }
+}
+
+#[test]
+fn the_reasons_have_their_names() {
+    let names = [
+        (StopReason::NotRetryable, "not_retryable"),
+        (StopReason::NotIdempotent, "not_idempotent"),
+        (StopReason::BodyNotReplayable, "body_not_replayable"),
+        (StopReason::AttemptsExhausted, "attempts_exhausted"),
+        (StopReason::RetryAfterTooLong, "retry_after_too_long"),
+        (StopReason::DeadlineExceeded, "deadline_exceeded"),
+        (StopReason::BudgetExhausted, "budget_exhausted"),
+        (StopReason::StoppedByPolicy, "stopped_by_policy"),
+    ];
+    for (reason, name) in names {
+        assert_eq!(reason.to_string(), name);
+    }
+}
