@@ -18,15 +18,16 @@ pub(crate) fn message(headers: &HeaderMap, body: &[u8]) -> Option<Box<str>> {
     }
     let media_type = media_type(headers);
     let is_json = media_type.ends_with("/json") || media_type.ends_with("+json");
-    // Frameworks send JSON under any name.
-    if is_json || body.starts_with(b"{") || body.starts_with(b"[") {
+    // Frameworks send JSON under any name, and anything under the name of JSON.
+    let is_document = matches!(body, [b'{' | b'[', ..]);
+    if is_json || is_document {
         let (text, is_well_formed) = from_json(body);
-        if is_json || is_well_formed || text.is_some() {
+        if text.is_some() || is_well_formed || is_json && is_document {
             return text;
         }
     }
     let is_html = matches!(&*media_type, "text/html" | "application/xhtml+xml");
-    let is_text = media_type.is_empty() || media_type.starts_with("text/") || is_html;
+    let is_text = media_type.is_empty() || media_type.starts_with("text/") || is_html || is_json;
     if !is_text || body.contains(&0) {
         return None;
     }

@@ -199,12 +199,15 @@ impl fmt::Display for StatusError {
             stop_reason,
             ..
         } = &*self.0;
+        let reason = status.canonical_reason().unwrap_or_default();
         f.write_str(status.as_str())?;
-        if let Some(reason) = status.canonical_reason() {
+        if !reason.is_empty() {
             write!(f, " {reason}")?;
         }
-        if let Some(message) = self.message() {
-            write!(f, ": {message}")?;
+        // The title of many an error page is just the reason.
+        match self.message() {
+            Some(message) if !message.eq_ignore_ascii_case(reason) => write!(f, ": {message}")?,
+            _ => {}
         }
         if *attempts > 1 {
             write!(f, " ({attempts} attempts, {stop_reason})")?;

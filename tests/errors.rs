@@ -22,6 +22,8 @@ async fn refused(answer: Answer) -> StatusError {
 async fn display_is_one_line() {
     let error = refused(answer(404)).await;
     assert_eq!(error.to_string(), "404 Not Found");
+    let error = refused(answer(404).text("<title>not found</title>")).await;
+    assert_eq!(error.to_string(), "404 Not Found", "not said twice");
     let error = refused(answer(599).text("line one\nline two")).await;
     assert_eq!(error.to_string(), "599: line one line two");
     let error = refused(answer(503).text("Back at noon")).await;

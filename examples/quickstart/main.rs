@@ -1,0 +1,287 @@
+//! Sends requests through `RevioStatusLayer` to a stand-in of the API on this machine, and prints
+//! what came of each: `cargo run --example quickstart`.
+//!
+//! Every outcome is compared with the promise that stands above its request. If one differs, the
+//! program says how and exits with 1.
+
+mod server;
+mod table;
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{ALLOW, AUTHORIZATION, CONTENT_TYPE},
+};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use revio_status::{
+    BoxError, Error, Idempotent, ReplayBody, RevioStatus, RevioStatusLayer, StandardPolicy,
+    StatusKind, StopReason,
+};
+use tower::{ServiceBuilder, ServiceExt};
+
+use server::Api;
+use table::{Call, Table};
+
+/// Any request body, streamed or not.
+type Body = BoxBody<Bytes, BoxError>;
+
+/// The type of the client, to be written only where it is kept or handed on.
+type ApiClient = RevioStatus<Client<HttpConnector, ReplayBody<Body>>, StandardPolicy>;
+
+const SECOND: Duration = Duration::from_secs(1);
+const KEY: &str = "Ocp-Apim-Subscription-Key";
+const NOTE: &str = r#"{"customer_id": 7, "body": "Asked for a copy of bill 31."}"#;
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, BoxError> {
+    let client = ServiceBuilder::new()
+        .layer(RevioStatusLayer::new())
+        .service(Client::builder(TokioExecutor::new()).build_http());
+
+    let mut story = Story {
+        api: Api::start().await?,
+        table: Table::begin(),
+    };
+    successes(&mut story, &client).await?;
+    refusals(&mut story, &client).await?;
+    rate_limits(&mut story, &client).await?;
+    outages(&mut story, &client).await?;
+    lost_answers(&mut story, &client).await?;
+    Ok(story.table.end())
+}
+
+/// One request, and the whole answer.
+async fn send(client: &ApiClient, request: Request<Body>) -> Result<Response<Bytes>, Error> {
+    let (head, body) = client.clone().oneshot(request).await?.into_parts();
+    let body = body.collect().await.map_err(|e| Error::Service(e.into()))?;
+    Ok(Response::from_parts(head, body.to_bytes()))
+}
+
+/// What the caller should do about an error. Copy it, and change the words.
+fn advice(error: &Error) -> String {
+    let Error::Status(e) = error else {
+        return "look before resending".into();
+    };
+    // All other reasons are for requests that may be sent twice.
+    let only_once = [StopReason::NotRetryable, StopReason::NotIdempotent];
+    match e.kind() {
+        StatusKind::BadRequest | StatusKind::OtherClient => "fix the request".into(),
+        StatusKind::Unauthorized => "check credentials".into(),
+        StatusKind::Forbidden => "ask for permission".into(),
+        StatusKind::NotFound => "check path and id".into(),
+        StatusKind::MethodNotAllowed => match e.headers().get(ALLOW).map(HeaderValue::to_str) {
+            Some(Ok(methods)) => format!("use {methods}"),
+            _ => "use another method".into(),
+        },
+        StatusKind::NotImplemented => "do without it".into(),
+        _ if e.may_have_been_applied() && only_once.contains(&e.stop_reason()) => {
+            "look before resending".into()
+        }
+        _ => match e.retry_after().map(|wait| wait.as_millis().div_ceil(1000)) {
+            Some(seconds @ ..=120) => format!("wait {seconds} s"),
+            Some(seconds) => format!("wait {} min", seconds.div_ceil(60)),
+            None => "try again later".into(),
+        },
+    }
+}
+
+async fn successes(story: &mut Story, client: &ApiClient) -> Result<(), BoxError> {
+    let location = story.api.uri("/v1/Notes/11027");
+    let promise = format!("attempts 1, executed 1, location {location}: 201 Created, id 11027");
+    story.post(client, "/v1/Notes", NOTE, &promise).await?;
+
+    let promise = "attempts 1, executed 1: 200 OK, id 7";
+    story.get(client, "/v1/Customers/7", promise).await?;
+    Ok(())
+}
+
+/// What the caller got wrong is not sent again.
+async fn refusals(story: &mut Story, client: &ApiClient) -> Result<(), BoxError> {
+    let note = r#"{"body": "Whose note is this?"}"#;
+    let promise = "attempts 1, bad_request, not_retryable: 400 customer_id missing";
+    story.post(client, "/v1/Notes", note, promise).await?;
+
+    let mut request = story.request(Method::GET, "/v1/Customers/7", "")?;
+    request.headers_mut().remove(KEY);
+    let promise = "attempts 1, unauthorized, not_retryable: 401 Access denied due to missing \
+        subscription key. Make sure to include subscription key when making requests to an API.";
+    story.tell(client, request, promise).await;
+
+    let promise = "attempts 1, forbidden, not_retryable: 403 No access to users";
+    story.get(client, "/v1/Users", promise).await?;
+
+    // A 403 too, but the gateway's: the account has used up its calls, and has to wait.
+    let promise = "attempts 1, quota_exceeded, not_retryable, retry after 1800s: \
+        403 Out of call volume quota. Quota will be replenished in 00:30:00.";
+    story.get(client, "/v1/Bills", promise).await?;
+
+    let promise = "attempts 1, not_found, not_retryable: 404 Resource not found";
+    story.get(client, "/v1/Custmers/7", promise).await?;
+
+    let request = story.request(Method::PATCH, "/v1/Bills/31", "[]")?;
+    let promise = "attempts 1, method_not_allowed, not_retryable, allow GET, PUT: \
+        405 The requested resource does not support http method 'PATCH'.";
+    story.tell(client, request, promise).await;
+    Ok(())
+}
+
+/// A retry uses up calls that others share: a 429 is retried only where the policy names it.
+async fn rate_limits(story: &mut Story, client: &ApiClient) -> Result<(), BoxError> {
+    let promise = "attempts 1, too_many_requests, not_retryable, retry after 1s: \
+        429 Rate limit is exceeded. Try again in 1 seconds.";
+    story.get(client, "/v1/Services", promise).await?;
+
+    let policy = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
+    let patient = ServiceBuilder::new()
+        .layer(RevioStatusLayer::new().policy(policy))
+        .service(Client::builder(TokioExecutor::new()).build_http());
+    let promise = "attempts 2, executed 1: 200 OK, id 7";
+    let call = story.get(&patient, "/v1/Services", promise).await?;
+    story.check(&call, call.waited >= SECOND, "waits a second");
+    Ok(())
+}
+
+/// What the server got wrong is sent again where that may help, and not for long.
+async fn outages(story: &mut Story, client: &ApiClient) -> Result<(), BoxError> {
+    let payment = r#"{"customer_id": 7, "amount": 12.5}"#;
+    let promise = "attempts 1, server_error, not_retryable, may have been applied: \
+        500 An error has occurred.";
+    story.post(client, "/v1/Payments", payment, promise).await?;
+
+    let refund = r#"{"payment_id": 3}"#;
+    let promise = "attempts 1, not_implemented, not_retryable: 501 Refunds: not yet";
+    story.post(client, "/v1/Refunds", refund, promise).await?;
+
+    // 503 with `Retry-After: 1`, then 200.
+    let promise = "attempts 2, executed 1: 200 OK, id 7";
+    let call = story.get(client, "/v1/Contacts/7", promise).await?;
+    story.check(&call, call.waited >= SECOND, "waits a second");
+
+    // 503 for good, as an HTML page.
+    let promise = "attempts 3, service_unavailable, attempts_exhausted, may have been applied: \
+        503 Service Unavailable";
+    story.get(client, "/v1/Products", promise).await?;
+
+    // 503 with `Retry-After: 3600`: nobody waits that long, and the caller learns how long it is.
+    let promise = "attempts 1, service_unavailable, retry_after_too_long, \
+        may have been applied, retry after 3600s: 503 Maintenance";
+    let call = story.get(client, "/v1/Orders", promise).await?;
+    story.check(&call, call.waited < SECOND, "ends at once");
+    Ok(())
+}
+
+/// A 504 can be a lost answer to work that was done: only what may be done twice is sent twice.
+async fn lost_answers(story: &mut Story, client: &ApiClient) -> Result<(), BoxError> {
+    let promise = "attempts 2, executed 2: 200 OK, id 7";
+    story.get(client, "/v1/Requests/7", promise).await?;
+
+    // Nobody can tell the caller that the note was made. It was, once.
+    let promise = "attempts 1, executed 1, gateway_timeout, not_idempotent, \
+        may have been applied: 504 Gateway Timeout";
+    story.post(client, "/v1/Notes", NOTE, promise).await?;
+
+    // The caller says that a second copy does no harm. Two were made.
+    let mut request = story.request(Method::POST, "/v1/Notes", NOTE)?;
+    request.extensions_mut().insert(Idempotent(true));
+    let location = story.api.uri("/v1/Notes/11030");
+    let promise = format!("attempts 2, executed 2, location {location}: 201 Created, id 11030");
+    story.tell(client, request, &promise).await;
+
+    // 503, then 200. The body is recorded while it streams.
+    let pieces = [r#"{"line_1": "1 Main"#, r#" St", "city": "#, r#""Macon"}"#];
+    let request = story.request(Method::PUT, "/v1/Addresses/7", "")?;
+    let request = request.map(|_| streamed(pieces));
+    let promise = "attempts 2, executed 1: 200 OK, id 7";
+    let call = story.tell(client, request, promise).await;
+    let bodies: Vec<_> = call.received.iter().map(|r| &r.body).collect();
+    let is_same = bodies.iter().all(|body| **body == pieces.concat());
+    let promise = format!("brings the same bytes again, not {bodies:?}");
+    story.check(&call, is_same, &promise);
+    Ok(())
+}
+
+/// Pieces that come one after the other, with little pauses.
+fn streamed(pieces: [&'static str; 3]) -> Body {
+    let frames = stream::iter(pieces).then(|piece| async move {
+        tokio::time::sleep(SECOND / 20).await;
+        Ok(Frame::data(Bytes::from(piece)))
+    });
+    BodyExt::boxed(StreamBody::new(frames))
+}
+
+/// Who is asked, and what came of it.
+struct Story {
+    api: Api,
+    table: Table,
+}
+
+impl Story {
+    async fn get(&mut self, client: &ApiClient, path: &str, promise: &str) -> http::Result<Call> {
+        let request = self.request(Method::GET, path, "")?;
+        Ok(self.tell(client, request, promise).await)
+    }
+
+    async fn post(
+        &mut self,
+        client: &ApiClient,
+        path: &str,
+        json: &'static str,
+        promise: &str,
+    ) -> http::Result<Call> {
+        let request = self.request(Method::POST, path, json)?;
+        Ok(self.tell(client, request, promise).await)
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        json: &'static str,
+    ) -> http::Result<Request<Body>> {
+        Request::builder()
+            .method(method)
+            .uri(self.api.uri(path))
+            .header(KEY, secret("a-dummy-key"))
+            // `user@client:password`, in Base64.
+            .header(AUTHORIZATION, secret("Basic dXNlckBjbGllbnQ6cGFzc3dvcmQ="))
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::from(json).map_err(Into::into).boxed())
+    }
+
+    /// Sends a request and prints its row.
+    async fn tell(&mut self, client: &ApiClient, request: Request<Body>, promise: &str) -> Call {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let began = Instant::now();
+        let result = send(client, request).await;
+        let call = Call {
+            operation: format!("{method} {path}"),
+            waited: began.elapsed(),
+            advice: result.as_ref().map_or_else(advice, |_| "go on".into()),
+            result,
+            received: self.api.take_received(),
+        };
+        self.table.row(&call, promise);
+        call
+    }
+
+    fn check(&mut self, call: &Call, is_kept: bool, promise: &str) {
+        self.table.check(call, is_kept, promise);
+    }
+}
+
+fn secret(text: &'static str) -> HeaderValue {
+    let mut value = HeaderValue::from_static(text);
+    value.set_sensitive(true);
+    value
+}
