@@ -51,7 +51,6 @@ impl<B> Tape<B> {
         let mut state = self.lock()?;
         let recording = state.recording.as_mut()?;
         recording.seal();
-        let is_ended = recording.is_empty() && state.body.is_none();
         state.attempt = state.attempt.wrapping_add(1);
         let attempt = state.attempt;
         let waker = state.waker.take();
@@ -60,10 +59,7 @@ impl<B> Tape<B> {
         if let Some(waker) = waker {
             waker.wake();
         }
-        Some(Reader {
-            is_ended,
-            ..Reader::new(self.clone(), attempt)
-        })
+        Some(Reader::new(self.clone(), attempt))
     }
 
     /// `None` where the caller's body panicked while it was read: nobody can tell what was lost.
@@ -160,10 +156,6 @@ impl Recording {
             None if number == self.chunks.len() => self.trailers.clone().map(Frame::trailers),
             None => None,
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.chunks.is_empty() && self.trailers.is_none()
     }
 }
 

@@ -106,6 +106,6 @@ impl Body for Steps {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.hint
     }
 }
