@@ -618,7 +618,8 @@ fn piece() -> impl Strategy<Value = Piece> {
 }
 
 fn original() -> impl Strategy<Value = Original> {
-    let some = prop::collection::vec(piece(), 0..10);
+    let none = prop::sample::select(vec![vec![], vec![Piece::Yield], vec![Piece::Data(0)]]);
+    let some = prop::collection::vec(piece(), 1..10);
     let many = prop::collection::vec((0..9_usize).prop_map(Piece::Data), 30..90);
     let hint = prop_oneof![
         Just(Hint::None),
@@ -626,7 +627,7 @@ fn original() -> impl Strategy<Value = Original> {
         (0..50_u64, 0..50_u64).prop_map(|(less, more)| Hint::Loose(less, more)),
     ];
     (
-        prop_oneof![4 => some, 1 => many],
+        prop_oneof![1 => none, 6 => some, 2 => many],
         prop::option::weighted(0.1, any::<prop::sample::Index>()),
         any::<bool>(),
         hint,
