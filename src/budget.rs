@@ -48,22 +48,28 @@ impl Budget {
     /// A full budget of `reserve` retries that earns `per_request` of a retry with each request
     /// that is answered and does not end in a retryable failure.
     ///
-    /// `per_request` is rounded to a millionth. A reserve of 0 allows no retry at all.
+    /// `per_request` is rounded to a millionth; 0 earns nothing. A reserve of 0 allows no retry.
     ///
     /// # Panics
     ///
-    /// If `per_request` is negative, infinite or not a number.
+    /// If `per_request` is negative, infinite or not a number, or so small that it would be
+    /// rounded to nothing.
     #[must_use]
     pub fn new(reserve: u32, per_request: f64) -> Self {
         assert!(
             per_request.is_finite() && per_request >= 0.0,
             "a budget cannot earn {per_request} retries per request"
         );
+        let earned = (per_request * RETRY as f64).round() as u64;
+        assert!(
+            earned > 0 || per_request == 0.0,
+            "a budget that earns {per_request} retries per request earns none: a millionth is the least"
+        );
         let reserve = u64::from(reserve) * RETRY;
         Self(Arc::new(Account {
             balance: AtomicU64::new(reserve),
             reserve,
-            per_request: (per_request * RETRY as f64).round() as u64,
+            per_request: earned,
         }))
     }
 

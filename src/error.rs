@@ -30,6 +30,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What another layer of this kind, further down, already named keeps its name.
+    pub(crate) fn from_service(error: impl Into<BoxError>) -> Self {
+        match error.into().downcast::<Self>() {
+            Ok(ours) => *ours,
+            Err(other) => Self::Service(other),
+        }
+    }
+
     /// The failed answer, if one came.
     pub fn status_error(&self) -> Option<&StatusError> {
         match self {

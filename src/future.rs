@@ -19,7 +19,7 @@ use crate::{
     error::{BoxError, Error},
     policy::RetryPolicy,
     replay::ReplayBody,
-    session::{Kept, Retry},
+    session::{Kept, Plan},
     status_error::StatusError,
     stop_reason::StopReason,
 };
@@ -41,7 +41,8 @@ pin_project! {
     where
         S: Service<Request<ReplayBody<B>>>,
     {
-        kept: Kept<S, P, B>,
+        // `None` once it has returned: a service made ready holds what others may wait for.
+        kept: Option<Kept<S, P, B>>,
         #[pin]
         state: State<S::Future, B, R>,
     }
@@ -59,19 +60,13 @@ pin_project! {
     }
 }
 
-/// A retry, and the failure to return should it not be sent after all.
-struct Plan<B> {
-    error: StatusError,
-    retry: Retry<B>,
-}
-
 impl<S, P, B, R> ResponseFuture<S, P, B, R>
 where
     S: Service<Request<ReplayBody<B>>>,
 {
     pub(crate) fn new(kept: Kept<S, P, B>, future: S::Future) -> Self {
         Self {
-            kept,
+            kept: Some(kept),
             state: State::Sending { future },
         }
     }
@@ -89,12 +84,17 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.as_mut().project();
         for _ in 0..STEPS_PER_POLL {
+            let Some(kept) = this.kept.as_mut() else {
+                completed()
+            };
             let next = match this.state.as_mut().project() {
                 StateProj::Sending { future } => match ready!(future.poll(cx)) {
                     Ok(response) => match StatusError::split(response) {
                         Ok(response) => {
+                            let response = kept.succeed(response);
                             this.state.set(State::Done);
-                            return Poll::Ready(Ok(this.kept.succeed(response)));
+                            *this.kept = None;
+                            return Poll::Ready(Ok(response));
                         }
                         Err((error, body)) => {
                             let capture = Capture::new(body);
@@ -104,27 +104,23 @@ where
                             })
                         }
                     },
-                    Err(error) => Err(Error::Service(error.into())),
+                    Err(error) => Err(Error::from_service(error)),
                 },
                 StateProj::Capturing { capture, error } => {
-                    let captured = ready!(this.kept.poll_capture(capture, cx));
+                    let captured = ready!(kept.poll_capture(capture, cx));
                     let Some(error) = error.take() else {
                         completed()
                     };
-                    go_or_stop(
-                        this.kept,
-                        error.with_body(captured.body, captured.is_truncated),
-                    )
+                    let error = error.with_body(captured.body, captured.is_truncated);
+                    kept.next(error).map(|plan| State::wait(kept, plan))
                 }
                 StateProj::Sleeping { sleep, plan } => {
                     ready!(sleep.as_mut().poll(cx));
-                    Ok(State::Readying {
-                        alarm: None,
-                        plan: plan.take(),
-                    })
+                    let Some(plan) = plan.take() else { completed() };
+                    Ok(State::wait_on(kept, plan))
                 }
                 StateProj::Readying { alarm, plan } => {
-                    let sent = ready!(poll_resend(this.kept, alarm, plan, cx));
+                    let sent = ready!(poll_resend(kept, alarm, plan, cx));
                     sent.map(|future| State::Sending { future })
                 }
                 StateProj::Done => completed(),
@@ -133,6 +129,7 @@ where
                 Ok(next) => this.state.set(next),
                 Err(error) => {
                     this.state.set(State::Done);
+                    *this.kept = None;
                     return Poll::Ready(Err(error));
                 }
             }
@@ -142,22 +139,39 @@ where
     }
 }
 
-fn go_or_stop<S, P: RetryPolicy, B, F, R>(
-    kept: &mut Kept<S, P, B>,
-    error: StatusError,
-) -> Result<State<F, B, R>, Error> {
-    let retry = match kept.next(&error) {
-        Ok(retry) => retry,
-        Err(reason) => return Err(kept.stop(error, reason)),
-    };
-    let after = retry.after;
-    let plan = Some(Plan { error, retry });
-    Ok(if after.is_zero() {
-        State::Readying { alarm: None, plan }
-    } else {
-        let sleep = kept.settings().timer.sleep(after);
-        State::Sleeping { sleep, plan }
-    })
+impl<F, B, R> State<F, B, R> {
+    /// A delay of zero does not go through the timer.
+    fn wait<S, P: RetryPolicy>(kept: &Kept<S, P, B>, plan: Plan<B>) -> Self {
+        match plan.after() {
+            Duration::ZERO => Self::readying(plan),
+            after => Self::sleeping(kept, after, plan),
+        }
+    }
+
+    /// A timer that rounds down wakes too early, and the server's word counts: the rest is waited
+    /// for too. One that is off by more than half does not follow the clock that it tells.
+    fn wait_on<S, P: RetryPolicy>(kept: &Kept<S, P, B>, plan: Plan<B>) -> Self {
+        let rest = plan.rest(kept.settings().timer.now());
+        if rest.is_zero() || rest > plan.after() / 2 {
+            Self::readying(plan)
+        } else {
+            Self::sleeping(kept, rest, plan)
+        }
+    }
+
+    fn sleeping<S, P: RetryPolicy>(kept: &Kept<S, P, B>, time: Duration, plan: Plan<B>) -> Self {
+        Self::Sleeping {
+            sleep: kept.settings().timer.sleep(time),
+            plan: Some(plan),
+        }
+    }
+
+    fn readying(plan: Plan<B>) -> Self {
+        Self::Readying {
+            alarm: None,
+            plan: Some(plan),
+        }
+    }
 }
 
 /// Waits until the service is ready again, looks at the clock, and sends.
@@ -177,7 +191,7 @@ where
     };
     let ready = session.service.poll_ready(cx);
     if let Poll::Ready(Err(error)) = ready {
-        return Poll::Ready(Err(Error::Service(error.into())));
+        return Poll::Ready(Err(Error::from_service(error)));
     }
     let is_late = match session.remaining() {
         None => false,
@@ -191,13 +205,11 @@ where
     if ready.is_pending() && !is_late {
         return Poll::Pending;
     }
-    let Some(Plan { error, retry }) = plan.take() else {
-        completed()
-    };
+    let Some(plan) = plan.take() else { completed() };
     Poll::Ready(if is_late {
-        Err(kept.stop(error, StopReason::DeadlineExceeded))
+        Err(kept.give_up(plan.cancel(), StopReason::DeadlineExceeded))
     } else {
-        let request = session.resend(retry);
+        let request = session.resend(plan);
         Ok(session.service.call(request))
     })
 }
@@ -223,7 +235,7 @@ where
         };
         f.debug_struct("ResponseFuture")
             .field("state", &state)
-            .field("resends", &self.kept.resends())
+            .field("resends", &self.kept.as_ref().map(Kept::resends))
             .finish_non_exhaustive()
     }
 }

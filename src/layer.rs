@@ -56,8 +56,9 @@ pub struct RevioStatusLayer<P = StandardPolicy>(Settings<P>);
 impl RevioStatusLayer {
     /// A layer with the defaults, on tokio's clock.
     ///
-    /// It must be used within a tokio runtime whose time driver is enabled; that is looked at
-    /// when the first delay begins, not here.
+    /// Requests must be sent within a tokio runtime whose time driver is enabled. Tokio panics
+    /// where it is missing, but only when a request first has to wait: for a retry, or for the
+    /// body of a failed response.
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     pub fn new() -> Self {
@@ -67,7 +68,8 @@ impl RevioStatusLayer {
     /// A layer with the defaults, on any clock.
     ///
     /// The layer asks the timer for `now` and `sleep`. Both must tell the same time: override
-    /// [`now`](hyper::rt::Timer::now) where the timer does not follow the system's clock.
+    /// [`now`](hyper::rt::Timer::now) where the timer does not follow the system's clock. Where a
+    /// sleep ends a little too early by that clock, the rest of it is slept as well.
     pub fn with_timer(timer: impl hyper::rt::Timer + Send + Sync + 'static) -> Self {
         Self(Settings::new(StandardPolicy::default(), Timer::new(timer)))
     }
@@ -108,7 +110,9 @@ impl<P> RevioStatusLayer<P> {
     ///
     /// No wait begins that would end at the deadline or after it, a failed body is read no longer
     /// than to it, and no attempt starts after it. An attempt on its way is not cut off: put a
-    /// timeout layer below this one for each attempt, or above it for all.
+    /// timeout layer below this one for each attempt, or above it for all. Of a failure that
+    /// arrives after the deadline only the body's part that is already here is kept, and so its
+    /// message may be missing.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.0.deadline = Some(deadline);
         self

@@ -57,8 +57,8 @@
 //! # Cost
 //!
 //! Of a request that may not be sent twice nothing is kept. Of any other a copy of the head, a
-//! clone of the inner service, and up to 64 KiB of the body as it streams. No clock is waited for
-//! and no timer made before a retry is due.
+//! clone of the inner service, and up to 64 KiB of the body as it streams. No timer is made unless
+//! a request fails.
 //!
 //! # Features
 //!

@@ -17,21 +17,23 @@ pub(crate) fn message(headers: &HeaderMap, body: &[u8]) -> Option<Box<str>> {
         return None;
     }
     let media_type = media_type(headers);
+    let text = String::from_utf8_lossy(body);
     let is_json = media_type.ends_with("/json") || media_type.ends_with("+json");
     // Frameworks send JSON under any name, and anything under the name of JSON.
-    let is_document = matches!(body, [b'{' | b'[', ..]);
+    let is_document = text.starts_with(['{', '[']);
     if is_json || is_document {
-        let (text, is_well_formed) = from_json(body);
-        if text.is_some() || is_well_formed || is_json && is_document {
-            return text;
+        let (found, is_well_formed) = from_json(&text);
+        if found.is_some() || is_well_formed || is_json && is_document {
+            return found;
         }
     }
     let is_html = matches!(&*media_type, "text/html" | "application/xhtml+xml");
-    let is_text = media_type.is_empty() || media_type.starts_with("text/") || is_html || is_json;
-    if !is_text || body.contains(&0) {
+    let is_text = media_type.starts_with("text/") || is_html;
+    // Where nobody says that it is text it may be anything: a PDF, an image, a compressed page.
+    let is_like_text = (is_json || media_type.is_empty()) && !is_broken(body);
+    if !(is_text || is_like_text) || text.contains('\0') {
         return None;
     }
-    let text = String::from_utf8_lossy(body);
     if text.starts_with('<') || is_html && text.contains('<') {
         title(&text).and_then(|title| one_line(&unescape(title)))
     } else {
@@ -44,15 +46,20 @@ pub(crate) fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
-#[cfg(feature = "json")]
-fn from_json(body: &[u8]) -> (Option<Box<str>>, bool) {
-    json::search(body)
+/// Whether this is no UTF-8, not even UTF-8 that was cut off.
+fn is_broken(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_err_and(|error| error.error_len().is_some())
 }
 
-/// Without a parser an object still is no text for a person.
+#[cfg(feature = "json")]
+fn from_json(text: &str) -> (Option<Box<str>>, bool) {
+    json::search(text)
+}
+
+/// Without a parser, what begins like a document says nothing: it is no text for a person.
 #[cfg(not(feature = "json"))]
-fn from_json(body: &[u8]) -> (Option<Box<str>>, bool) {
-    (None, body.starts_with(b"{"))
+fn from_json(text: &str) -> (Option<Box<str>>, bool) {
+    (None, text.starts_with(['{', '[']))
 }
 
 fn media_type(headers: &HeaderMap) -> String {
@@ -61,12 +68,25 @@ fn media_type(headers: &HeaderMap) -> String {
     String::from_utf8_lossy(essence.trim_ascii()).to_ascii_lowercase()
 }
 
-/// Compressed bytes are no text; a decompressing layer inside ours removes the header.
+/// Compressed bytes are no text; a decompressing layer inside ours removes the header. Some
+/// servers name a charset here: that is no coding.
 fn is_encoded(headers: &HeaderMap) -> bool {
+    const CODINGS: [&str; 7] = [
+        "br",
+        "compress",
+        "deflate",
+        "gzip",
+        "x-compress",
+        "x-gzip",
+        "zstd",
+    ];
+    let is_coding = |name: &str| CODINGS.iter().any(|known| known.eq_ignore_ascii_case(name));
     headers
         .get_all(CONTENT_ENCODING)
         .iter()
-        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|name| is_coding(name.trim()))
 }
 
 fn title(html: &str) -> Option<&str> {
@@ -150,12 +170,18 @@ fn one_line(text: &str) -> Option<Box<str>> {
 fn is_invisible(character: char) -> bool {
     matches!(
         character,
-        '\u{61C}'
+        '\u{AD}'
+            | '\u{34F}'
+            | '\u{61C}'
+            | '\u{115F}'..='\u{1160}'
+            | '\u{180E}'
             | '\u{200B}'
             | '\u{200E}'..='\u{200F}'
             | '\u{202A}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}'
+            | '\u{3164}'
             | '\u{FEFF}'
+            | '\u{FFA0}'
             | '\u{FFF9}'..='\u{FFFB}'
             | '\u{E0000}'..='\u{E007F}'
     )

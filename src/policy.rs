@@ -74,7 +74,7 @@ impl<P: RetryPolicy + ?Sized> RetryPolicy for Arc<P> {
     }
 }
 
-/// The answer of a [`RetryPolicy`].
+/// The answer of a [`RetryPolicy`]. There is no third one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Send the request again.
@@ -206,7 +206,8 @@ impl RetryPolicy for NeverRetry {
 /// Makes a policy of a closure that decides about every failed attempt, whatever its status.
 ///
 /// Which requests may be resent is still decided as [`RetryPolicy::may_resend`] does by default.
-/// The closure says where it ends: no number of attempts ends it.
+/// The closure says where it ends: no number of attempts ends it. As every failure counts as
+/// retryable, none earns anything for the budget, and each one given up is an event at WARN.
 ///
 /// ```
 /// use std::time::Duration;

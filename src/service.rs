@@ -69,9 +69,7 @@ where
     type Future = ResponseFuture<S, P, B, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner
-            .poll_ready(cx)
-            .map_err(|error| Error::Service(error.into()))
+        self.inner.poll_ready(cx).map_err(Error::from_service)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {

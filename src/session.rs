@@ -48,11 +48,35 @@ pub(crate) struct Session<S, P, B> {
     may_have_been_applied: bool,
 }
 
-/// A retry that everybody agreed to.
-pub(crate) struct Retry<B> {
-    pub(crate) after: Duration,
+/// A retry that everybody agreed to, and the failure to return should it not be sent after all.
+pub(crate) struct Plan<B> {
+    error: StatusError,
+    retry: Retry<B>,
+}
+
+struct Retry<B> {
+    after: Duration,
+    /// `None`: beyond all time.
+    due: Option<Instant>,
     body: Option<Reader<B>>,
     withdrawal: Withdrawal,
+}
+
+impl<B> Plan<B> {
+    pub(crate) fn after(&self) -> Duration {
+        self.retry.after
+    }
+
+    /// The time from `now` until the retry is due.
+    pub(crate) fn rest(&self, now: Instant) -> Duration {
+        let due = self.retry.due;
+        due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
+    }
+
+    /// Gives the retry back to the budget.
+    pub(crate) fn cancel(self) -> StatusError {
+        self.error
+    }
 }
 
 impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
@@ -144,42 +168,48 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
     }
 
     /// Go or stop: the questions about a failure, in the order in which a no counts.
-    pub(crate) fn next(&mut self, error: &StatusError) -> Result<Retry<B>, StopReason> {
+    pub(crate) fn next(&mut self, error: StatusError) -> Result<Plan<B>, Error> {
         if !self.settings().policy.is_retryable(error.status()) {
-            return Err(StopReason::NotRetryable);
+            self.deposit();
+            return Err(self.conclude(error, StopReason::NotRetryable));
         }
-        match self {
+        let retry = match self {
             Self::Once { .. } => Err(StopReason::NotIdempotent),
-            Self::Resendable(session) => session.next(error),
+            Self::Resendable(session) => session.next(&error),
+        };
+        match retry {
+            Ok(retry) => Ok(Plan { error, retry }),
+            Err(reason) => Err(self.give_up(error, reason)),
         }
     }
 
-    /// Makes a failure the request's result.
-    pub(crate) fn stop(&self, error: StatusError, reason: StopReason) -> Error {
-        let (resends, status) = (self.resends(), error.status());
-        let (subject, earlier) = match self {
-            Self::Once { method, .. } => (Subject { method, host: None }, false),
-            Self::Resendable(session) => (session.subject(), session.may_have_been_applied),
+    /// Makes a retryable failure the request's result.
+    pub(crate) fn give_up(&self, error: StatusError, reason: StopReason) -> Error {
+        let subject = match self {
+            Self::Once { method, .. } => Subject { method, host: None },
+            Self::Resendable(session) => session.subject(),
         };
-        if self.settings().policy.is_retryable(status) {
-            trace::given_up(subject, status, resends, reason);
-        } else {
-            self.deposit();
-        }
-        error
-            .conclude(resends.saturating_add(1), reason, earlier)
-            .into()
+        trace::given_up(subject, error.status(), self.resends(), reason);
+        self.conclude(error, reason)
+    }
+
+    fn conclude(&self, error: StatusError, reason: StopReason) -> Error {
+        let earlier = match self {
+            Self::Once { .. } => false,
+            Self::Resendable(session) => session.may_have_been_applied,
+        };
+        let attempts = self.resends().saturating_add(1);
+        error.conclude(attempts, reason, earlier).into()
     }
 }
 
 impl<S, P: RetryPolicy, B> Session<S, P, B> {
     fn next(&mut self, error: &StatusError) -> Result<Retry<B>, StopReason> {
         self.may_have_been_applied |= error.may_have_been_applied();
-        let elapsed = self.settings.elapsed(self.started);
-        let remaining = self
-            .settings
-            .deadline
-            .map(|deadline| deadline.saturating_sub(elapsed));
+        let now = self.settings.timer.now();
+        let elapsed = now.saturating_duration_since(self.started);
+        let deadline = self.settings.deadline;
+        let remaining = deadline.map(|deadline| deadline.saturating_sub(elapsed));
         let attempt = Attempt::of_failure(&self.head, error)
             .with_number(self.attempts)
             .with_elapsed(elapsed);
@@ -209,13 +239,15 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
         trace::retry_scheduled(self.subject(), error.status(), self.attempts, after);
         Ok(Retry {
             after,
+            due: now.checked_add(after),
             body,
             withdrawal,
         })
     }
 
     /// The same request once more. From here on the retry counts as sent.
-    pub(crate) fn resend(&mut self, retry: Retry<B>) -> Request<ReplayBody<B>> {
+    pub(crate) fn resend(&mut self, plan: Plan<B>) -> Request<ReplayBody<B>> {
+        let retry = plan.retry;
         retry.withdrawal.spend();
         self.head.extensions.insert(ResendCount(self.attempts));
         self.attempts = self.attempts.saturating_add(1);

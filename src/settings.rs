@@ -56,14 +56,11 @@ impl<P> Settings<P> {
         }
     }
 
-    pub(crate) fn elapsed(&self, started: Instant) -> Duration {
-        self.timer.now().saturating_duration_since(started)
-    }
-
     /// The time until the deadline of a request that began at `started`.
     pub(crate) fn remaining(&self, started: Instant) -> Option<Duration> {
         let deadline = self.deadline?;
-        Some(deadline.saturating_sub(self.elapsed(started)))
+        let elapsed = self.timer.now().saturating_duration_since(started);
+        Some(deadline.saturating_sub(elapsed))
     }
 }
 

@@ -17,10 +17,10 @@ use crate::{message, retry_after::retry_after, status::StatusKind, stop_reason::
 ///
 /// # Formatting
 ///
-/// `Display` prints one line: the status, what the server said ([`message`](Self::message)), and
-/// after resends how many attempts there were and why they ended:
-/// `503 Service Unavailable: Back at noon (3 attempts, attempts_exhausted)`. It is safe to print
-/// into a log or a terminal. `Debug` shows no text of the server's at all.
+/// `Display` prints one line: the status, what the server said ([`message`](Self::message)), how
+/// many attempts there were if more than one, and why it was not sent again unless such a status
+/// never is: `503 Service Unavailable: Back at noon (3 attempts, attempts_exhausted)`. It is safe
+/// to print into a log or a terminal. `Debug` shows no text of the server's at all.
 pub struct StatusError(Box<Failure>);
 
 struct Failure {
@@ -125,7 +125,8 @@ impl StatusError {
     ///
     /// # Errors
     ///
-    /// If the body is not JSON, was truncated, or does not fit `T`.
+    /// If what was read of the body is not JSON or does not fit `T`. A body that was cut off is
+    /// not JSON any more, unless it is a bare number.
     #[cfg(feature = "json")]
     #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
@@ -209,10 +210,11 @@ impl fmt::Display for StatusError {
             Some(message) if !message.eq_ignore_ascii_case(reason) => write!(f, ": {message}")?,
             _ => {}
         }
-        if *attempts > 1 {
-            write!(f, " ({attempts} attempts, {stop_reason})")?;
+        match (*attempts, *stop_reason) {
+            (1, StopReason::NotRetryable) => Ok(()),
+            (1, reason) => write!(f, " ({reason})"),
+            (attempts, reason) => write!(f, " ({attempts} attempts, {reason})"),
         }
-        Ok(())
     }
 }
 

@@ -8,7 +8,6 @@ use tracing::Level;
 
 use crate::stop_reason::StopReason;
 
-/// Who may read this in a log, and what it may say: the target of both events.
 const TARGET: &str = "revio_status";
 
 /// The request of an event; the host is unknown where the request was not kept.
@@ -17,8 +16,15 @@ pub(crate) struct Subject<'a> {
     pub(crate) host: Option<&'a str>,
 }
 
+impl Subject<'_> {
+    /// A URI has its IPv6 address in brackets, the convention has it without.
+    fn address(&self) -> Option<&str> {
+        self.host.map(|host| host.trim_matches(['[', ']']))
+    }
+}
+
 pub(crate) fn retry_scheduled(
-    Subject { method, host }: Subject<'_>,
+    subject: Subject<'_>,
     status: StatusCode,
     resend: u32,
     delay: Duration,
@@ -26,8 +32,8 @@ pub(crate) fn retry_scheduled(
     tracing::event!(
         target: TARGET,
         Level::DEBUG,
-        http.request.method = method.as_str(),
-        server.address = host,
+        http.request.method = subject.method.as_str(),
+        server.address = subject.address(),
         http.response.status_code = status.as_u16(),
         http.request.resend_count = resend,
         error.r#type = status.as_str(),
@@ -36,17 +42,12 @@ pub(crate) fn retry_scheduled(
     );
 }
 
-pub(crate) fn given_up(
-    Subject { method, host }: Subject<'_>,
-    status: StatusCode,
-    resends: u32,
-    reason: StopReason,
-) {
+pub(crate) fn given_up(subject: Subject<'_>, status: StatusCode, resends: u32, reason: StopReason) {
     tracing::event!(
         target: TARGET,
         Level::WARN,
-        http.request.method = method.as_str(),
-        server.address = host,
+        http.request.method = subject.method.as_str(),
+        server.address = subject.address(),
         http.response.status_code = status.as_u16(),
         http.request.resend_count = resends,
         error.r#type = status.as_str(),

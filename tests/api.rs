@@ -17,7 +17,7 @@ use revio_status::{
     ReplayBody, ResendCount, ResponseFuture, RetryPolicy, RevioStatus, RevioStatusLayer,
     StandardPolicy, StatusError, StatusKind, StopReason, policy_fn,
 };
-use support::{Refused, get, script::*, wire::Server};
+use support::{Refused, body::Step, get, script::*, wire::Server};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 /// Answers every request with this status.
@@ -254,4 +254,49 @@ fn a_body_that_is_not_sync_is_sent_all_the_same() {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let mut service = support::layer().layer(client);
     sendable(service.call(Request::new(Body::empty())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_made_before_the_policy_hold_after_it() {
+    let second = Duration::from_secs(1);
+    let layer = support::layer()
+        .capture_limit(3)
+        .capture_timeout(second)
+        .deadline(4 * second)
+        .replay_limit(2)
+        .budget(Budget::new(0, 0.0))
+        .policy(StandardPolicy::default().backoff(Backoff::none()));
+    let fail = async |answer: Answer, body: &'static str| {
+        let service = layer.layer(Script::new([answer]));
+        let request = support::with_body(Method::PUT, Full::<Bytes>::from(body));
+        service.oneshot(request).await.refused()
+    };
+    assert_eq!(fail(answer(500).text("abcd"), "").await.body(), "abc");
+    let begun = tokio::time::Instant::now();
+    assert!(
+        fail(answer(500).body([Step::Hang]), "")
+            .await
+            .is_body_truncated()
+    );
+    assert_eq!(begun.elapsed(), second);
+    let reason = async |answer, body| fail(answer, body).await.stop_reason();
+    assert_eq!(
+        reason(answer(503).retry_after("4"), "").await,
+        StopReason::DeadlineExceeded
+    );
+    assert_eq!(
+        reason(answer(503), "abc").await,
+        StopReason::BodyNotReplayable
+    );
+    assert_eq!(reason(answer(503), "ab").await, StopReason::BudgetExhausted);
+}
+
+#[cfg(feature = "tower-http")]
+#[test]
+fn a_classifier_is_there_for_tower_https_layers() {
+    use revio_status::classify::StatusClassifier;
+    use tower_http::classify::{ClassifyResponse, SharedClassifier};
+    let _ = SharedClassifier::new(StatusClassifier::default());
+    let class = StatusClassifier::default().classify_error(&"no route");
+    assert_eq!(class.to_string(), "no_answer");
 }

@@ -205,3 +205,49 @@ async fn never_retry_earns_too_and_spends_nothing() {
     // To this policy no status is retryable: each answer counts as one that was not.
     assert_eq!(budget.available(), 1);
 }
+
+/// All retries spent by one request that never succeeds.
+async fn emptied(reserve: u32, per_request: f64) -> (Budget, RevioStatusLayer) {
+    let budget = Budget::new(reserve, per_request);
+    let policy = StandardPolicy::default().max_attempts(u32::MAX);
+    let layer = hasty().budget(budget.clone());
+    let patient = layer.clone().policy(policy.backoff(Backoff::none()));
+    let error = patient
+        .layer(Script::new([503]))
+        .oneshot(get())
+        .await
+        .refused();
+    assert_eq!((error.attempts(), budget.available()), (reserve + 1, 0));
+    (budget, layer)
+}
+
+#[tokio::test]
+async fn every_ratio_of_six_digits_is_exact() {
+    for millionths in [290_000, 570_000, 580_000, 123_457, 999_999, 2_900] {
+        let ratio = f64::from(millionths) / 1e6;
+        let (budget, layer) = emptied(1_000, ratio).await;
+        let until_one = 1_000_000_u32.div_ceil(millionths);
+        assert_eq!(send(&layer, until_one - 1, &[200]).await, 0);
+        assert_eq!(budget.available(), 0, "at {ratio}");
+        send(&layer, 1, &[200]).await;
+        assert_eq!(budget.available(), 1, "at {ratio}");
+    }
+    let (budget, layer) = emptied(1_000, 0.29).await;
+    send(&layer, 100, &[200]).await;
+    assert_eq!(budget.available(), 29);
+}
+
+#[tokio::test]
+async fn it_never_holds_more_than_the_reserve() {
+    let (budget, layer) = emptied(10, 7.5).await;
+    send(&layer, 3, &[200]).await;
+    assert_eq!(budget.available(), 10);
+    let policy = StandardPolicy::default().max_attempts(u32::MAX);
+    let patient = layer.policy(policy.backoff(Backoff::none()));
+    let error = patient
+        .layer(Script::new([503]))
+        .oneshot(get())
+        .await
+        .refused();
+    assert_eq!(error.attempts(), 11);
+}

@@ -26,6 +26,10 @@ fn a_budget_that_earns_no_number_is_refused() {
             format!("a budget cannot earn {name} retries per request")
         );
     }
+    assert_eq!(
+        refusal(|| Budget::new(100, 1e-7)),
+        "a budget that earns 0.0000001 retries per request earns none: a millionth is the least"
+    );
 }
 
 #[test]

@@ -427,3 +427,63 @@ async fn endless_instant_retries_leave_other_tasks_their_turn() {
         () = async { for _ in 0..10 { tokio::task::yield_now().await } } => {}
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_count_of_the_callers_own_is_overwritten_by_a_resend() {
+    let script = Script::new([503, 200]);
+    let mut request = get();
+    request.extensions_mut().insert(ResendCount(41));
+    let response = hasty()
+        .layer(script.clone())
+        .oneshot(request)
+        .await
+        .expect("retried");
+    let counts = script
+        .sent()
+        .into_iter()
+        .map(|sent| sent.head.extensions.get().copied());
+    assert_eq!(
+        counts.collect::<Vec<_>>(),
+        [Some(ResendCount(41)), Some(ResendCount(1))]
+    );
+    assert_eq!(response.extensions().get(), Some(&ResendCount(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_layers_the_outer_passes_on_what_the_inner_found() {
+    let script = Script::new([answer(503).text("maintenance")]);
+    let service = hasty().layer(hasty().layer(script.clone()));
+    let error = service.oneshot(get()).await.refused();
+    assert_eq!(
+        (error.attempts(), error.message()),
+        (3, Some("maintenance"))
+    );
+    assert_eq!(script.count(), 3, "attempts do not multiply");
+}
+
+#[tokio::test]
+async fn a_policy_is_asked_once_about_each_failure() {
+    #[derive(Clone)]
+    struct Fickle(Arc<std::sync::atomic::AtomicU32>);
+    impl RetryPolicy for Fickle {
+        fn is_retryable(&self, _: StatusCode) -> bool {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0
+        }
+
+        fn decide(&self, _: &Attempt<'_>) -> Decision {
+            Decision::Stop(StopReason::StoppedByPolicy)
+        }
+    }
+    for (first, reason) in [
+        (0, StopReason::StoppedByPolicy),
+        (1, StopReason::NotRetryable),
+    ] {
+        let policy = Fickle(Arc::new(first.into()));
+        let service = layer().policy(policy.clone()).layer(Script::new([503]));
+        assert_eq!(service.oneshot(get()).await.refused().stop_reason(), reason);
+        assert_eq!(
+            policy.0.load(std::sync::atomic::Ordering::SeqCst),
+            first + 1
+        );
+    }
+}

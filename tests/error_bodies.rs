@@ -80,7 +80,7 @@ fn is_dangerous(character: char) -> bool {
         )
 }
 
-/// What rule 5 promises of every message, and rule 20 of the error around it.
+/// What is promised of every message, and of the error around it.
 fn assert_safe(error: &StatusError) {
     if let Some(message) = error.message() {
         assert!(

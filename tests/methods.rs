@@ -101,7 +101,7 @@ async fn a_method_is_resent_where_the_table_says_so() {
     }
 }
 
-/// The table would let us learn the methods of other documents; rule 7 does not.
+/// The table would let us learn the methods of other documents; the crate does not.
 #[tokio::test(start_paused = true)]
 async fn only_the_six_of_rfc_9110_are_resent_unasked() {
     for (method, _) in methods() {

@@ -232,3 +232,28 @@ async fn a_permit_that_comes_before_the_deadline_is_used() {
     request.await.expect("no panic").expect("sent at second 6");
     assert_eq!(script.waits(), [6 * SECOND]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_future_holds_no_place_in_a_queue() {
+    let semaphore = Arc::new(tokio::sync::Semaphore::new(1));
+    let script = Script::new([answer(503).retry_after("2")]);
+    let limit = ConcurrencyLimit::with_semaphore(script, semaphore.clone());
+    let mut service = hasty().deadline(5 * SECOND).layer(limit);
+    std::future::poll_fn(|cx| Service::<Request<Full<Bytes>>>::poll_ready(&mut service, cx))
+        .await
+        .expect("ready");
+    let mut request = Box::pin(service.call(get()));
+    let holder = tokio::spawn({
+        let semaphore = semaphore.clone();
+        async move {
+            tokio::time::sleep(SECOND).await;
+            let _permit = semaphore.acquire_owned().await.expect("open");
+            tokio::time::sleep(9 * SECOND).await;
+        }
+    });
+    (&mut request).await.refused(); // at its deadline, in the queue
+    holder.await.expect("no panic");
+    let permit = tokio::time::timeout(SECOND, semaphore.acquire()).await;
+    permit.expect("the queue goes on").expect("open");
+    drop(request);
+}

@@ -511,7 +511,6 @@ impl Service<Request<ReplayBody<Source>>> for Inner {
         let plan = world.begin(&request);
         Box::pin(async move {
             let mut reading = Reading::new(request.into_body());
-            reading.check_end(&world);
             reading.follow(&plan, &world).await;
             world.put_away(reading, plan.then);
             Ok(plan.answer())

@@ -1,4 +1,4 @@
-//! Every form in which a server can say how long to wait is read as rule 11 of the design says, and
+//! Every form in which a server can say how long to wait is read as the crate promises, and
 //! no header, however odd, is mistaken for another time or does any harm.
 
 mod support;
@@ -228,7 +228,7 @@ mod vectors {
         }
     }
 
-    /// The skewed ones among these accept either clock; rule 11 does not.
+    /// The skewed ones among these accept either clock; the crate goes by the server's.
     #[test]
     fn a_valid_date_is_believed_and_our_clock_is_not() {
         let is_valid = |case: &&Case| {

@@ -14,20 +14,31 @@ use futures_executor::block_on;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::rt::{Sleep, Timer};
-use revio_status::{Backoff, Error, ReplayBody, RevioStatusLayer, StandardPolicy, StopReason};
+use revio_status::{
+    Backoff, Budget, Error, ReplayBody, RevioStatusLayer, StandardPolicy, StopReason,
+};
 use tower::{Layer, Service, ServiceExt};
 
 /// A clock that stands still until somebody sleeps.
 #[derive(Clone)]
-struct Clock(Arc<Mutex<(Instant, Vec<Duration>)>>);
+struct Clock {
+    state: Arc<Mutex<(Instant, Vec<Duration>)>>,
+    /// How long a sleep of this length really takes.
+    takes: fn(Duration) -> Duration,
+}
 
 impl Clock {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new((Instant::now(), Vec::new()))))
+        Self::with(|duration| duration)
+    }
+
+    fn with(takes: fn(Duration) -> Duration) -> Self {
+        let state = Arc::new(Mutex::new((Instant::now(), Vec::new())));
+        Self { state, takes }
     }
 
     fn sleeps(&self) -> Vec<Duration> {
-        self.0.lock().expect("no panic").1.clone()
+        self.state.lock().expect("no panic").1.clone()
     }
 }
 
@@ -45,7 +56,7 @@ impl Timer for Clock {
     }
 
     fn now(&self) -> Instant {
-        self.0.lock().expect("no panic").0
+        self.state.lock().expect("no panic").0
     }
 }
 
@@ -62,8 +73,8 @@ impl Future for Nap {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.begun {
-            let mut clock = self.clock.0.lock().expect("no panic");
-            clock.0 += self.duration;
+            let mut clock = self.clock.state.lock().expect("no panic");
+            clock.0 += (self.clock.takes)(self.duration);
             clock.1.push(self.duration);
             return Poll::Ready(());
         }
@@ -135,4 +146,43 @@ fn a_delay_of_zero_does_not_go_through_it() {
     let service = layer(&clock).layer(api(&["0", "0"]));
     block_on(service.oneshot(Request::default())).expect("retried");
     assert_eq!(clock.sleeps(), []);
+}
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+#[test]
+fn a_timer_that_wakes_early_is_asked_for_the_rest() {
+    let clock = Clock::with(|duration| duration.saturating_sub(ms(11)).max(ms(2)));
+    let begun = clock.now();
+    let service = layer(&clock).layer(api(&["2"]));
+    block_on(service.oneshot(Request::default())).expect("retried");
+    assert_eq!(clock.sleeps()[..2], [ms(2_000), ms(11)]);
+    assert!(clock.now() - begun >= ms(2_000), "never before Retry-After");
+}
+
+#[test]
+fn a_timer_on_another_clock_than_it_tells_is_believed() {
+    let clock = Clock::with(|_| Duration::ZERO);
+    let service = layer(&clock).layer(api(&["7", "11"]));
+    block_on(service.oneshot(Request::default())).expect("retried");
+    assert_eq!(clock.sleeps(), [7, 11].map(Duration::from_secs));
+}
+
+#[test]
+fn the_deadline_is_looked_at_again_after_a_sleep_that_took_too_long() {
+    let clock = Clock::with(|duration| duration + ms(5_000));
+    let budget = Budget::new(3, 0.0);
+    let service = layer(&clock).deadline(ms(4_000)).budget(budget.clone());
+    match block_on(service.layer(api(&["2"])).oneshot(Request::default())) {
+        Err(Error::Status(e)) => {
+            assert_eq!(
+                (e.attempts(), e.stop_reason()),
+                (1, StopReason::DeadlineExceeded)
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(budget.available(), 3, "what was not sent is given back");
 }

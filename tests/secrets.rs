@@ -210,7 +210,10 @@ async fn what_the_server_said_is_in_display_and_nowhere_else() {
         .await
         .map(drop)
         .expect_err("504");
-    assert_eq!(error.to_string(), "504 Gateway Timeout: card 4111 declined");
+    assert_eq!(
+        error.to_string(),
+        "504 Gateway Timeout: card 4111 declined (attempts_exhausted)"
+    );
     assert_eq!(
         format!("{error:?}"),
         "Status(StatusError { status: 504, attempts: 1, stop_reason: AttemptsExhausted, body_len: 18, .. })"

@@ -113,3 +113,11 @@ fn the_reasons_have_their_names() {
         assert_eq!(reason.to_string(), name);
     }
 }
+
+#[tokio::test]
+async fn an_ipv6_address_is_told_without_brackets() {
+    let mut request = get();
+    *request.uri_mut() = "http://[::1]:8080/v1/Bills".parse().expect("valid");
+    let (events, _) = events_of(request, Script::new([503])).await;
+    assert_eq!(events[0].fields["server.address"], "\"::1\"");
+}

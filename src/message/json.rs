@@ -22,9 +22,9 @@ const UNNAMED: u32 = 7;
 
 /// The text, and whether the body was JSON to its end. What was found before the body broke off
 /// still counts.
-pub(super) fn search(body: &[u8]) -> (Option<Box<str>>, bool) {
+pub(super) fn search(text: &str) -> (Option<Box<str>>, bool) {
     let mut best = None;
-    let mut json = serde_json::Deserializer::from_slice(body);
+    let mut json = serde_json::Deserializer::from_str(text);
     let search = Search {
         best: &mut best,
         rank: 0,
