@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use revio_status::{
-    Attempt, Backoff, Budget, Decision, Error, Idempotent, NeverRetry, ResendCount, RetryPolicy,
+    Attempt, Budget, Decision, Error, Idempotent, NeverRetry, ResendCount, RetryPolicy,
     StandardPolicy, StatusKind, StopReason, policy_fn,
 };
 use support::{Refused, body::*, get, hasty, layer, post, request, script::*, with_body};
@@ -276,17 +276,43 @@ async fn a_policy_of_ones_own_sees_what_was_sent_and_what_came_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_can_be_chosen_at_run_time() {
-    let policies: [Arc<dyn RetryPolicy + Send + Sync>; 2] = [
-        Arc::new(NeverRetry),
-        Arc::new(
-            StandardPolicy::default()
-                .max_attempts(2)
-                .backoff(Backoff::none()),
-        ),
+    let twice = StandardPolicy::default().max_attempts(2);
+    let policies: [Arc<dyn RetryPolicy + Send + Sync>; 2] = [Arc::new(NeverRetry), Arc::new(twice)];
+    let expected = [
+        (1, StopReason::NotRetryable),
+        (2, StopReason::AttemptsExhausted),
     ];
-    for (policy, attempts) in policies.into_iter().zip([1, 2]) {
+    for (policy, expected) in policies.into_iter().zip(expected) {
         let service = layer().policy(policy).layer(Script::new([503]));
-        assert_eq!(service.oneshot(get()).await.refused().attempts(), attempts);
+        let error = service.oneshot(get()).await.refused();
+        assert_eq!((error.attempts(), error.stop_reason()), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_only_decides_is_asked_about_503_and_504_of_idempotent_requests() {
+    #[derive(Clone)]
+    struct Twice;
+    impl RetryPolicy for Twice {
+        fn decide(&self, attempt: &Attempt<'_>) -> Decision {
+            match attempt.number() {
+                1 => Decision::Retry {
+                    after: Duration::ZERO,
+                },
+                _ => Decision::Stop(StopReason::StoppedByPolicy),
+            }
+        }
+    }
+    for (request, status, reason) in [
+        (get(), 503, StopReason::StoppedByPolicy),
+        (get(), 504, StopReason::StoppedByPolicy),
+        (get(), 500, StopReason::NotRetryable),
+        (get(), 429, StopReason::NotRetryable),
+        (post(), 503, StopReason::NotIdempotent),
+    ] {
+        let service = layer().policy(Twice).layer(Script::new([status]));
+        let error = service.oneshot(request).await.refused();
+        assert_eq!(error.stop_reason(), reason, "{status}");
     }
 }
 

@@ -254,6 +254,6 @@ async fn a_finished_future_holds_no_place_in_a_queue() {
     (&mut request).await.refused(); // at its deadline, in the queue
     holder.await.expect("no panic");
     let permit = tokio::time::timeout(SECOND, semaphore.acquire()).await;
-    permit.expect("the queue goes on").expect("open");
+    drop(permit.expect("the queue goes on").expect("open"));
     drop(request);
 }
