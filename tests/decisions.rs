@@ -284,8 +284,9 @@ async fn a_policy_can_be_chosen_at_run_time() {
     ];
     for (policy, expected) in policies.into_iter().zip(expected) {
         let service = layer().policy(policy).layer(Script::new([503]));
-        let error = service.oneshot(get()).await.refused();
+        let error = service.clone().oneshot(get()).await.refused();
         assert_eq!((error.attempts(), error.stop_reason()), expected);
+        assert_eq!(service.oneshot(post()).await.refused().attempts(), 1);
     }
 }
 

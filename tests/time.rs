@@ -147,6 +147,19 @@ async fn a_retry_after_above_the_limit_ends_at_once_and_tells_when_to_return() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_longest_wait_that_is_accepted_can_be_set() {
+    for (limit, value, attempts) in [(5, "5", 3), (5, "6", 1), (120, "120", 3), (120, "121", 1)] {
+        let policy = StandardPolicy::default().backoff(Backoff::none());
+        let policy = policy.max_retry_after(Duration::from_secs(limit));
+        let service = layer()
+            .policy(policy)
+            .layer(Script::new([answer(503).retry_after(value)]));
+        let error = service.oneshot(get()).await.refused();
+        assert_eq!(error.attempts(), attempts, "{value} s of at most {limit} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_wait_begins_that_would_end_at_the_deadline() {
     for (deadline, expected) in [
         (ms(2_000), 1),
