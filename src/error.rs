@@ -54,7 +54,8 @@ impl Error {
     /// Whether the server may have done what the request asked for, although the call failed.
     ///
     /// Always true for [`Service`](Self::Service): where no answer came nobody knows. For
-    /// [`Status`](Self::Status) see [`StatusError::may_have_been_applied`].
+    /// [`Status`](Self::Status) see [`StatusError::may_have_been_applied`]. The method is not looked
+    /// at: where a GET may have been applied there is nothing to undo.
     pub fn may_have_been_applied(&self) -> bool {
         self.status_error()
             .is_none_or(StatusError::may_have_been_applied)

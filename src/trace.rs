@@ -36,7 +36,7 @@ pub(crate) fn retry_scheduled(
         server.address = subject.address(),
         http.response.status_code = status.as_u16(),
         http.request.resend_count = resend,
-        error.r#type = status.as_str(),
+        error.type = status.as_str(),
         retry.delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
         "retry scheduled"
     );
@@ -50,7 +50,7 @@ pub(crate) fn given_up(subject: Subject<'_>, status: StatusCode, resends: u32, r
         server.address = subject.address(),
         http.response.status_code = status.as_u16(),
         http.request.resend_count = resends,
-        error.r#type = status.as_str(),
+        error.type = status.as_str(),
         retry.stop_reason = %reason,
         "request given up"
     );

@@ -1,0 +1,249 @@
+//! Shows the layer inside an axum service that calls the API for users of its own: bodies stream
+//! both ways, credentials stay here, and a failure becomes an answer that its users can act on.
+//!
+//! ```console
+//! $ export REVIO_USERNAME=… REVIO_CLIENT_CODE=… REVIO_PASSWORD=… REVIO_SUBSCRIPTION_KEY=…
+//! $ REVIO_BASE_URL=http://localhost:8080 cargo run --example axum_gateway
+//! ```
+
+use std::{env, error::Error as StdError, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, State, rejection::PathRejection},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri,
+    header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER},
+};
+use hyper::body::Incoming;
+use hyper_util::{client::legacy, rt::TokioExecutor};
+use revio_status::{BoxError, Error, RetryPolicy, RevioStatusLayer, StatusError, StatusKind};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
+use tower_http::auth::AddAuthorizationLayer;
+
+/// The whole stack behind one short name: what a `State` holds must be `Clone`, `Send` and `Sync`.
+pub type Client = BoxCloneSyncService<Request<Body>, http::Response<Incoming>, Error>;
+
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// For a user whom the API did not tell when to come back.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// What users get to see of a good answer's headers. A list of what may pass, not of what may not:
+/// the API's cookies, its own URLs in `Location`, and all that belongs to one connection stay here.
+const PASSED_ON: [HeaderName; 4] = [
+    CACHE_CONTROL,
+    CONTENT_DISPOSITION,
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+];
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    tracing_subscriber::fmt().init();
+    let credentials = Credentials {
+        username: format!("{}@{}", var("REVIO_USERNAME")?, var("REVIO_CLIENT_CODE")?),
+        password: var("REVIO_PASSWORD")?,
+        subscription_key: var("REVIO_SUBSCRIPTION_KEY")?,
+    };
+    // Users wait for their answer: better tell them soon to come back.
+    let layer = RevioStatusLayer::new().deadline(Duration::from_secs(20));
+    let upstream = Upstream::new(client(layer, &credentials)?, &var("REVIO_BASE_URL")?)?;
+    let listener = TcpListener::bind(("127.0.0.1", 3000)).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, gateway(upstream)).await?;
+    Ok(())
+}
+
+/// Names the variable, never its value.
+fn var(name: &str) -> Result<String, BoxError> {
+    env::var(name).map_err(|_| format!("{name} is not set").into())
+}
+
+pub struct Credentials {
+    /// `user@client_code`
+    pub username: String,
+    pub password: String,
+    pub subscription_key: String,
+}
+
+/// The layered client. It adds the credentials itself, so that no handler can forget to.
+pub fn client<P>(layer: RevioStatusLayer<P>, credentials: &Credentials) -> Result<Client, BoxError>
+where
+    P: RetryPolicy + Clone + Send + Sync + 'static,
+{
+    // Sensitive values are left out of every `Debug`, and of HTTP/2's compression tables.
+    let mut key = HeaderValue::try_from(&credentials.subscription_key)?;
+    key.set_sensitive(true);
+    let basic = AddAuthorizationLayer::basic(&credentials.username, &credentials.password);
+    let stack = ServiceBuilder::new()
+        .layer(basic.as_sensitive(true))
+        .map_request(move |mut request: Request<Body>| {
+            let headers = request.headers_mut();
+            headers.insert("ocp-apim-subscription-key", key.clone());
+            request
+        })
+        .layer(layer)
+        .timeout(Duration::from_secs(10)) // for each attempt, its upload included
+        // Plain HTTP. For the public host: `build` with the connector of hyper-rustls.
+        .service(legacy::Client::builder(TokioExecutor::new()).build_http());
+    Ok(BoxCloneSyncService::new(stack))
+}
+
+#[derive(Clone)]
+pub struct Upstream {
+    client: Client,
+    base: Arc<str>,
+}
+
+impl Upstream {
+    /// Looks at the URL now: a typing mistake should not wait for the first user.
+    pub fn new(client: Client, base: &str) -> Result<Self, BoxError> {
+        let uri: Uri = base.parse()?;
+        if uri.scheme_str() != Some("http") || uri.query().is_some() {
+            return Err("the base URL must be a plain http:// one".into());
+        }
+        let base = base.trim_end_matches('/').into();
+        Ok(Self { client, base })
+    }
+
+    async fn send(self, request: http::request::Builder, body: Body) -> Result<Response, Problem> {
+        let unsent = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, OURS, false);
+        let request = request.body(body).map_err(unsent)?;
+        let is_safe = request.method().is_safe();
+        match self.client.oneshot(request).await {
+            Ok(response) if response.status().is_success() => Ok(passed_on(response)),
+            // The layer lets redirects pass; where they lead is nothing for users.
+            Ok(response) => {
+                tracing::warn!(status = %response.status(), "unexpected answer from the API");
+                Err(Problem::new(StatusCode::BAD_GATEWAY, UNUSABLE, !is_safe))
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn StdError, "call of the API failed");
+                Err(Problem::of(&error, is_safe))
+            }
+        }
+    }
+}
+
+pub fn gateway(upstream: Upstream) -> Router {
+    Router::new()
+        .route("/customers/{id}", get(customer))
+        .route("/notes", post(create_note))
+        .with_state(upstream)
+}
+
+/// As a number the id needs no encoding: none can leave its segment of the path.
+async fn customer(
+    State(upstream): State<Upstream>,
+    id: Result<Path<u64>, PathRejection>,
+) -> Result<Response, Problem> {
+    let Ok(Path(id)) = id else {
+        return Err(Problem::new(StatusCode::NOT_FOUND, UNKNOWN, false));
+    };
+    let request = Request::get(format!("{}/v1/Customers/{id}", upstream.base));
+    upstream.send(request, Body::empty()).await
+}
+
+/// A new request, not the user's with another URI: their cookies and tokens are not for the API.
+async fn create_note(
+    State(upstream): State<Upstream>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let mut request = Request::post(format!("{}/v1/Notes", upstream.base));
+    if let Some(value) = headers.get(CONTENT_TYPE) {
+        request = request.header(CONTENT_TYPE, value);
+    }
+    upstream.send(request, body).await
+}
+
+/// The body as it arrives. Its length, if known, is the body's own to tell.
+fn passed_on(upstream: http::Response<Incoming>) -> Response {
+    let (mut head, body) = upstream.into_parts();
+    let mut response = (head.status, Body::new(body)).into_response();
+    for name in PASSED_ON {
+        if let Some(value) = head.headers.remove(&name) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+const UNKNOWN: &str = "The billing system knows no such record.";
+const BUSY: &str = "The billing system cannot answer now.";
+const OURS: &str = "The request could not be passed on.";
+const UNUSABLE: &str = "The billing system gave no answer that we could use.";
+const APPLIED: &str = "It may have been saved nevertheless: look before you send it again.";
+
+/// A failure in the words of [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457).
+struct Problem {
+    status: StatusCode,
+    detail: &'static str,
+    retry_after: Option<Duration>,
+    may_have_been_applied: bool,
+}
+
+impl Problem {
+    fn new(status: StatusCode, detail: &'static str, may_have_been_applied: bool) -> Self {
+        Self {
+            status,
+            detail,
+            may_have_been_applied,
+            retry_after: None,
+        }
+    }
+
+    fn of(error: &Error, is_safe: bool) -> Self {
+        use StatusKind as Kind;
+        let (status, detail) = match error.kind() {
+            Some(Kind::NotFound) => (StatusCode::NOT_FOUND, UNKNOWN),
+            Some(Kind::TooManyRequests | Kind::QuotaExceeded)
+            | Some(Kind::ServiceUnavailable | Kind::GatewayTimeout) => {
+                (StatusCode::SERVICE_UNAVAILABLE, BUSY)
+            }
+            // The rest is between us and the API: a 401 here would make users doubt their own
+            // password, and its body could tell them about ours.
+            _ => (StatusCode::BAD_GATEWAY, UNUSABLE),
+        };
+        let asked = error.status_error().and_then(StatusError::retry_after);
+        let is_temporary = status == StatusCode::SERVICE_UNAVAILABLE;
+        Self {
+            retry_after: is_temporary.then_some(asked.unwrap_or(DEFAULT_RETRY_AFTER)),
+            ..Self::new(status, detail, !is_safe && error.may_have_been_applied())
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut problem = json!({
+            "type": "about:blank", // the status says it all
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        if self.may_have_been_applied {
+            problem["type"] = "tag:example.com,2026:unknown-outcome".into(); // use your own domain
+            problem["title"] = "Unknown outcome".into();
+            problem["detail"] = format!("{} {APPLIED}", self.detail).into();
+            problem["may_have_been_applied"] = true.into();
+        }
+        let mut response = (self.status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, PROBLEM_JSON);
+        // With an unknown outcome too: it says when to look, and invites to nothing. Who repeats
+        // a POST at every 503 would do so without it, only sooner.
+        if let Some(wait) = self.retry_after {
+            let rounded_up = u64::from(wait.subsec_nanos() > 0).saturating_add(wait.as_secs());
+            headers.insert(RETRY_AFTER, rounded_up.into());
+        }
+        response
+    }
+}

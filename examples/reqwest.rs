@@ -1,0 +1,97 @@
+//! Puts `reqwest::Client` under the layer: `cargo run --example reqwest`.
+//!
+//! [`over_reqwest`] is all it takes. The rest sends two requests to a server on this machine that
+//! answers every first attempt with 503.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use futures_util::{StreamExt, stream};
+use http::{Request, Response, StatusCode, header::RETRY_AFTER};
+use http_body_util::BodyExt;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use reqwest::Body;
+use revio_status::{BoxError, Error, RevioStatusLayer};
+use tokio::net::TcpListener;
+use tower::{Service, ServiceBuilder, ServiceExt};
+
+/// The recipe: a line for the requests and one for the responses. Where a client is used in the
+/// function that makes it, these lines need no type written down.
+///
+/// A client takes one type of body, `Full<Bytes>` for instance. It must be `Sync`, because
+/// `Body::wrap` asks for it. [`reqwest::Body`] itself can be anything: text, bytes, and by
+/// `Body::wrap_stream` streams that are not `Sync`.
+///
+/// Errors without an answer are a boxed [`reqwest::Error`], whose text shows the URL with its
+/// query; put `.map_err(reqwest::Error::without_url)` below `filter` where that is a secret.
+pub fn over_reqwest<B>(
+    layer: RevioStatusLayer,
+    client: reqwest::Client,
+) -> impl Service<Request<B>, Response = Response<Body>, Error = Error, Future: Send> + Clone
+where
+    B: http_body::Body<Error: Into<BoxError>> + Send + Sync + 'static,
+{
+    ServiceBuilder::new()
+        .layer(layer)
+        .map_response(Response::from)
+        .filter(|request: Request<_>| reqwest::Request::try_from(request.map(Body::wrap)))
+        .service(client)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let uri = format!("http://{}/v1/Customers/1001", serve().await?);
+    let direct = reqwest::Client::builder().no_proxy().build()?; // whatever HTTP_PROXY says
+    let client = over_reqwest(RevioStatusLayer::new(), direct);
+
+    let get = Request::get(&uri).body(Body::default())?;
+    show(client.clone().oneshot(get).await?).await?;
+
+    // Recorded while it streams; the resend carries the same bytes. A boxed stream is not `Sync`.
+    let pieces = [r#"{"line_1": "1 Main"#, r#" St", "city": "#, r#""Macon"}"#];
+    let pieces = stream::iter(pieces).map(Ok::<_, Infallible>).boxed();
+    let put = Request::put(&uri).body(Body::wrap_stream(pieces))?;
+    show(client.oneshot(put).await?).await
+}
+
+/// Back in reqwest's own type a response has `text()`, `json()` and `bytes_stream()` again.
+async fn show(response: Response<Body>) -> Result<(), BoxError> {
+    let response = reqwest::Response::from(response);
+    println!("{}: {}", response.status(), response.text().await?);
+    Ok(())
+}
+
+/// Starts the server. It ends with the runtime.
+async fn serve() -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let connection = http1::Builder::new();
+            tokio::spawn(connection.serve_connection(TokioIo::new(stream), service_fn(answer)));
+        }
+    });
+    Ok(address)
+}
+
+/// 503 and 200 in turns.
+async fn answer(request: Request<Incoming>) -> Result<Response<String>, BoxError> {
+    static IS_BUSY: AtomicBool = AtomicBool::new(true);
+
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    println!("  {} {} {body:?}", head.method, head.uri);
+    let response = Response::builder();
+    Ok(match IS_BUSY.fetch_not(Ordering::Relaxed) {
+        true => response
+            .status(StatusCode::SERVICE_UNAVAILABLE)
+            .header(RETRY_AFTER, 0)
+            .body("Too many requests.".into()),
+        false => response.body(r#"{"ok": true, "id": 1001}"#.into()),
+    }?)
+}
