@@ -11,9 +11,13 @@ use std::{
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body_util::{Full, Limited};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use revio_status::{Error, StatusError, StatusKind, StopReason};
 use support::{AnyBody, Refused, body::*, get, hasty, script::*, with_body};
-use tokio::time::Instant;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::Instant,
+};
 use tower::{
     ServiceBuilder, ServiceExt, load_shed::error::Overloaded, timeout::error::Elapsed,
     util::BoxCloneSyncService,
@@ -294,4 +298,52 @@ async fn a_body_timeout_below_truncates_a_failed_body() {
         (&b"what"[..], true)
     );
     assert_eq!(begun.elapsed(), SECOND);
+}
+
+/// hyper-util sends a request again when its connection closed before any of it was written.
+#[tokio::test]
+async fn sends_stay_bounded_over_connections_that_close() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    let received = std::sync::Arc::new(AtomicU32::new(0));
+    let count = received.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n")
+                && stream.read_buf(&mut request).await.is_ok_and(|n| n > 0)
+            {}
+            if request.ends_with(b"\r\n\r\n") {
+                count.fetch_add(1, SeqCst);
+                // It promises to stay, and goes.
+                let answer = b"HTTP/1.1 503 Later\r\ncontent-length: 0\r\n\r\n";
+                let _ = stream.write_all(answer).await;
+            }
+        }
+    });
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let service = ServiceBuilder::new()
+        .layer(hasty().no_budget())
+        .service(client);
+    for _ in 0..50 {
+        let request = Request::get(format!("http://{address}/v1/Bills"));
+        let request = request.body(Full::<Bytes>::default()).expect("valid");
+        // Which of the two depends on who closes first.
+        match service
+            .clone()
+            .oneshot(request)
+            .await
+            .expect_err("503, or no answer")
+        {
+            Error::Status(error) => assert_eq!(error.attempts(), 3),
+            Error::Service(_) => {}
+        }
+    }
+    let received = received.load(SeqCst);
+    assert!(
+        (50..=150).contains(&received),
+        "{received} sends for 50 requests"
+    );
 }
