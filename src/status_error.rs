@@ -5,7 +5,9 @@ use std::{error::Error, fmt, sync::OnceLock, time::Duration};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, StatusCode,
-    header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    header::{
+        CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    },
     response,
 };
 
@@ -239,7 +241,14 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    let always = [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+    let always = [
+        CONNECTION,
+        PROXY_AUTHENTICATE,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ];
     let unregistered = ["keep-alive", "proxy-connection"].map(HeaderName::from_static);
     for name in always.iter().chain(&unregistered).chain(&named) {
         headers.remove(name);

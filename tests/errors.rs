@@ -123,6 +123,7 @@ async fn a_response_made_of_it_can_be_served() {
         .header("connection", "X-Other")
         .header("keep-alive", "timeout=5")
         .header("proxy-connection", "close")
+        .header("proxy-authenticate", "Basic")
         .header("transfer-encoding", "chunked")
         .header("te", "trailers")
         .header("trailer", "x-checksum")
