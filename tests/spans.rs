@@ -1,5 +1,5 @@
 //! The spans of the tracing example: one for each attempt, and every field of each.
-#![cfg(feature = "tower-http")]
+#![cfg(all(feature = "tokio", feature = "tower-http"))]
 
 #[path = "../examples/tracing.rs"]
 mod example;
