@@ -1,0 +1,155 @@
+//! A failure in one line, and as a number for scripts.
+
+use std::{
+    error::Error as StdError,
+    time::{Duration, SystemTime},
+};
+
+use http::{Method, Response, header::LOCATION};
+use hyper_util::client::legacy;
+use revio_status::{BoxError, Error, StatusError, StatusKind, StopReason};
+
+/// How it ended, as [`HELP`](super::args::HELP) lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    Done = 0,
+    Unsent = 1,
+    Refused = 2,
+    NotNow = 3,
+    Unknown = 4,
+    NoAnswer = 5,
+    AnswerLost = 6,
+}
+
+/// What one has to know of a request to judge its failure.
+#[derive(Clone, Copy)]
+pub struct Sent {
+    /// There is nothing that it could change.
+    is_safe: bool,
+    /// Sending it twice does no harm.
+    is_repeatable: bool,
+}
+
+impl Sent {
+    pub fn new(method: &Method, is_declared_idempotent: bool) -> Self {
+        Self {
+            is_safe: method.is_safe(),
+            is_repeatable: is_declared_idempotent || method.is_idempotent(),
+        }
+    }
+
+    /// What came of a request that may have been applied.
+    fn unless_unknown(self, exit: Exit) -> Exit {
+        if self.is_repeatable {
+            exit
+        } else {
+            Exit::Unknown
+        }
+    }
+
+    fn outcome(self, may_have_been_applied: bool) -> &'static str {
+        match (may_have_been_applied, self.is_repeatable) {
+            (_, _) if self.is_safe => "nothing was to be changed",
+            (false, _) => "it was not applied",
+            (true, true) => "it may have been applied, and may be repeated without harm",
+            (true, false) => "it MAY HAVE BEEN APPLIED: look before you repeat it",
+        }
+    }
+}
+
+pub fn of_error(sent: Sent, error: BoxError) -> (Exit, String) {
+    match error.downcast::<Error>().map(|error| *error) {
+        Ok(Error::Status(error)) => of_status(sent, &error),
+        Ok(Error::Service(cause)) | Err(cause) => no_answer(sent, &*cause),
+    }
+}
+
+fn of_status(sent: Sent, error: &StatusError) -> (Exit, String) {
+    use StatusKind as Kind;
+    let exit = match error.kind() {
+        Kind::TooManyRequests | Kind::QuotaExceeded if !error.may_have_been_applied() => {
+            Exit::NotNow
+        }
+        _ if error.may_have_been_applied() => sent.unless_unknown(Exit::NotNow),
+        _ => Exit::Refused,
+    };
+    let said = error.message().unwrap_or(error.kind().explanation());
+    let mut facts = vec![
+        format!("{}: {said}", error.status()),
+        attempts(error.attempts()),
+        why(error.stop_reason()).into(),
+    ];
+    facts.extend(error.retry_after().map(when));
+    facts.push(sent.outcome(error.may_have_been_applied()).into());
+    (exit, facts.join("; "))
+}
+
+fn attempts(number: u32) -> String {
+    match number {
+        1 => "1 attempt".into(),
+        _ => format!("{number} attempts"),
+    }
+}
+
+fn why(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::NotRetryable => "such a status is not retried",
+        StopReason::NotIdempotent => "not retried, because twice could be once too often",
+        StopReason::BodyNotReplayable => "its body was too long to be kept for a retry",
+        StopReason::AttemptsExhausted => "no attempts left",
+        StopReason::RetryAfterTooLong => "the server asked for too long a wait",
+        StopReason::DeadlineExceeded => "no time left for a retry",
+        StopReason::BudgetExhausted => "too many retries of late",
+        _ => "retries were stopped",
+    }
+}
+
+fn when(wait: Duration) -> String {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    if wait > YEAR {
+        return "come back in more than a year".into();
+    }
+    let seconds = wait.as_millis().div_ceil(1000);
+    let at = httpdate::fmt_http_date(SystemTime::now() + wait + Duration::from_millis(999));
+    format!("come back in {seconds} s, at {at}")
+}
+
+fn no_answer(sent: Sent, cause: &(dyn StdError + 'static)) -> (Exit, String) {
+    // Who never got through to the server cannot have moved it.
+    let is_unsent = chain(cause)
+        .filter_map(|error| error.downcast_ref::<legacy::Error>())
+        .any(legacy::Error::is_connect);
+    let exit = match is_unsent {
+        true => Exit::NoAnswer,
+        false => sent.unless_unknown(Exit::NoAnswer),
+    };
+    let outcome = sent.outcome(!is_unsent || sent.is_repeatable);
+    (exit, format!("no answer: {}; {outcome}", causes(cause)))
+}
+
+/// The layer lets redirects pass. Following them could carry the credentials elsewhere.
+pub fn of_redirect<B>(sent: Sent, response: &Response<B>) -> (Exit, String) {
+    let location = response.headers().get(LOCATION);
+    let target = match location.and_then(|value| value.to_str().ok()) {
+        Some(target) => format!(" to {}", target.split('?').next().unwrap_or_default()),
+        None => String::new(),
+    };
+    let (status, outcome) = (response.status(), sent.outcome(true));
+    let line = format!("{status}{target}: redirects are not followed; {outcome}");
+    (sent.unless_unknown(Exit::Refused), line)
+}
+
+/// Every error's own words, from the outermost in, each once.
+pub fn causes(error: &(dyn StdError + 'static)) -> String {
+    let mut words: Vec<String> = chain(error).map(ToString::to_string).collect();
+    words.dedup();
+    let line = words.join(": ");
+    line.replace(char::is_control, " ")
+}
+
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}

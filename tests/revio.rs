@@ -1,0 +1,570 @@
+//! The example for the shell, from its arguments to its exit code, against the server of the
+//! quickstart and, where that is too well-behaved, against one of the tests' own.
+#![cfg(all(feature = "tokio", feature = "json"))]
+
+mod support;
+
+#[allow(dead_code)] // its `main`
+#[path = "../examples/revio/main.rs"]
+mod revio;
+
+#[path = "../examples/quickstart/server.rs"]
+mod server;
+
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    io::{self, Write},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
+use tower::ServiceExt;
+
+use revio::{Console, Exit, Screen, run};
+use server::Api;
+use support::{
+    AnyBody, any_body,
+    body::{Step, Steps, data},
+    no_body,
+    wire::{Server, bounded},
+};
+
+const PASSWORD: &str = "s3cret:pässword";
+const KEY: &str = "0123-subscription-key";
+/// `ada@acme:s3cret:pässword`, in Base64.
+const BASIC: &str = "Basic YWRhQGFjbWU6czNjcmV0OnDDpHNzd29yZA==";
+const NOTE: &str = r#"{"customer_id": 7, "body": "Called."}"#;
+
+/// A shell: variables, and what a command left on its screen.
+struct Shell {
+    env: HashMap<&'static str, String>,
+    is_terminal: bool,
+}
+
+struct Outcome {
+    exit: Exit,
+    out: String,
+    err: String,
+}
+
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Paper {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().expect("no panic").clone();
+        String::from_utf8(bytes).expect("UTF-8")
+    }
+}
+
+impl Shell {
+    fn at(base: String) -> Self {
+        let env = HashMap::from([
+            ("REVIO_BASE_URL", base),
+            ("REVIO_USERNAME", "ada".into()),
+            ("REVIO_CLIENT_CODE", "acme".into()),
+            ("REVIO_PASSWORD", PASSWORD.into()),
+            ("REVIO_SUBSCRIPTION_KEY", KEY.into()),
+        ]);
+        Self {
+            env,
+            is_terminal: false,
+        }
+    }
+
+    /// Runs a command, and sees to it that no secret is on the screen.
+    async fn run(&self, args: &[&str]) -> Outcome {
+        let (out, err) = (Paper::default(), Paper::default());
+        let mut console = Console {
+            out: Box::new(out.clone()),
+            err: Screen::new(err.clone()),
+            is_terminal: self.is_terminal,
+        };
+        let env = |name: &str| self.env.get(name).cloned();
+        let exit = bounded(run(args.iter().map(OsString::from), env, &mut console)).await;
+        let (out, err) = (out.text(), err.text());
+        for secret in [PASSWORD, KEY, BASIC, &BASIC[6..]] {
+            assert!(!out.contains(secret) && !err.contains(secret), "{out}{err}");
+        }
+        Outcome { exit, out, err }
+    }
+}
+
+async fn quickstart() -> (Api, Shell) {
+    let api = Api::start().await.expect("loopback");
+    let shell = Shell::at(api.uri(""));
+    (api, shell)
+}
+
+#[track_caller]
+fn assert_fails(outcome: &Outcome, exit: Exit, line: &str) {
+    assert_eq!((outcome.exit, &*outcome.err), (exit, line));
+    assert_eq!(
+        outcome.out, "",
+        "of a failure nothing goes to standard output"
+    );
+}
+
+#[tokio::test]
+async fn a_success_is_its_body_and_nothing_else() {
+    let (_api, shell) = quickstart().await;
+    let got = shell.run(&["GET", "/v1/Customers/7"]).await;
+    assert_eq!((got.exit, &*got.err), (Exit::Done, ""));
+    assert_eq!(got.out, r#"{"ok": true, "id": 7}"#);
+}
+
+#[tokio::test]
+async fn refusals_say_why_in_one_line() {
+    let (_api, shell) = quickstart().await;
+    let got = shell.run(&["GET", "/v1/Users"]).await;
+    let line = "revio: 403 Forbidden: No access to users; 1 attempt; such a status is not retried; \
+        nothing was to be changed\n";
+    assert_fails(&got, Exit::Refused, line);
+
+    let got = shell.run(&["POST", "/v1/Notes", "--data", "{}"]).await;
+    let line = "revio: 400 Bad Request: customer_id missing; 1 attempt; such a status is not \
+        retried; it was not applied\n";
+    assert_fails(&got, Exit::Refused, line);
+
+    let got = shell.run(&["POST", "/v1/Refunds", "--data={}"]).await;
+    assert_eq!(got.exit, Exit::Refused, "{}", got.err);
+}
+
+#[tokio::test]
+async fn it_says_when_to_come_back() {
+    let (_api, shell) = quickstart().await;
+    for (path, start) in [
+        (
+            "/v1/Bills",
+            "revio: 403 Forbidden: Out of call volume quota. Quota will be replenished in 00:30:00.; 1 attempt; such a status is not retried; come back in 1800 s, at ",
+        ),
+        (
+            "/v1/Orders",
+            "revio: 503 Service Unavailable: Maintenance; 1 attempt; the server asked for too long a wait; come back in 3600 s, at ",
+        ),
+    ] {
+        let got = shell.run(&["GET", path]).await;
+        assert_eq!(got.exit, Exit::NotNow);
+        assert!(got.err.starts_with(start), "{}", got.err);
+        assert!(
+            got.err.ends_with(" GMT; nothing was to be changed\n"),
+            "{}",
+            got.err
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_lost_its_answer_is_sent_once_unless_declared_idempotent() {
+    let (api, shell) = quickstart().await;
+    let post = ["POST", "/v1/Notes", "--data", NOTE];
+    let got = shell.run(&post).await;
+    assert_eq!(
+        (got.exit, &*got.out),
+        (Exit::Done, r#"{"ok": true, "id": 11027}"#)
+    );
+    assert_eq!(api.take_received()[0].body, NOTE);
+
+    let got = shell.run(&post).await;
+    let line = "revio: 504 Gateway Timeout: ";
+    assert!(got.err.starts_with(line), "{}", got.err);
+    let end = "; 1 attempt; not retried, because twice could be once too often; it MAY HAVE BEEN \
+        APPLIED: look before you repeat it\n";
+    assert!(got.err.ends_with(end), "{}", got.err);
+    assert_eq!((got.exit, api.take_received().len()), (Exit::Unknown, 1));
+
+    let [method, path, option, note] = post;
+    let got = shell
+        .run(&[method, path, option, note, "--idempotent"])
+        .await;
+    assert_eq!(
+        (got.exit, api.take_received().len()),
+        (Exit::Done, 2),
+        "{}",
+        got.err
+    );
+}
+
+#[tokio::test]
+async fn attempts_and_429_are_as_asked_for() {
+    let (api, shell) = quickstart().await;
+    let got = shell
+        .run(&["GET", "/v1/Contacts/7", "--max-attempts", "1"])
+        .await;
+    assert!(
+        got.err
+            .contains("; 1 attempt; no attempts left; come back in 1 s, at "),
+        "{}",
+        got.err
+    );
+    assert_eq!((got.exit, api.take_received().len()), (Exit::NotNow, 1));
+
+    let got = shell.run(&["GET", "/v1/Services"]).await;
+    assert_eq!((got.exit, api.take_received().len()), (Exit::NotNow, 1));
+    let got = shell.run(&["GET", "/v1/Services", "--retry-429"]).await;
+    assert_eq!(
+        (got.exit, api.take_received().len()),
+        (Exit::Done, 2),
+        "{}",
+        got.err
+    );
+}
+
+#[tokio::test]
+async fn no_attempt_begins_after_the_deadline() {
+    let (api, shell) = quickstart().await;
+    let began = Instant::now();
+    let got = shell
+        .run(&["GET", "/v1/Contacts/7", "--deadline", "1"])
+        .await;
+    assert!(
+        got.err.contains("; no time left for a retry; "),
+        "{}",
+        got.err
+    );
+    assert_eq!((got.exit, api.take_received().len()), (Exit::NotNow, 1));
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn the_trace_tells_of_attempts_and_retries() {
+    let (_api, shell) = quickstart().await;
+    let got = shell
+        .run(&["-v", "GET", "/v1/Contacts/7?ssn=078-05-1120"])
+        .await;
+    assert_eq!(
+        (got.exit, &*got.out),
+        (Exit::Done, r#"{"ok": true, "id": 7}"#)
+    );
+    assert_eq!(got.err.matches(" revio: sending").count(), 2, "{}", got.err);
+    assert_eq!(
+        got.err.matches(" revio: answered").count(),
+        2,
+        "{}",
+        got.err
+    );
+    assert_eq!(got.err.matches("revio_status: retry scheduled").count(), 1);
+    assert_eq!(got.err.lines().count(), 5, "{}", got.err);
+    assert!(!got.err.contains("078-05"), "{}", got.err);
+}
+
+#[tokio::test]
+async fn a_terminal_sees_a_countdown() {
+    let calls = Arc::new(AtomicU32::new(0));
+    let server = Server::start(move |_| {
+        let status = [503, 200][calls.fetch_add(1, Relaxed) as usize % 2];
+        let response = Response::builder()
+            .status(status)
+            .header("retry-after", "2");
+        async move { response.body(no_body()).expect("valid") }
+    })
+    .await;
+    let mut shell = Shell::at(server.uri(""));
+    shell.is_terminal = true;
+    let got = shell.run(&["GET", "/v1/Bills"]).await;
+    assert_eq!(got.exit, Exit::Done);
+    let [two, one] = [2, 1].map(|n| format!("503: next attempt in {n} s\x1b[K\r"));
+    let places = got.err.find(&two).zip(got.err.find(&one));
+    assert!(places.is_some_and(|(two, one)| two < one), "{:?}", got.err);
+    assert!(got.err.ends_with("\r\x1b[K\x1b[K"), "{:?}", got.err);
+
+    shell.is_terminal = false;
+    let got = shell.run(&["GET", "/v1/Bills"]).await;
+    assert_eq!((got.exit, &*got.err), (Exit::Done, ""));
+}
+
+#[tokio::test]
+async fn a_retry_that_was_refused_is_not_counted_down() {
+    let (_api, mut shell) = quickstart().await;
+    shell.is_terminal = true;
+    for args in [
+        &["GET", "/v1/Orders"][..],
+        &["GET", "/v1/Contacts/7", "--deadline", "1"],
+    ] {
+        let got = shell.run(args).await;
+        assert_eq!(got.exit, Exit::NotNow);
+        assert!(!got.err.contains("next attempt"), "{:?}", got.err);
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_here_is_not_sent() {
+    let (api, shell) = quickstart().await;
+    let secret = "Authorization: Basic hunter2";
+    let commands: [&[&str]; 14] = [
+        &[],
+        &["GET"],
+        &["get", "/v1/Bills"],
+        &["GET", "v1/Bills"],
+        &["GET", "https://evil.test/hunter2"],
+        &["GET", "/v1/ hunter2"],
+        &["GET", "/v1/Bills", secret],
+        &["GET", "/v1/Bills", "--header", secret],
+        &["GET", "/v1/Bills", "--header", "hunter2"],
+        &["GET", "/v1/Bills", "--heder=hunter2"],
+        &["GET", "/v1/Bills", "--idempotent=hunter2"],
+        &["GET", "/v1/Bills", "--max-attempts", "0"],
+        &["POST", "/v1/Notes", "--data", "1", "--data-file", "x"],
+        &["POST", "/v1/Notes", "--data-file", "/no/such/file"],
+    ];
+    for args in commands {
+        let got = shell.run(args).await;
+        assert_eq!(got.exit, Exit::Unsent, "{args:?}");
+        assert_eq!(got.err.lines().count(), 1, "{args:?} {}", got.err);
+        assert!(!got.err.contains("hunter2"), "{args:?} {}", got.err);
+    }
+    assert!(api.take_received().is_empty());
+}
+
+#[tokio::test]
+async fn settings_are_complained_about_by_name() {
+    let faults = [
+        ("REVIO_BASE_URL", "http://example.com"),
+        ("REVIO_BASE_URL", "http://127.0.0.1.example.com"),
+        ("REVIO_BASE_URL", "ftp://localhost"),
+        ("REVIO_BASE_URL", "https://u:hunter2@example.com"),
+        ("REVIO_BASE_URL", "https://example.com?hunter2"),
+        ("REVIO_USERNAME", ""),
+        ("REVIO_USERNAME", "a:hunter2"),
+        ("REVIO_CLIENT_CODE", ""),
+        ("REVIO_PASSWORD", ""),
+        ("REVIO_SUBSCRIPTION_KEY", ""),
+        ("REVIO_SUBSCRIPTION_KEY", "hunter2\n"),
+    ];
+    for (name, value) in faults {
+        let mut shell = Shell::at("http://localhost:1".into());
+        shell.env.insert(name, value.into());
+        let got = shell.run(&["GET", "/v1/Bills"]).await;
+        assert_eq!(got.exit, Exit::Unsent, "{name} {value}");
+        assert!(got.err.contains(name), "{value}: {}", got.err);
+        assert!(!got.err.contains("hunter2"), "{}", got.err);
+    }
+}
+
+#[tokio::test]
+async fn the_help_lists_every_exit_code() {
+    let got = Shell::at(String::new()).run(&["--help"]).await;
+    let codes = [
+        Exit::Done,
+        Exit::Unsent,
+        Exit::Refused,
+        Exit::NotNow,
+        Exit::Unknown,
+        Exit::NoAnswer,
+        Exit::AnswerLost,
+    ];
+    for code in codes {
+        let line = format!("\n  {}  ", code as u8);
+        assert_eq!(got.out.matches(&line).count(), 1, "{code:?}");
+    }
+    assert_eq!((got.exit, &*got.err), (Exit::Done, ""));
+}
+
+#[tokio::test]
+async fn the_wire_has_credentials_headers_and_the_file() {
+    let (seen, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::start(move |request: Request<Incoming>| {
+        let seen = seen.clone();
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.expect("whole").to_bytes();
+            let _ = seen.send((head, body));
+            Response::new(no_body())
+        }
+    })
+    .await;
+    let shell = Shell::at(server.uri("/prefix/"));
+    let content = vec![b'x'; 300_000];
+    let path = scratch("upload", &content);
+    let file = path.to_str().expect("UTF-8");
+    let header = [
+        "--header",
+        "X-Note: of mine",
+        "--header=Content-Type: text/plain",
+    ];
+    let args = [
+        &["PUT", "/v1/Files/7?a=b", "--data-file", file][..],
+        &header,
+    ]
+    .concat();
+    let got = shell.run(&args).await;
+    std::fs::remove_file(&path).expect("ours");
+    assert_eq!((got.exit, &*got.err), (Exit::Done, ""));
+
+    let (head, body) = answers.recv().await.expect("one request");
+    assert_eq!(
+        (head.method, head.uri.path()),
+        (Method::PUT, "/prefix/v1/Files/7")
+    );
+    assert_eq!(head.uri.query(), Some("a=b"));
+    assert_eq!(head.headers[header::AUTHORIZATION], BASIC);
+    assert_eq!(head.headers["ocp-apim-subscription-key"], KEY);
+    assert_eq!(head.headers[header::CONTENT_LENGTH], "300000");
+    assert_eq!(head.headers[header::CONTENT_TYPE], "text/plain");
+    assert_eq!(head.headers["x-note"], "of mine");
+    assert!(body == content, "{} bytes", body.len());
+
+    shell.run(&["POST", "/v1/Notes", "--data", NOTE]).await;
+    let (head, body) = answers.recv().await.expect("one request");
+    assert_eq!(head.headers[header::CONTENT_TYPE], "application/json");
+    assert_eq!(body, NOTE);
+}
+
+/// A file of this process's own.
+fn scratch(name: &str, content: &[u8]) -> PathBuf {
+    let name = format!("revio-status-{}-{name}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, content).expect("a place for a file");
+    path
+}
+
+#[tokio::test]
+async fn a_file_is_sent_again_as_it_was() {
+    let (api, shell) = quickstart().await;
+    let path = scratch("resend", NOTE.as_bytes());
+    let file = path.to_str().expect("UTF-8");
+    let got = shell
+        .run(&["PUT", "/v1/Addresses/7", "--data-file", file])
+        .await;
+    std::fs::remove_file(&path).expect("ours");
+    assert_eq!(got.exit, Exit::Done, "{}", got.err);
+    let bodies: Vec<Bytes> = api.take_received().into_iter().map(|r| r.body).collect();
+    assert_eq!(bodies, [NOTE, NOTE]);
+}
+
+#[tokio::test]
+async fn no_answer_is_unknown_only_where_it_matters() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("loopback");
+    let nobody = Shell::at(format!("http://{}", closed.local_addr().expect("bound")));
+    drop(closed);
+    for method in ["GET", "POST"] {
+        let got = nobody.run(&[method, "/v1/Notes"]).await;
+        assert_eq!(got.exit, Exit::NoAnswer, "{}", got.err);
+        assert!(got.err.starts_with("revio: no answer: "), "{}", got.err);
+        assert_eq!(got.err.lines().count(), 1);
+    }
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("loopback");
+    let rude = Shell::at(format!("http://{}", listener.local_addr().expect("bound")));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4096]).await;
+        }
+    });
+    for (args, exit) in [
+        (&["GET", "/v1/Notes"][..], Exit::NoAnswer),
+        (&["POST", "/v1/Notes"], Exit::Unknown),
+        (&["POST", "/v1/Notes", "--idempotent"], Exit::NoAnswer),
+    ] {
+        let got = rude.run(args).await;
+        assert_eq!(got.exit, exit, "{}", got.err);
+    }
+}
+
+/// Runs a command against a server that has this answer only.
+async fn against<const N: usize>(
+    args: [&str; N],
+    answer: impl Fn() -> Response<AnyBody> + Clone + Send + Sync + 'static,
+) -> Outcome {
+    let server = Server::start(move |_| {
+        let answer = answer();
+        async move { answer }
+    })
+    .await;
+    Shell::at(server.uri("")).run(&args).await
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let redirect = || {
+        Response::builder()
+            .status(303)
+            .header("location", "https://elsewhere.test/a?token=1")
+            .body(no_body())
+            .expect("valid")
+    };
+    let got = against(["GET", "/v1/Notes"], redirect).await;
+    let line = "revio: 303 See Other to https://elsewhere.test/a: redirects are not followed; \
+        nothing was to be changed\n";
+    assert_fails(&got, Exit::Refused, line);
+    let got = against(["POST", "/v1/Notes"], redirect).await;
+    assert_eq!(got.exit, Exit::Unknown, "{}", got.err);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_no_success() {
+    let broken = || {
+        // Or the head does not get out before the connection breaks.
+        let pause = Step::Wait(Duration::from_millis(100));
+        let steps = [data("half"), pause, Step::Fail("broken")];
+        Response::new(any_body(Steps::new(steps)))
+    };
+    let got = against(["POST", "/v1/Notes"], broken).await;
+    assert_eq!((got.exit, &*got.out), (Exit::AnswerLost, "half"));
+    let line = "revio: 200 OK, but its answer broke off: ";
+    assert!(got.err.starts_with(line), "{}", got.err);
+}
+
+#[tokio::test]
+async fn a_server_that_repeats_secrets_does_not_get_them_printed() {
+    let indiscreet = || {
+        let body = Full::from(format!("no {KEY} or {PASSWORD} here"));
+        let response = Response::builder().status(401);
+        response
+            .header("content-type", "text/plain")
+            .body(any_body(body))
+            .expect("valid")
+    };
+    let got = against(["GET", "/v1/Notes"], indiscreet).await;
+    assert!(got.err.contains(": no *** or *** here; "), "{}", got.err);
+}
+
+#[tokio::test]
+async fn resends_count_against_the_limit_of_calls() {
+    let (api, shell) = quickstart().await;
+    let account =
+        revio::account::Account::from_env(|name| shell.env.get(name).cloned()).expect("complete");
+    let limits = revio::stack::Limits {
+        calls: (1, Duration::from_secs(3)),
+        ..revio::stack::Limits::default()
+    };
+    let policy = revio_status::StandardPolicy::default();
+    let client = revio::stack::client(&account, policy, &limits);
+    let request = Request::get(api.uri("/v1/Contacts/7"));
+    let request = request.body(any_body(Empty::new())).expect("valid");
+    let began = Instant::now();
+    let answer = bounded(client.oneshot(request)).await.expect("200");
+    assert_eq!(
+        (answer.status().as_u16(), api.take_received().len()),
+        (200, 2)
+    );
+    // The server asked for one second, jitter is half a second at most.
+    assert!(
+        began.elapsed() > Duration::from_millis(2500),
+        "{:?}",
+        began.elapsed()
+    );
+}
