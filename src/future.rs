@@ -104,7 +104,7 @@ where
                             })
                         }
                     },
-                    Err(error) => Err(Error::from_service(error)),
+                    Err(error) => Err(kept.pass_on(error)),
                 },
                 StateProj::Capturing { capture, error } => {
                     let captured = ready!(kept.poll_capture(capture, cx));
@@ -117,7 +117,7 @@ where
                 StateProj::Sleeping { sleep, plan } => {
                     ready!(sleep.as_mut().poll(cx));
                     let Some(plan) = plan.take() else { completed() };
-                    Ok(State::wait_on(kept, plan))
+                    Ok(State::woken(kept, plan))
                 }
                 StateProj::Readying { alarm, plan } => {
                     let sent = ready!(poll_resend(kept, alarm, plan, cx));
@@ -150,7 +150,7 @@ impl<F, B, R> State<F, B, R> {
 
     /// A timer that rounds down wakes too early, and the server's word counts: the rest is waited
     /// for too. One that is off by more than half does not follow the clock that it tells.
-    fn wait_on<S, P: RetryPolicy>(kept: &Kept<S, P, B>, plan: Plan<B>) -> Self {
+    fn woken<S, P: RetryPolicy>(kept: &Kept<S, P, B>, plan: Plan<B>) -> Self {
         let rest = plan.rest(kept.settings().timer.now());
         if rest.is_zero() || rest > plan.after() / 2 {
             Self::readying(plan)
@@ -191,7 +191,7 @@ where
     };
     let ready = session.service.poll_ready(cx);
     if let Poll::Ready(Err(error)) = ready {
-        return Poll::Ready(Err(Error::from_service(error)));
+        return Poll::Ready(Err(kept.pass_on(error)));
     }
     let is_late = match session.remaining() {
         None => false,

@@ -14,7 +14,7 @@ use crate::{
     attempt::Attempt,
     budget::Withdrawal,
     capture::{Capture, Captured},
-    error::Error,
+    error::{BoxError, Error},
     extensions::ResendCount,
     policy::{Decision, RetryPolicy},
     replay::ReplayBody,
@@ -193,13 +193,29 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
         self.conclude(error, reason)
     }
 
+    /// An error of the inner service. One that another layer of this kind already concluded keeps
+    /// all it says, but an earlier attempt of ours may have been applied as well.
+    pub(crate) fn pass_on(&self, error: impl Into<BoxError>) -> Error {
+        match Error::from_service(error) {
+            Error::Status(error) => {
+                let (attempts, reason) = (error.attempts(), error.stop_reason());
+                error.conclude(attempts, reason, self.was_applied()).into()
+            }
+            other => other,
+        }
+    }
+
     fn conclude(&self, error: StatusError, reason: StopReason) -> Error {
-        let earlier = match self {
+        let attempts = self.resends().saturating_add(1);
+        error.conclude(attempts, reason, self.was_applied()).into()
+    }
+
+    /// Whether an attempt before this one may have been applied.
+    fn was_applied(&self) -> bool {
+        match self {
             Self::Once { .. } => false,
             Self::Resendable(session) => session.may_have_been_applied,
-        };
-        let attempts = self.resends().saturating_add(1);
-        error.conclude(attempts, reason, earlier).into()
+        }
     }
 }
 

@@ -514,3 +514,23 @@ async fn a_policy_is_asked_once_about_each_failure() {
         );
     }
 }
+
+/// A balancer whose first backend answers itself, and whose second has a layer of its own.
+#[tokio::test]
+async fn an_error_of_another_layer_does_not_hide_that_an_attempt_may_have_been_applied() {
+    let calls = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let balancer = tower::service_fn(move |_| {
+        let is_first = calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        async move {
+            let status = if is_first { 503 } else { 400 };
+            let answers = Script::new([status]);
+            match is_first {
+                true => Ok(answers.oneshot(get()).await.expect("it never fails")),
+                false => hasty().layer(answers).oneshot(get()).await,
+            }
+        }
+    });
+    let error = hasty().layer(balancer).oneshot(get()).await.refused();
+    assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+    assert!(error.may_have_been_applied(), "the 503 may have been");
+}
