@@ -30,31 +30,150 @@
 //!
 //! # What happens to each status
 //!
-//! 1xx, 2xx and 3xx pass untouched. 400 and above become [`Error::Status`] with a [`StatusKind`],
-//! what the server said, and why the request was not sent again ([`StopReason`]). Where no answer
-//! came, the error is [`Error::Service`].
+//! | status | result | retried |
+//! |---|---|---|
+//! | 1xx, 2xx, 3xx | `Ok`: the inner service's response, untouched | |
+//! | 503, 504 | [`Error::Status`] | yes, if the request may be sent twice |
+//! | all others from 400 to 999 | [`Error::Status`] | where you name them ([`StandardPolicy::retry_on`]) |
+//! | no answer | [`Error::Service`]: the inner service's error | no: that is its own business |
+//!
+//! A redirect is not a failure: where nothing above follows it, it comes back as `Ok`.
+//!
+//! A [`StatusError`] has a [`StatusKind`], what the server said
+//! ([`message`](StatusError::message), [`body`](StatusError::body),
+//! [`headers`](StatusError::headers)), when to come back
+//! ([`retry_after`](StatusError::retry_after)), and why the request was not sent again
+//! ([`StopReason`]). [`StatusError::find`] digs it out of the errors of other layers.
 //!
 //! # What is retried
 //!
 //! 503 and 504, if the request may reach the server twice: GET, HEAD, OPTIONS, TRACE, PUT, DELETE
 //! ([RFC 9110 §9.2.2]), and what you mark with [`Idempotent`]. At most 3 attempts, never earlier
 //! than `Retry-After` asks for, within a [`Budget`] that all requests of a layer share.
+//! [`StopReason`] lists the questions in the order in which they are asked.
 //!
-//! A POST is sent once. A 504 does not say that its work was not done; look at
-//! [`Error::may_have_been_applied`] before you send it again.
+//! # Why not my POST?
 //!
-//! # Tuning
+//! A 504 says that a gateway grew tired of waiting, not that the work was not done: a payment may
+//! have been posted. So a POST is sent once, and the error tells whether to look before sending it
+//! again:
+//!
+//! ```
+//! # use revio_status::Error;
+//! fn is_safe_to_repeat(error: &Error) -> bool {
+//!     !error.may_have_been_applied()
+//! }
+//! ```
+//!
+//! Where you know that repeating one does no harm, such as a search, say so:
+//!
+//! ```
+//! # use http::Request;
+//! # use revio_status::Idempotent;
+//! let search = Request::post("http://localhost:8080/v1/Search").extension(Idempotent(true));
+//! ```
+//!
+//! # How do I tune it?
 //!
 //! [`RevioStatusLayer`] lists all settings with their defaults, [`StandardPolicy`] those of the
-//! retries. For decisions of your own there are [`RetryPolicy`] and [`policy_fn`].
+//! retries. [`RevioStatusLayer::never_retry`] leaves just the typed errors. For decisions of your
+//! own there are [`RetryPolicy`] and [`policy_fn`].
 //!
-//! # Order of layers
+//! ```
+//! # #[cfg(feature = "tokio")]
+//! # fn example() {
+//! use std::time::Duration;
+//! use http::StatusCode;
+//! use revio_status::{RevioStatusLayer, StandardPolicy};
 //!
-//! Below this layer goes what belongs to each attempt (timeouts, limits, spans, decompression),
-//! above it what belongs to the request as a whole. The inner service must be `Clone`, and sees
-//! [`ReplayBody`] as the request's body and [`ResendCount`] in the extensions of each resend.
+//! let policy = StandardPolicy::default()
+//!     .max_attempts(5)
+//!     .retry_on(StatusCode::TOO_MANY_REQUESTS);
+//! let layer = RevioStatusLayer::new()
+//!     .policy(policy)
+//!     .deadline(Duration::from_secs(90));
+//! # }
+//! ```
 //!
-//! # Cost
+//! # In what order do I stack?
+//!
+//! Above this layer goes what belongs to a request as a whole, below it what belongs to each
+//! attempt:
+//!
+//! ```
+//! # #[cfg(feature = "tokio")]
+//! # fn example<S>(client: S) -> impl tower::Service<
+//! #     http::Request<String>, Response = http::Response<String>, Error = tower::BoxError,
+//! # > where
+//! #     S: tower::Service<
+//! #         http::Request<revio_status::ReplayBody<String>>, Response = http::Response<String>,
+//! #     > + Send + 'static,
+//! #     S::Error: Into<tower::BoxError> + Send + Sync + 'static,
+//! #     S::Future: Send + 'static,
+//! # {
+//! use std::time::Duration;
+//! use revio_status::RevioStatusLayer;
+//! use tower::ServiceBuilder;
+//!
+//! ServiceBuilder::new()
+//!     .timeout(Duration::from_secs(60)) // over all attempts and waits
+//!     .layer(RevioStatusLayer::new().deadline(Duration::from_secs(30)))
+//!     .buffer(64) // makes what is below `Clone`
+//!     .rate_limit(500, Duration::from_secs(60)) // the API's own limit: resends count
+//!     .timeout(Duration::from_secs(20)) // for each attempt
+//!     .service(client)
+//! # }
+//! ```
+//!
+//! - The inner service must be `Clone`: a resend uses a clone of it. Any limit below is free again
+//!   while a request waits for its retry.
+//! - The inner service sees [`ReplayBody`] as the request's body, and [`ResendCount`] in the
+//!   extensions of each resend.
+//! - Decompression belongs below, so that messages can be read; following redirects above.
+//! - The body of a success is not read here: if it breaks off, that is its reader's to handle.
+//! - One of these layers is enough. What reaches the outer of two is an error already, and errors
+//!   are not retried.
+//!
+//! # What do I log?
+//!
+//! Any of the errors: no `Display` or `Debug` of this crate shows a credential, a header or a
+//! query, and a server's message is made safe to print. With a `tracing` subscriber, target
+//! `revio_status`, each retry is an event at DEBUG, each request given up one at WARN. For a span
+//! per attempt put tower-http's `TraceLayer` below, with `classify::StatusClassifier` (feature
+//! `tower-http`).
+//!
+//! # How do I test?
+//!
+//! A `tower::service_fn` can stand in for the API, and on tokio's paused clock the waits take no
+//! time:
+//!
+//! ```
+//! # #[cfg(feature = "tokio")] {
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use revio_status::{BoxError, ReplayBody, ResendCount, RevioStatusLayer};
+//! use tower::{Layer, ServiceExt};
+//!
+//! // In a test: #[tokio::test(start_paused = true)]
+//! #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! async fn main() -> Result<(), BoxError> {
+//!     let api = tower::service_fn(|request: Request<ReplayBody<Full<Bytes>>>| {
+//!         let is_resend = request.extensions().get::<ResendCount>().is_some();
+//!         let status = if is_resend { 200 } else { 503 };
+//!         async move { Response::builder().status(status).body(Full::<Bytes>::default()) }
+//!     });
+//!     let client = RevioStatusLayer::new().layer(api);
+//!     let request = Request::get("http://localhost/v1/Bills").body(Full::default())?;
+//!     assert_eq!(client.oneshot(request).await?.status(), 200);
+//!     Ok(())
+//! }
+//! # main().unwrap() }
+//! ```
+//!
+//! A policy of your own is a pure function: [`Attempt::new`] makes what it is asked about.
+//!
+//! # How much does it cost?
 //!
 //! Of a request that may not be sent twice nothing is kept. Of any other a copy of the head, a
 //! clone of the inner service, and up to 64 KiB of the body as it streams. No timer is made unless
