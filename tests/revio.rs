@@ -1,5 +1,6 @@
 //! The example for the shell, from its arguments to its exit code, against the server of the
-//! quickstart and, where that is too well-behaved, against one of the tests' own.
+//! quickstart and, where that is too well-behaved, against one of the tests' own. All on the paused
+//! clock: waits take no time, and their lengths are exact.
 #![cfg(all(feature = "tokio", feature = "json"))]
 
 mod support;
@@ -14,28 +15,37 @@ mod server;
 use std::{
     collections::HashMap,
     ffi::OsString,
+    future::{Future, pending},
     io::{self, Write},
+    iter::repeat_n,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Once,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tower::ServiceExt;
+use tokio::time::{Instant, timeout};
+use tower::{ServiceExt, timeout::error::Elapsed};
+use tracing_subscriber::{filter::dynamic_filter_fn, layer::SubscriberExt};
 
-use revio::{Console, Exit, Screen, run};
+use revio::{
+    Console, Exit, Screen,
+    account::Account,
+    run,
+    stack::{self, Limits},
+};
 use server::Api;
 use support::{
     AnyBody, any_body,
     body::{Step, Steps, data},
     no_body,
-    wire::{Server, bounded},
+    wire::Server,
 };
 
 const PASSWORD: &str = "s3cret:pässword";
@@ -76,8 +86,19 @@ impl Paper {
     }
 }
 
+/// tracing keeps what it is told about an event by the thread that comes to it first. Where nobody
+/// listens that is "never", and the one test whose command listens would miss it.
+fn stay_undecided_about_events() {
+    static DONE: Once = Once::new();
+    DONE.call_once(|| {
+        let nobody_yet = tracing_subscriber::registry().with(dynamic_filter_fn(|_, _| false));
+        tracing::subscriber::set_global_default(nobody_yet).expect("the first");
+    });
+}
+
 impl Shell {
     fn at(base: String) -> Self {
+        stay_undecided_about_events();
         let env = HashMap::from([
             ("REVIO_BASE_URL", base),
             ("REVIO_USERNAME", "ada".into()),
@@ -89,6 +110,12 @@ impl Shell {
             env,
             is_terminal: false,
         }
+    }
+
+    fn client(&self, limits: &Limits) -> stack::Client {
+        let account = Account::from_env(|name| self.env.get(name).cloned()).expect("complete");
+        let policy = revio_status::StandardPolicy::default();
+        stack::client(&account, policy, limits).expect("HTTP needs no roots")
     }
 
     /// Runs a command, and sees to it that no secret is on the screen.
@@ -109,6 +136,16 @@ impl Shell {
     }
 }
 
+/// What hangs, fails. On the paused clock that is soon.
+async fn bounded<F: Future>(test: F) -> F::Output {
+    const HOUR: Duration = Duration::from_secs(3600);
+    timeout(HOUR, test).await.expect("it hangs")
+}
+
+fn seconds(number: u64) -> Duration {
+    Duration::from_secs(number)
+}
+
 async fn quickstart() -> (Api, Shell) {
     let api = Api::start().await.expect("loopback");
     let shell = Shell::at(api.uri(""));
@@ -124,7 +161,7 @@ fn assert_fails(outcome: &Outcome, exit: Exit, line: &str) {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_success_is_its_body_and_nothing_else() {
     let (_api, shell) = quickstart().await;
     let got = shell.run(&["GET", "/v1/Customers/7"]).await;
@@ -132,7 +169,7 @@ async fn a_success_is_its_body_and_nothing_else() {
     assert_eq!(got.out, r#"{"ok": true, "id": 7}"#);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn refusals_say_why_in_one_line() {
     let (_api, shell) = quickstart().await;
     let got = shell.run(&["GET", "/v1/Users"]).await;
@@ -149,7 +186,7 @@ async fn refusals_say_why_in_one_line() {
     assert_eq!(got.exit, Exit::Refused, "{}", got.err);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn it_says_when_to_come_back() {
     let (_api, shell) = quickstart().await;
     for (path, start) in [
@@ -173,7 +210,7 @@ async fn it_says_when_to_come_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_post_that_lost_its_answer_is_sent_once_unless_declared_idempotent() {
     let (api, shell) = quickstart().await;
     let post = ["POST", "/v1/Notes", "--data", NOTE];
@@ -204,7 +241,7 @@ async fn a_post_that_lost_its_answer_is_sent_once_unless_declared_idempotent() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn attempts_and_429_are_as_asked_for() {
     let (api, shell) = quickstart().await;
     let got = shell
@@ -229,7 +266,7 @@ async fn attempts_and_429_are_as_asked_for() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_attempt_begins_after_the_deadline() {
     let (api, shell) = quickstart().await;
     let began = Instant::now();
@@ -242,10 +279,10 @@ async fn no_attempt_begins_after_the_deadline() {
         got.err
     );
     assert_eq!((got.exit, api.take_received().len()), (Exit::NotNow, 1));
-    assert!(began.elapsed() < Duration::from_secs(1));
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_trace_tells_of_attempts_and_retries() {
     let (_api, shell) = quickstart().await;
     let got = shell
@@ -267,7 +304,7 @@ async fn the_trace_tells_of_attempts_and_retries() {
     assert!(!got.err.contains("078-05"), "{}", got.err);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_terminal_sees_a_countdown() {
     let calls = Arc::new(AtomicU32::new(0));
     let server = Server::start(move |_| {
@@ -292,7 +329,7 @@ async fn a_terminal_sees_a_countdown() {
     assert_eq!((got.exit, &*got.err), (Exit::Done, ""));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_retry_that_was_refused_is_not_counted_down() {
     let (_api, mut shell) = quickstart().await;
     shell.is_terminal = true;
@@ -306,7 +343,7 @@ async fn a_retry_that_was_refused_is_not_counted_down() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_wrong_here_is_not_sent() {
     let (api, shell) = quickstart().await;
     let secret = "Authorization: Basic hunter2";
@@ -335,7 +372,7 @@ async fn what_is_wrong_here_is_not_sent() {
     assert!(api.take_received().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn settings_are_complained_about_by_name() {
     let faults = [
         ("REVIO_BASE_URL", "http://example.com"),
@@ -360,7 +397,7 @@ async fn settings_are_complained_about_by_name() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_help_lists_every_exit_code() {
     let got = Shell::at(String::new()).run(&["--help"]).await;
     let codes = [
@@ -379,7 +416,7 @@ async fn the_help_lists_every_exit_code() {
     assert_eq!((got.exit, &*got.err), (Exit::Done, ""));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_wire_has_credentials_headers_and_the_file() {
     let (seen, mut answers) = tokio::sync::mpsc::unbounded_channel();
     let server = Server::start(move |request: Request<Incoming>| {
@@ -437,7 +474,7 @@ fn scratch(name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_file_is_sent_again_as_it_was() {
     let (api, shell) = quickstart().await;
     let path = scratch("resend", NOTE.as_bytes());
@@ -451,13 +488,12 @@ async fn a_file_is_sent_again_as_it_was() {
     assert_eq!(bodies, [NOTE, NOTE]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_answer_is_unknown_only_where_it_matters() {
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("loopback");
-    let nobody = Shell::at(format!("http://{}", closed.local_addr().expect("bound")));
-    drop(closed);
+    // Bound to its port, so that no other test's server gets it, and deaf.
+    let deaf = tokio::net::TcpSocket::new_v4().expect("a socket");
+    deaf.bind(([127, 0, 0, 1], 0).into()).expect("loopback");
+    let nobody = Shell::at(format!("http://{}", deaf.local_addr().expect("bound")));
     for method in ["GET", "POST"] {
         let got = nobody.run(&[method, "/v1/Notes"]).await;
         assert_eq!(got.exit, Exit::NoAnswer, "{}", got.err);
@@ -497,7 +533,7 @@ async fn against<const N: usize>(
     Shell::at(server.uri("")).run(&args).await
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_redirect_is_not_followed() {
     let redirect = || {
         Response::builder()
@@ -514,7 +550,7 @@ async fn a_redirect_is_not_followed() {
     assert_eq!(got.exit, Exit::Unknown, "{}", got.err);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_breaks_off_is_no_success() {
     let broken = || {
         // Or the head does not get out before the connection breaks.
@@ -528,7 +564,7 @@ async fn an_answer_that_breaks_off_is_no_success() {
     assert!(got.err.starts_with(line), "{}", got.err);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_server_that_repeats_secrets_does_not_get_them_printed() {
     let indiscreet = || {
         let body = Full::from(format!("no {KEY} or {PASSWORD} here"));
@@ -542,29 +578,72 @@ async fn a_server_that_repeats_secrets_does_not_get_them_printed() {
     assert!(got.err.contains(": no *** or *** here; "), "{}", got.err);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn resends_count_against_the_limit_of_calls() {
     let (api, shell) = quickstart().await;
-    let account =
-        revio::account::Account::from_env(|name| shell.env.get(name).cloned()).expect("complete");
-    let limits = revio::stack::Limits {
-        calls: (1, Duration::from_secs(3)),
-        ..revio::stack::Limits::default()
-    };
-    let policy = revio_status::StandardPolicy::default();
-    let client = revio::stack::client(&account, policy, &limits);
-    let request = Request::get(api.uri("/v1/Contacts/7"));
-    let request = request.body(any_body(Empty::new())).expect("valid");
+    let client = shell.client(&Limits {
+        calls: (1, seconds(3)),
+        ..Limits::default()
+    });
     let began = Instant::now();
-    let answer = bounded(client.oneshot(request)).await.expect("200");
-    assert_eq!(
-        (answer.status().as_u16(), api.take_received().len()),
-        (200, 2)
-    );
-    // The server asked for one second, jitter is half a second at most.
-    assert!(
-        began.elapsed() > Duration::from_millis(2500),
-        "{:?}",
-        began.elapsed()
-    );
+    let answer = bounded(client.oneshot(get(api.uri("/v1/Contacts/7")))).await;
+    assert_eq!(answer.expect("an answer").status(), 200);
+    assert_eq!(api.take_received().len(), 2);
+    // The server asked for one second, and jitter is half a second at most.
+    assert_eq!(began.elapsed(), seconds(3));
+}
+
+fn get(uri: String) -> Request<AnyBody> {
+    Request::get(uri).body(no_body()).expect("valid")
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_waits_half_a_minute_for_its_answer() {
+    let mute = Server::start(|_| pending()).await;
+    let began = Instant::now();
+    let got = Shell::at(mute.uri("")).run(&["GET", "/v1/Notes"]).await;
+    let line = "revio: no answer: request timed out; nothing was to be changed\n";
+    assert_fails(&got, Exit::NoAnswer, line);
+    assert_eq!(began.elapsed(), seconds(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_download_ends_and_a_slow_one_does_not() {
+    let silent = || Response::new(any_body(Steps::new([data("half"), Step::Hang])));
+    let began = Instant::now();
+    let got = against(["GET", "/v1/Notes"], silent).await;
+    assert_eq!((got.exit, &*got.out), (Exit::AnswerLost, "half"));
+    let line = "revio: 200 OK, but its answer broke off: data was not received within the \
+        designated timeout\n";
+    assert_eq!(got.err, line);
+    assert_eq!(began.elapsed(), seconds(30));
+
+    // Longer than anything else may take.
+    let slow = || {
+        let part = [data("part "), Step::Wait(seconds(29))];
+        Response::new(any_body(Steps::new(repeat_n(part, 5).flatten())))
+    };
+    let began = Instant::now();
+    let got = against(["GET", "/v1/Notes"], slow).await;
+    assert_eq!((got.exit, &*got.out), (Exit::Done, &*"part ".repeat(5)));
+    assert_eq!(began.elapsed(), 5 * seconds(29));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_does_not_wait_for_its_turn_forever() {
+    let (api, shell) = quickstart().await;
+    let client = shell.client(&Limits {
+        calls: (1, seconds(600)),
+        ..Limits::default()
+    });
+    let customer = || get(api.uri("/v1/Customers/7"));
+    let first = bounded(client.clone().oneshot(customer())).await;
+    assert_eq!(first.expect("an answer").status(), 200);
+
+    let began = Instant::now();
+    let second = bounded(client.oneshot(customer())).await;
+    assert!(second.is_err_and(|error| error.is::<Elapsed>()));
+    // The deadline, an attempt, and five seconds for the words of its answer.
+    assert_eq!(began.elapsed(), seconds(90 + 30 + 5));
+    assert_eq!(api.take_received().len(), 1);
 }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderName, HeaderValue, Uri, uri::Scheme};
 
 pub const SUBSCRIPTION_KEY: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
 
@@ -13,6 +13,7 @@ const PUBLIC_HOST: &str = "https://restapi.rev.io";
 pub struct Account {
     /// Without a slash at its end.
     base: String,
+    pub scheme: Scheme,
     /// `user@client_code`
     pub username: String,
     pub password: String,
@@ -30,7 +31,7 @@ impl Account {
             None => Err(format!("{name} is not set")),
         };
         let base = var("REVIO_BASE_URL").unwrap_or_else(|_| PUBLIC_HOST.into());
-        check_base(&base)?;
+        let scheme = check_base(&base)?;
         let user = var("REVIO_USERNAME")?;
         let username = format!("{user}@{}", var("REVIO_CLIENT_CODE")?);
         if username.contains(':') {
@@ -44,6 +45,7 @@ impl Account {
         subscription_key.set_sensitive(true);
         Ok(Self {
             base: base.trim_end_matches('/').into(),
+            scheme,
             username,
             secrets: [password.clone(), key],
             password,
@@ -65,21 +67,21 @@ impl Account {
 }
 
 /// Passwords go through the open net only inside TLS.
-fn check_base(base: &str) -> Result<(), String> {
+fn check_base(base: &str) -> Result<Scheme, String> {
     let uri: Uri = base.parse().map_err(|_| "REVIO_BASE_URL is not a URL")?;
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_local = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-    match uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if is_local => {}
+    let scheme = match uri.scheme_str() {
+        Some("https") => Scheme::HTTPS,
+        Some("http") if is_local => Scheme::HTTP,
         Some("http") => return Err("REVIO_BASE_URL must be https:// beyond this machine".into()),
         _ => return Err("REVIO_BASE_URL must begin with https://".into()),
-    }
+    };
     if uri.query().is_some() || base.contains('#') {
         return Err("REVIO_BASE_URL cannot have a query or a fragment".into());
     }
     if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
         return Err("REVIO_BASE_URL cannot have credentials: they have variables".into());
     }
-    Ok(())
+    Ok(scheme)
 }

@@ -35,6 +35,7 @@ A body is sent as application/json unless --header says otherwise. Beyond 64 KiB
 Environment:
   REVIO_BASE_URL             [default: https://restapi.rev.io]; http:// on this machine only
   REVIO_USERNAME, REVIO_CLIENT_CODE, REVIO_PASSWORD, REVIO_SUBSCRIPTION_KEY
+  SSL_CERT_FILE, SSL_CERT_DIR  Whom to trust [default: whom the operating system trusts]
 
 Exit codes:
   0  The server did it. Its answer is on standard output.

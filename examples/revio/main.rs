@@ -200,7 +200,14 @@ async fn send(
     }
     let policy = Noted::new(policy);
     let countdown = policy.countdown();
-    let call = stack::client(account, policy, limits).oneshot(request);
+    let client = match stack::client(account, policy, limits) {
+        Ok(client) => client,
+        Err(error) => {
+            let line = format!("nobody to trust (see SSL_CERT_FILE in --help): {error}");
+            return (Exit::Unsent, line);
+        }
+    };
+    let call = client.oneshot(request);
     let result = if console.is_terminal {
         let result = tokio::select! {
             biased; // an answer first: no countdown for a retry that was refused

@@ -74,7 +74,10 @@ fn of_status(sent: Sent, error: &StatusError) -> (Exit, String) {
         _ if error.may_have_been_applied() => sent.unless_unknown(Exit::NotNow),
         _ => Exit::Refused,
     };
-    let said = error.message().unwrap_or(error.kind().explanation());
+    // Many an error page says no more than the status does.
+    let reason = error.status().canonical_reason();
+    let said = error.message().filter(|said| Some(*said) != reason);
+    let said = said.unwrap_or(error.kind().explanation());
     let mut facts = vec![
         format!("{}: {said}", error.status()),
         attempts(error.attempts()),

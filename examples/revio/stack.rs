@@ -1,19 +1,22 @@
 //! The stack for production, to be copied: credentials, the layer, the API's limit of calls, and a
 //! timeout at each end.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, uri::Scheme};
 use http_body_util::combinators::BoxBody;
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnectorBuilder;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client as HttpClient, connect::HttpConnector},
+    client::legacy::{self, connect::HttpConnector as Tcp},
     rt::{TokioExecutor, TokioTimer},
 };
 use revio_status::{BoxError, ReplayBody, ResendCount, RetryPolicy, RevioStatusLayer};
-use tower::{ServiceBuilder, util::BoxCloneSyncService};
+use tower::{
+    ServiceBuilder,
+    util::{BoxCloneSyncService, Either},
+};
 use tower_http::{
     auth::AddAuthorizationLayer,
     timeout::{ResponseBodyTimeoutLayer, TimeoutBody},
@@ -24,6 +27,9 @@ use super::account::{Account, SUBSCRIPTION_KEY};
 pub type Body = BoxBody<Bytes, BoxError>;
 pub type Answer = Response<TimeoutBody<Incoming>>;
 pub type Client = BoxCloneSyncService<Request<Body>, Answer, BoxError>;
+
+type Tls = HttpsConnector<Tcp>;
+type HttpClient<C> = legacy::Client<C, ReplayBody<Body>>;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -58,7 +64,11 @@ impl Limits {
 }
 
 /// The layered client. To be called inside a tokio runtime: the buffer has a task of its own.
-pub fn client<P>(account: &Account, policy: P, limits: &Limits) -> Client
+///
+/// # Errors
+///
+/// The account is to be reached over TLS, and this machine trusts nobody.
+pub fn client<P>(account: &Account, policy: P, limits: &Limits) -> io::Result<Client>
 where
     P: RetryPolicy + Clone + Send + Sync + 'static,
 {
@@ -84,24 +94,28 @@ where
         .map_response(tell_answer)
         .timeout(limits.attempt)
         .layer(ResponseBodyTimeoutLayer::new(limits.silence))
-        .service(https());
-    BoxCloneSyncService::new(stack)
+        .service(http_client(account)?);
+    Ok(BoxCloneSyncService::new(stack))
 }
 
-/// With Mozilla's roots. Which schemes may be used was settled with the base URL.
-fn https() -> HttpClient<hyper_rustls::HttpsConnector<HttpConnector>, ReplayBody<Body>> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
+/// TLS trusts whom the operating system trusts, or the file that `SSL_CERT_FILE` names. Plain HTTP,
+/// which an [`Account`] allows on this machine only, works without any roots.
+fn http_client(account: &Account) -> io::Result<Either<HttpClient<Tls>, HttpClient<Tcp>>> {
+    let mut tcp = Tcp::new();
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(Duration::from_secs(10)));
+    let mut client = legacy::Client::builder(TokioExecutor::new());
+    client.pool_timer(TokioTimer::new());
+    if account.scheme == Scheme::HTTP {
+        return Ok(Either::Right(client.build(tcp)));
+    }
+    tcp.enforce_http(false); // of schemes; the TLS around it looks at them
     let tls = HttpsConnectorBuilder::new()
-        .with_webpki_roots()
-        .https_or_http()
+        .with_native_roots()?
+        .https_only()
         .enable_all_versions()
         .wrap_connector(tcp);
-    HttpClient::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .build(tls)
+    Ok(Either::Left(client.build(tls)))
 }
 
 /// Of a URI the path alone: queries can be personal.
