@@ -79,12 +79,24 @@ impl Budget {
     }
 
     /// Earns for one request. A full budget costs one load.
-    pub(crate) fn deposit(&self) {
+    ///
+    /// The layer does this for its own requests; it is for retries that are made elsewhere and
+    /// should share the allowance.
+    pub fn deposit(&self) {
         self.credit(self.0.per_request);
     }
 
-    /// Takes one retry, if there is one.
-    pub(crate) fn withdraw(&self) -> Option<Withdrawal> {
+    /// Takes one retry. False: there is none, and the retry must not be made.
+    ///
+    /// The layer does this for its own requests; it is for retries that are made elsewhere and
+    /// should share the allowance.
+    #[must_use]
+    pub fn withdraw(&self) -> bool {
+        self.hold().map(Withdrawal::spend).is_some()
+    }
+
+    /// Takes one retry, which goes back if it is not sent after all.
+    pub(crate) fn hold(&self) -> Option<Withdrawal> {
         self.0
             .balance
             .fetch_update(Relaxed, Relaxed, |balance| balance.checked_sub(RETRY))
@@ -149,12 +161,12 @@ mod tests {
         const EACH: u32 = 50_000;
         let budget = Budget::new(8 * EACH, 0.25);
         // Half full: neither the floor nor the ceiling can hide a lost update.
-        (0..4 * EACH).for_each(|_| budget.withdraw().expect("full").spend());
+        (0..4 * EACH).for_each(|_| assert!(budget.withdraw()));
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for turn in 0..EACH {
-                        let withdrawal = budget.withdraw().expect("the reserve covers all");
+                        let withdrawal = budget.hold().expect("the reserve covers all");
                         // Every fifth retry is cancelled and goes back.
                         if turn % 5 != 0 {
                             withdrawal.spend();
@@ -172,7 +184,7 @@ mod tests {
     fn it_never_goes_below_zero() {
         let budget = Budget::new(1_000, 0.0);
         let granted: u32 = std::thread::scope(|scope| {
-            let take = || (0..1_000).filter_map(|_| budget.withdraw().map(Withdrawal::spend));
+            let take = || (0..1_000).filter(|_| budget.withdraw());
             let threads: Vec<_> = (0..4)
                 .map(|_| scope.spawn(move || take().count()))
                 .collect();

@@ -89,21 +89,19 @@ where
             };
             let next = match this.state.as_mut().project() {
                 StateProj::Sending { future } => match ready!(future.poll(cx)) {
-                    Ok(response) => match StatusError::split(response) {
-                        Ok(response) => {
-                            let response = kept.succeed(response);
-                            this.state.set(State::Done);
-                            *this.kept = None;
-                            return Poll::Ready(Ok(response));
-                        }
-                        Err((error, body)) => {
-                            let capture = Capture::new(body);
-                            Ok(State::Capturing {
-                                capture,
-                                error: Some(error),
-                            })
-                        }
-                    },
+                    Ok(mut response) if response.status().as_u16() < 400 => {
+                        kept.succeed(&mut response);
+                        this.state.set(State::Done);
+                        *this.kept = None;
+                        return Poll::Ready(Ok(response));
+                    }
+                    Ok(response) => {
+                        let (head, body) = response.into_parts();
+                        Ok(State::Capturing {
+                            capture: Capture::new(body),
+                            error: Some(StatusError::new(head)),
+                        })
+                    }
                     Err(error) => Err(kept.pass_on(error)),
                 },
                 StateProj::Capturing { capture, error } => {

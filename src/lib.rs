@@ -175,9 +175,12 @@
 //!
 //! # How much does it cost?
 //!
-//! Of a request that may not be sent twice nothing is kept. Of any other a copy of the head, a
-//! clone of the inner service, and up to 64 KiB of the body as it streams. No timer is made unless
-//! a request fails.
+//! Of a request that may not be sent twice nothing is kept: no allocation, no clone of the inner
+//! service, no look at the clock. Of any other a list of its headers, a clone of the inner service,
+//! and up to 64 KiB of the body as it streams, shared and not copied: two allocations, and one for
+//! each header value that was made for this request. No timer is made and no event unless a
+//! request fails. Over hyper-util's client the future has 160 bytes.
+//! `cargo bench --bench table` counts instructions beside those of other middleware.
 //!
 //! # Features
 //!
@@ -208,6 +211,7 @@ pub mod classify;
 mod error;
 mod extensions;
 mod future;
+mod head;
 mod layer;
 mod message;
 mod policy;

@@ -42,6 +42,16 @@ pub trait RetryPolicy {
     /// The layer waits just as long as [`Decision::Retry`] says: include
     /// [`Attempt::retry_after`], or the request comes earlier than the server asked for.
     fn decide(&self, attempt: &Attempt<'_>) -> Decision;
+
+    /// The most attempts that [`decide`](Self::decide) ever agrees to, the first included.
+    ///
+    /// Of the last one nothing is kept: its head is not cloned, its body not recorded. When it
+    /// fails the request ends with [`StopReason::AttemptsExhausted`], and `decide` is not asked.
+    ///
+    /// Default: [`u32::MAX`], for a policy that does not count.
+    fn attempt_limit(&self) -> u32 {
+        u32::MAX
+    }
 }
 
 fn is_temporary(status: StatusCode) -> bool {
@@ -71,6 +81,10 @@ impl<P: RetryPolicy + ?Sized> RetryPolicy for Arc<P> {
 
     fn decide(&self, attempt: &Attempt<'_>) -> Decision {
         (**self).decide(attempt)
+    }
+
+    fn attempt_limit(&self) -> u32 {
+        (**self).attempt_limit()
     }
 }
 
@@ -182,6 +196,10 @@ impl RetryPolicy for StandardPolicy {
             let after = asked.saturating_add(self.backoff.delay(attempt.number()));
             Decision::Retry { after }
         }
+    }
+
+    fn attempt_limit(&self) -> u32 {
+        self.max_attempts
     }
 }
 

@@ -72,9 +72,12 @@ where
         self.inner.poll_ready(cx).map_err(Error::from_service)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (kept, request) = Kept::begin(&self.settings, &self.inner, request);
-        ResponseFuture::new(kept, self.inner.call(request))
+        let (head, body) = request.into_parts();
+        let (kept, body) = Kept::begin(&self.settings, &self.inner, &head, body);
+        let future = self.inner.call(Request::from_parts(head, body));
+        ResponseFuture::new(kept, future)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     capture::{Capture, Captured},
     error::{BoxError, Error},
     extensions::ResendCount,
+    head::Head,
     policy::{Decision, RetryPolicy},
     replay::ReplayBody,
     settings::Settings,
@@ -40,7 +41,7 @@ pub(crate) enum Kept<S, P, B> {
 pub(crate) struct Session<S, P, B> {
     pub(crate) settings: Arc<Settings<P>>,
     pub(crate) service: S,
-    head: request::Parts,
+    head: Head,
     /// `None`: the body is empty.
     tape: Option<Arc<Tape<B>>>,
     attempts: u32,
@@ -80,40 +81,43 @@ impl<B> Plan<B> {
 }
 
 impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
-    /// Takes a request apart into what is sent now and what is kept of it.
+    /// Keeps what is needed of a request that is about to be sent, and makes its body one that
+    /// goes with it.
+    #[inline]
     pub(crate) fn begin(
         settings: &Arc<Settings<P>>,
         service: &S,
-        request: Request<B>,
-    ) -> (Self, Request<ReplayBody<B>>)
+        head: &request::Parts,
+        body: B,
+    ) -> (Self, ReplayBody<B>)
     where
         S: Clone,
     {
         let settings = settings.clone();
-        let (head, body) = request.into_parts();
-        if !settings.policy.may_resend(&head) {
-            let started = settings.deadline.map(|_| settings.timer.now());
+        if !settings.policy.may_resend(head) {
             let kept = Self::Once {
                 method: head.method.clone(),
+                started: settings.deadline.map(|_| settings.timer.now()),
                 settings,
-                started,
             };
-            return (kept, Request::from_parts(head, ReplayBody::once(body)));
+            return (kept, ReplayBody::once(body));
         }
+        let is_last = settings.policy.attempt_limit() <= 1;
         let (body, tape) = ReplayBody::record(body, settings.replay_limit);
-        let session = Session {
+        let session = Box::new(Session {
             service: service.clone(),
-            head: head.clone(),
-            tape,
+            head: if is_last {
+                Head::outline(head)
+            } else {
+                Head::new(head)
+            },
+            tape: tape.filter(|_| !is_last),
             attempts: 1,
             started: settings.timer.now(),
             may_have_been_applied: false,
             settings,
-        };
-        (
-            Self::Resendable(Box::new(session)),
-            Request::from_parts(head, body),
-        )
+        });
+        (Self::Resendable(session), body)
     }
 }
 
@@ -144,13 +148,12 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
     }
 
     /// The request was answered, and not by a failure.
-    pub(crate) fn succeed<R>(&self, mut response: Response<R>) -> Response<R> {
+    pub(crate) fn succeed<R>(&self, response: &mut Response<R>) {
         self.deposit();
         let resends = self.resends();
         if resends > 0 {
             response.extensions_mut().insert(ResendCount(resends));
         }
-        response
     }
 
     fn deposit(&self) {
@@ -186,7 +189,7 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
     /// Makes a retryable failure the request's result.
     pub(crate) fn give_up(&self, error: StatusError, reason: StopReason) -> Error {
         let subject = match self {
-            Self::Once { method, .. } => Subject { method, host: None },
+            Self::Once { method, .. } => Subject { method, uri: None },
             Self::Resendable(session) => session.subject(),
         };
         trace::given_up(subject, error.status(), self.resends(), reason);
@@ -222,11 +225,14 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
 impl<S, P: RetryPolicy, B> Session<S, P, B> {
     fn next(&mut self, error: &StatusError) -> Result<Retry<B>, StopReason> {
         self.may_have_been_applied |= error.may_have_been_applied();
+        if self.is_last() {
+            return Err(StopReason::AttemptsExhausted);
+        }
         let now = self.settings.timer.now();
         let elapsed = now.saturating_duration_since(self.started);
         let deadline = self.settings.deadline;
         let remaining = deadline.map(|deadline| deadline.saturating_sub(elapsed));
-        let attempt = Attempt::of_failure(&self.head, error)
+        let attempt = Attempt::of_failure(self.head.whole(), error)
             .with_number(self.attempts)
             .with_elapsed(elapsed);
         let attempt = match remaining {
@@ -244,7 +250,7 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
             return Err(StopReason::BodyNotReplayable);
         }
         let withdrawal = match &self.settings.budget {
-            Some(budget) => budget.withdraw().ok_or(StopReason::BudgetExhausted)?,
+            Some(budget) => budget.hold().ok_or(StopReason::BudgetExhausted)?,
             None => Withdrawal::free(),
         };
         // Only now: a failure that is final does not cut off an upload.
@@ -265,12 +271,24 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
     pub(crate) fn resend(&mut self, plan: Plan<B>) -> Request<ReplayBody<B>> {
         let retry = plan.retry;
         retry.withdrawal.spend();
-        self.head.extensions.insert(ResendCount(self.attempts));
+        let resends = ResendCount(self.attempts);
+        self.head.whole().extensions.insert(resends);
         self.attempts = self.attempts.saturating_add(1);
+        let head = if self.is_last() {
+            self.tape = None;
+            self.head.take()
+        } else {
+            self.head.whole().clone()
+        };
         let body = retry
             .body
             .map_or_else(ReplayBody::empty, ReplayBody::recorded);
-        Request::from_parts(self.head.clone(), body)
+        Request::from_parts(head, body)
+    }
+
+    /// Whether the attempt on its way is the last that the policy could agree to.
+    fn is_last(&self) -> bool {
+        self.attempts >= self.settings.policy.attempt_limit()
     }
 
     /// The time until the deadline, if there is one.
@@ -280,8 +298,8 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
 
     fn subject(&self) -> Subject<'_> {
         Subject {
-            method: &self.head.method,
-            host: self.head.uri.host(),
+            method: self.head.method(),
+            uri: Some(self.head.uri()),
         }
     }
 }

@@ -39,16 +39,8 @@ struct Failure {
 }
 
 impl StatusError {
-    /// Takes a failure apart; any other response comes back as it was.
-    pub(crate) fn split<R>(response: http::Response<R>) -> Result<http::Response<R>, (Self, R)> {
-        if response.status().as_u16() < 400 {
-            return Ok(response);
-        }
-        let (head, body) = response.into_parts();
-        Err((Self::new(head), body))
-    }
-
-    fn new(head: response::Parts) -> Self {
+    /// A failed answer before its body is read.
+    pub(crate) fn new(head: response::Parts) -> Self {
         let (status, headers) = (head.status, head.headers);
         let retry_after = retry_after(&headers);
         let kind = StatusKind::of_failure(status, retry_after.is_some());

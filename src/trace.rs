@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Uri};
 use tracing::Level;
 
 use crate::stop_reason::StopReason;
@@ -13,13 +13,14 @@ const TARGET: &str = "revio_status";
 /// The request of an event; the host is unknown where the request was not kept.
 pub(crate) struct Subject<'a> {
     pub(crate) method: &'a Method,
-    pub(crate) host: Option<&'a str>,
+    pub(crate) uri: Option<&'a Uri>,
 }
 
 impl Subject<'_> {
     /// A URI has its IPv6 address in brackets, the convention has it without.
     fn address(&self) -> Option<&str> {
-        self.host.map(|host| host.trim_matches(['[', ']']))
+        let host = self.uri?.host()?;
+        Some(host.trim_matches(['[', ']']))
     }
 }
 

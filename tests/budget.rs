@@ -251,3 +251,16 @@ async fn it_never_holds_more_than_the_reserve() {
         .refused();
     assert_eq!(error.attempts(), 11);
 }
+
+#[tokio::test(start_paused = true)]
+async fn retries_made_elsewhere_can_share_it() {
+    let budget = Budget::new(2, 0.5);
+    assert!(budget.withdraw());
+    let layer = once_more(&budget);
+    assert_eq!(send(&layer, 1, &[503, 503]).await, 1);
+    assert!(!budget.withdraw(), "the layer took the last one");
+    budget.deposit();
+    assert!(!budget.withdraw());
+    budget.deposit();
+    assert!(budget.withdraw());
+}

@@ -358,67 +358,6 @@ async fn an_error_of_the_service_is_passed_on_and_not_retried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resend_is_the_same_request() {
-    let script = Script::new([503, 503, 200]);
-    let mut trailers = http::HeaderMap::new();
-    trailers.insert("x-checksum", http::HeaderValue::from_static("9"));
-    let body = Steps::new([
-        data("odd "),
-        Step::Yield,
-        data("chunks"),
-        Step::Trailers(trailers.clone()),
-    ]);
-    let mut request = with_body(Method::PUT, body);
-    *request.version_mut() = http::Version::HTTP_2;
-    request
-        .headers_mut()
-        .append("x-tag", http::HeaderValue::from_static("a"));
-    request
-        .headers_mut()
-        .append("x-tag", http::HeaderValue::from_static("b"));
-    request.extensions_mut().insert("the caller's own");
-    let original = request.headers().clone();
-
-    let response = hasty()
-        .layer(script.clone())
-        .oneshot(request)
-        .await
-        .expect("retried");
-
-    assert_eq!(response.extensions().get(), Some(&ResendCount(2)));
-    let sent = script.sent();
-    assert_eq!(sent.len(), 3);
-    for (resend, sent) in sent.iter().enumerate() {
-        let head = &sent.head;
-        assert_eq!(
-            (&head.method, head.version),
-            (&Method::PUT, http::Version::HTTP_2)
-        );
-        assert_eq!(
-            (head.uri.to_string(), &head.headers),
-            (support::URI.into(), &original)
-        );
-        assert_eq!(head.extensions.get(), Some(&"the caller's own"));
-        let count = (resend > 0).then_some(ResendCount(resend as u32));
-        assert_eq!(head.extensions.get::<ResendCount>(), count.as_ref());
-        assert_eq!(
-            (&sent.body, &sent.trailers),
-            (&Bytes::from("odd chunks"), &Some(trailers.clone()))
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_request_that_was_not_resent_has_no_resend_count() {
-    let response = layer()
-        .layer(Script::new([200]))
-        .oneshot(get())
-        .await
-        .expect("200");
-    assert_eq!(response.extensions().get::<ResendCount>(), None);
-}
-
-#[tokio::test(start_paused = true)]
 async fn the_last_failure_is_the_one_reported() {
     let script = Script::new([answer(503).text("first"), answer(504).text("second")]);
     let policy = StandardPolicy::default().max_attempts(2);
@@ -453,27 +392,6 @@ async fn endless_instant_retries_leave_other_tasks_their_turn() {
         _ = endless => panic!("it cannot end"),
         () = async { for _ in 0..10 { tokio::task::yield_now().await } } => {}
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_resend_count_of_the_callers_own_is_overwritten_by_a_resend() {
-    let script = Script::new([503, 200]);
-    let mut request = get();
-    request.extensions_mut().insert(ResendCount(41));
-    let response = hasty()
-        .layer(script.clone())
-        .oneshot(request)
-        .await
-        .expect("retried");
-    let counts = script
-        .sent()
-        .into_iter()
-        .map(|sent| sent.head.extensions.get().copied());
-    assert_eq!(
-        counts.collect::<Vec<_>>(),
-        [Some(ResendCount(41)), Some(ResendCount(1))]
-    );
-    assert_eq!(response.extensions().get(), Some(&ResendCount(1)));
 }
 
 #[tokio::test(start_paused = true)]

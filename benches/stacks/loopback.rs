@@ -1,0 +1,157 @@
+//! The same comparison over a socket: a hyper server on this machine, 32 tasks that send, and the
+//! clients that people use.
+
+use std::{convert::Infallible, net::Ipv4Addr, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo},
+};
+use reqwest_middleware::ClientBuilder;
+use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
+use revio_status::{ReplayBody, RevioStatusLayer};
+use tokio::{net::TcpListener, task::JoinSet};
+use tower::{Layer, Service, ServiceExt};
+
+use super::{Scenario, Sent, Template, peers};
+
+const TASKS: usize = 32;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stack {
+    HyperUtil,
+    Layer,
+    NeverRetry,
+    TowerRetry,
+    Reqwest,
+    ReqwestRetry,
+}
+
+impl Stack {
+    pub const ALL: [Self; 6] = [
+        Self::HyperUtil,
+        Self::Layer,
+        Self::NeverRetry,
+        Self::TowerRetry,
+        Self::Reqwest,
+        Self::ReqwestRetry,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HyperUtil => "hyper-util",
+            Self::Layer => "hyper-util + **revio-status**",
+            Self::NeverRetry => "hyper-util + **revio-status**, `never_retry`",
+            Self::TowerRetry => "hyper-util + tower `retry` + `TpsBudget`",
+            Self::Reqwest => "reqwest",
+            Self::ReqwestRetry => "reqwest + reqwest-retry",
+        }
+    }
+
+    /// Sends so many GETs to this server, from 32 tasks.
+    pub async fn run(self, base: &str, count: usize) {
+        match self {
+            Self::HyperUtil => spread(client::<Full<Bytes>>(), base, count).await,
+            Self::Layer => {
+                let layer = RevioStatusLayer::new();
+                spread(layer.layer(client::<ReplayBody<_>>()), base, count).await;
+            }
+            Self::NeverRetry => {
+                let layer = RevioStatusLayer::new().never_retry();
+                spread(layer.layer(client::<ReplayBody<_>>()), base, count).await;
+            }
+            Self::TowerRetry => {
+                let service = peers::tower_retry(Scenario::Get, client::<Full<Bytes>>());
+                spread(service, base, count).await;
+            }
+            Self::Reqwest => {
+                let client = reqwest::Client::builder().no_proxy().build();
+                spread_reqwest(client.expect("valid").into(), base, count).await;
+            }
+            Self::ReqwestRetry => {
+                let client = reqwest::Client::builder().no_proxy().build();
+                let policy = ExponentialBackoff::builder().build_with_max_retries(3);
+                let client = ClientBuilder::new(client.expect("valid"))
+                    .with(RetryTransientMiddleware::new_with_policy(policy));
+                spread_reqwest(client.build(), base, count).await;
+            }
+        }
+    }
+}
+
+fn client<B>() -> Client<HttpConnector, B>
+where
+    B: http_body::Body<Data: Send> + Send,
+{
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(Duration::from_secs(10)));
+    Client::builder(TokioExecutor::new()).build(connector)
+}
+
+/// Starts the server, which ends with the runtime, and tells its address.
+pub async fn serve() -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    let listener = listener.expect("loopback");
+    let base = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            stream.set_nodelay(true).expect("a socket");
+            let connection = http1::Builder::new();
+            tokio::spawn(connection.serve_connection(TokioIo::new(stream), service_fn(answer)));
+        }
+    });
+    base
+}
+
+async fn answer(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let body = Bytes::from_static(br#"{"ok": true, "id": 11027}"#);
+    Ok(Response::new(Full::new(body)))
+}
+
+async fn spread<S>(service: S, base: &str, count: usize)
+where
+    S: Service<Sent, Response = Response<Incoming>, Error: std::fmt::Debug, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+{
+    let mut tasks = JoinSet::new();
+    for _ in 0..TASKS {
+        let mut service = service.clone();
+        let mut template = Template::new(Scenario::Get).to(base);
+        tasks.spawn(async move {
+            for _ in 0..count / TASKS {
+                let ready = service.ready().await.expect("a client");
+                let response = ready.call(template.request()).await.expect("an answer");
+                response.into_body().collect().await.expect("a body");
+            }
+        });
+    }
+    tasks.join_all().await;
+}
+
+async fn spread_reqwest(
+    client: reqwest_middleware::ClientWithMiddleware,
+    base: &str,
+    count: usize,
+) {
+    let mut tasks = JoinSet::new();
+    for _ in 0..TASKS {
+        let client = client.clone();
+        let mut template = Template::new(Scenario::Get).to(base);
+        tasks.spawn(async move {
+            for _ in 0..count / TASKS {
+                let request =
+                    reqwest::Request::try_from(template.request().map(|_| "")).expect("valid");
+                let response = client.execute(request).await.expect("an answer");
+                response.bytes().await.expect("a body");
+            }
+        });
+    }
+    tasks.join_all().await;
+}

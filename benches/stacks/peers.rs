@@ -1,0 +1,112 @@
+//! The peers, set up as their own documentation shows it, and the floor below them all.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    hint::black_box,
+    sync::Arc,
+    time::Duration,
+};
+
+use http::{Request, Response};
+use tower::{
+    Layer, Service,
+    retry::{
+        Policy, Retry, RetryLayer,
+        budget::{Budget, TpsBudget},
+    },
+};
+use tower_resilience_retry as resilience;
+
+use super::{Api, Received, Scenario, Sent};
+
+fn is_retryable<R>(response: &Response<R>) -> bool {
+    matches!(response.status().as_u16(), 503 | 504)
+}
+
+/// The API as often as a request that is resent reaches it, with next to nothing in the calls
+/// after the first.
+pub fn three_calls(mut api: Api) -> impl Service<Sent, Response = Received, Error = Infallible> {
+    tower::service_fn(move |request: Sent| {
+        drop(black_box(api.call(request)));
+        drop(black_box(api.call(Sent::default())));
+        api.call(Sent::default())
+    })
+}
+
+/// What a resend needs where the head is kept as it is: a clone of it and of the service, and one
+/// more clone of the head for each attempt but the last.
+pub fn head_clone(mut api: Api) -> impl Service<Sent, Response = Received, Error = Infallible> {
+    tower::service_fn(move |request: Sent| {
+        let (head, body) = request.into_parts();
+        let (kept, mut again) = ((head.clone(), body.clone()), api.clone());
+        let first = api.call(Request::from_parts(head, body));
+        async move {
+            let response = first.await?;
+            if !is_retryable(&response) {
+                return Ok(response);
+            }
+            let (head, body) = kept;
+            let second = Request::from_parts(head.clone(), body.clone());
+            let response = again.call(second).await?;
+            if !is_retryable(&response) {
+                return Ok(response);
+            }
+            again.call(Request::from_parts(head, body)).await
+        }
+    })
+}
+
+/// tower's documentation clones every request, whatever its method.
+#[derive(Clone)]
+pub struct Statuses {
+    attempts: u32,
+    budget: Arc<TpsBudget>,
+}
+
+impl<R, E> Policy<Sent, Response<R>, E> for Statuses {
+    type Future = Ready<()>;
+
+    fn retry(&mut self, _: &mut Sent, result: &mut Result<Response<R>, E>) -> Option<Ready<()>> {
+        if !result.as_ref().is_ok_and(is_retryable) {
+            self.budget.deposit();
+            return None;
+        }
+        self.attempts += 1;
+        (self.attempts < 3 && self.budget.withdraw()).then(|| ready(()))
+    }
+
+    fn clone_request(&mut self, request: &Sent) -> Option<Sent> {
+        Some(request.clone())
+    }
+}
+
+pub fn tower_retry<S: Clone>(scenario: Scenario, service: S) -> Retry<Statuses, S> {
+    let budget = match scenario {
+        Scenario::Retry => TpsBudget::new(Duration::from_secs(10), 1_000_000, 0.1),
+        _ => TpsBudget::default(),
+    };
+    let policy = Statuses {
+        attempts: 0,
+        budget: Arc::new(budget),
+    };
+    RetryLayer::new(policy).layer(service)
+}
+
+pub fn resilience_retry(
+    scenario: Scenario,
+    api: Api,
+) -> resilience::Retry<Api, Sent, Received, Infallible> {
+    let bucket = resilience::RetryBudgetBuilder::new().token_bucket();
+    let bucket = match scenario {
+        Scenario::Retry => bucket.max_tokens(1_000_000_000),
+        _ => bucket,
+    };
+    resilience::RetryLayer::builder()
+        .max_attempts(3)
+        .fixed_backoff(Duration::ZERO)
+        .retry_on_response(is_retryable)
+        .budget(bucket.build().expect("valid"))
+        .build()
+        .layer(api)
+}

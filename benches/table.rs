@@ -1,0 +1,237 @@
+//! What one request costs in each stack, as a Markdown table:
+//!
+//! ```console
+//! $ cargo bench --bench table
+//! ```
+//!
+//! Instructions are counted by callgrind, a part of valgrind, which must be installed: each is the
+//! difference between a run with twice as many requests and one with as many. Without it those
+//! columns stay empty. Everything else needs nothing.
+
+mod stacks;
+
+use std::{
+    env,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use tracing::subscriber::NoSubscriber;
+
+use stacks::{Scenario, Stack, Template, allocations::Allocations, loopback};
+
+const REQUESTS: usize = 1000;
+const ROUNDS: usize = 21;
+
+fn main() {
+    let args: Vec<String> = env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["memory", stack, scenario, count] => {
+            let stack = named(&Stack::ALL, stack);
+            let scenario = named(&Scenario::ALL, scenario);
+            block_on(stack.run(Template::new(scenario), number(count)));
+        }
+        ["growth", what, size, stack, count] => {
+            grown(what, size, named(&Stack::ALL, stack), number(count));
+        }
+        ["loopback", stack, count] => {
+            let stack = named(&loopback::Stack::ALL, stack);
+            block_on(async { stack.run(&loopback::serve().await, number(count)).await });
+        }
+        _ => report(),
+    }
+}
+
+fn grown(what: &str, size: &str, stack: Stack, count: usize) {
+    let template = Template::new(Scenario::Get);
+    match what {
+        "headers" => block_on(stack.run(template.headers(number(size)), count)),
+        "body" => block_on(stack.run(template.put(number(size)), count)),
+        "in flight" => block_on(async { stack.run_together(number(size), count) }),
+        "subscriber" => tracing::subscriber::with_default(NoSubscriber::default(), || {
+            block_on(stack.run(template, count));
+        }),
+        _ => panic!("{what}?"),
+    }
+}
+
+fn named<T: std::fmt::Debug + Copy>(all: &[T], name: &str) -> T {
+    let found = all.iter().find(|one| format!("{one:?}") == name);
+    *found.unwrap_or_else(|| panic!("{name}?"))
+}
+
+fn number(text: &str) -> usize {
+    text.parse().expect("a number")
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().expect("a runtime");
+    runtime.block_on(future)
+}
+
+fn report() {
+    let can_count = Command::new("valgrind").arg("--version").output().is_ok();
+    if !can_count {
+        println!("valgrind is not installed: no instructions are counted.\n");
+    }
+    let count = |args: &[&str], requests| can_count.then(|| instructions(args, requests));
+    in_memory(&count);
+    over_loopback(&count);
+    growth(&count);
+}
+
+type Count<'a> = &'a dyn Fn(&[&str], usize) -> Option<f64>;
+
+/// Instructions and allocations beyond those of the bare service, and the size of the future.
+fn in_memory(count: Count<'_>) {
+    println!(
+        "| in memory: instructions; allocations | GET → 200 | POST → 200 | 503, 503, 200 | future |"
+    );
+    println!("|---|--:|--:|--:|--:|");
+    let measure = |stack: Stack, scenario: Scenario| {
+        let instructions = count(
+            &["memory", &format!("{stack:?}"), &format!("{scenario:?}")],
+            REQUESTS,
+        );
+        block_on(stack.run(Template::new(scenario), 10)); // all that is made once is there
+        let start = Allocations::so_far();
+        block_on(stack.run(Template::new(scenario), 0));
+        let idle = Allocations::each_since(start, 1).count;
+        let start = Allocations::so_far();
+        block_on(stack.run(Template::new(scenario), REQUESTS));
+        let all = Allocations::each_since(start, 1).count;
+        (instructions, (all - idle) / REQUESTS)
+    };
+    let bare = Scenario::ALL.map(|scenario| measure(Stack::Bare, scenario));
+    for stack in Stack::ALL {
+        print!("| {} |", stack.name());
+        for (scenario, bare) in Scenario::ALL.into_iter().zip(bare) {
+            let (instructions, allocations) = measure(stack, scenario);
+            let instructions = instructions.zip(bare.0);
+            match stack {
+                Stack::Bare => print!(" {}; {allocations} |", show(bare.0, "")),
+                _ if scenario == Scenario::Retry && !stack.retries() => print!(" |"),
+                _ => {
+                    let more = instructions.map(|(all, bare)| all - bare);
+                    print!(" {}; {} |", show(more, "+"), allocations - bare.1);
+                }
+            }
+        }
+        println!(" {} B |", stack.future_size());
+    }
+    println!();
+}
+
+/// Instructions of client and server beyond those of hyper-util's client alone, and the time as a
+/// multiple of its time: the median of rounds in which all take turns.
+fn over_loopback(count: Count<'_>) {
+    const REQUESTS: usize = 3200;
+    println!("| over loopback, 32 tasks | instructions | time |");
+    println!("|---|--:|--:|");
+    let measure = |stack| count(&["loopback", &format!("{stack:?}")], REQUESTS);
+    let bare = measure(loopback::Stack::HyperUtil);
+    let times = rounds(REQUESTS);
+    for (place, stack) in loopback::Stack::ALL.into_iter().enumerate() {
+        let instructions = match stack {
+            loopback::Stack::HyperUtil => show(bare, ""),
+            _ => show(measure(stack).zip(bare).map(|(all, bare)| all - bare), "+"),
+        };
+        let mut ratios: Vec<f64> = times
+            .iter()
+            .map(|round| round[place].as_secs_f64() / round[0].as_secs_f64())
+            .collect();
+        ratios.sort_by(f64::total_cmp);
+        println!(
+            "| {} | {instructions} | {:.3} × |",
+            stack.name(),
+            ratios[ROUNDS / 2]
+        );
+    }
+    println!();
+}
+
+fn rounds(requests: usize) -> Vec<[Duration; loopback::Stack::ALL.len()]> {
+    block_on(async {
+        let base = loopback::serve().await;
+        let mut rounds = Vec::new();
+        for first in 0..=ROUNDS {
+            let mut round = [Duration::ZERO; loopback::Stack::ALL.len()];
+            for turn in 0..round.len() {
+                let place = (first + turn) % round.len(); // nobody is always first
+                let start = Instant::now();
+                loopback::Stack::ALL[place].run(&base, requests).await;
+                round[place] = start.elapsed();
+            }
+            rounds.push(round);
+        }
+        rounds.split_off(1) // the first one warms up
+    })
+}
+
+/// What the layer adds to a request as it grows, and what it does not.
+fn growth(count: Count<'_>) {
+    println!("| **revio-status**, beyond the bare service | instructions |");
+    println!("|---|--:|");
+    let rows = [
+        ("GET with 6 headers", "headers", "6"),
+        ("GET with 20 headers", "headers", "20"),
+        ("GET with 60 headers", "headers", "60"),
+        ("PUT of 1 KiB", "body", "1024"),
+        ("PUT of 64 KiB", "body", "65536"),
+        ("GET, 1 in flight", "in flight", "1"),
+        ("GET, 1,000 in flight", "in flight", "1000"),
+        ("GET, 100,000 in flight", "in flight", "100000"),
+        (
+            "GET, with a subscriber that wants no event",
+            "subscriber",
+            "",
+        ),
+    ];
+    for (name, what, size) in rows {
+        let requests = match what {
+            "in flight" => number(size).max(REQUESTS),
+            _ => REQUESTS,
+        };
+        let [bare, layer] = [Stack::Bare, Stack::Layer]
+            .map(|stack| count(&["growth", what, size, &format!("{stack:?}")], requests));
+        let more = layer.zip(bare).map(|(layer, bare)| layer - bare);
+        println!("| {name} | {} |", show(more, "+"));
+    }
+}
+
+fn show(number: Option<f64>, sign: &str) -> String {
+    let Some(number) = number else {
+        return "–".into();
+    };
+    let digits = format!("{:.0}", number.abs());
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    let sign = if number < 0.0 { "−" } else { sign };
+    format!("{sign}{text}")
+}
+
+/// For each of so many requests.
+fn instructions(args: &[&str], requests: usize) -> f64 {
+    let total = |requests: usize| -> f64 {
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(env::current_exe().expect("this program"))
+            .args(args)
+            .arg(requests.to_string())
+            .output()
+            .expect("valgrind");
+        let text = String::from_utf8_lossy(&output.stderr);
+        let total = text
+            .lines()
+            .find_map(|line| line.split_once("Collected : "));
+        let total = total.and_then(|(_, number)| number.trim().parse().ok());
+        total.unwrap_or_else(|| panic!("{text}"))
+    };
+    (total(2 * requests) - total(requests)) / requests as f64
+}

@@ -1,0 +1,163 @@
+//! What a request costs wherever it runs: allocations and sizes. `benches/table.rs` has the rest.
+#![cfg(feature = "tokio")]
+
+#[allow(dead_code)]
+#[path = "../benches/stacks/mod.rs"]
+mod stacks;
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_executor::block_on;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::{body::Incoming, rt::Sleep};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use revio_status::{Error, ReplayBody, RevioStatusLayer, StatusError};
+use stacks::{Scenario, Stack, Template, allocations::Allocations};
+use tower::{Layer, Service};
+
+const REQUESTS: usize = 100;
+
+/// For each request, beyond those of the bare service.
+fn allocations(stack: Stack, template: impl Fn() -> Template) -> usize {
+    allocated(stack, template, |all| all.count)
+}
+
+fn allocated(
+    stack: Stack,
+    template: impl Fn() -> Template,
+    what: impl Fn(Allocations) -> usize,
+) -> usize {
+    let count = |stack: Stack, requests| {
+        let start = what(Allocations::so_far());
+        block_on(stack.run(template(), requests));
+        what(Allocations::so_far()) - start
+    };
+    let each = |stack| (count(stack, 2 * REQUESTS) - count(stack, REQUESTS)) / REQUESTS;
+    each(stack) - each(Stack::Bare)
+}
+
+/// Nobody may look at it.
+#[derive(Clone, Copy)]
+struct NoClock {
+    is_readable: bool,
+}
+
+impl hyper::rt::Timer for NoClock {
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
+        panic!("a sleep was made");
+    }
+
+    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
+        panic!("a sleep was made");
+    }
+
+    fn now(&self) -> Instant {
+        assert!(self.is_readable, "the clock was read");
+        Instant::now()
+    }
+}
+
+/// Nobody may clone it.
+struct Only(stacks::Api);
+
+impl Clone for Only {
+    fn clone(&self) -> Self {
+        panic!("the service was cloned");
+    }
+}
+
+impl<B: http_body::Body<Data = Bytes> + Unpin> Service<Request<B>> for Only {
+    type Response = <stacks::Api as Service<Request<B>>>::Response;
+    type Error = <stacks::Api as Service<Request<B>>>::Error;
+    type Future = <stacks::Api as Service<Request<B>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Request<B>>::poll_ready(&mut self.0, cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.0.call(request)
+    }
+}
+
+#[test]
+fn a_request_that_may_not_be_resent_reads_no_clock_and_clones_no_service() {
+    let layer = RevioStatusLayer::with_timer(NoClock { is_readable: false });
+    let service = layer.layer(Only(stacks::Api::new(Scenario::Post)));
+    block_on(stacks::drive(service, Template::new(Scenario::Post), 1));
+}
+
+#[test]
+fn a_success_makes_no_sleep() {
+    let layer = RevioStatusLayer::with_timer(NoClock { is_readable: true });
+    let layer = layer.deadline(Duration::from_secs(1));
+    let service = layer.layer(stacks::Api::new(Scenario::Get));
+    block_on(stacks::drive(service, Template::new(Scenario::Get), 1));
+}
+
+#[test]
+fn a_request_that_may_not_be_resent_allocates_nothing() {
+    let post = || Template::new(Scenario::Post);
+    assert_eq!(allocations(Stack::Layer, post), 0);
+}
+
+#[test]
+fn typed_errors_alone_allocate_nothing() {
+    for scenario in [Scenario::Get, Scenario::Post] {
+        let never_retry = allocations(Stack::NeverRetry, || Template::new(scenario));
+        assert_eq!(never_retry, 0, "{scenario:?}");
+    }
+}
+
+/// Two belong to this GET's own headers: values made anew are shared by their first clone.
+#[test]
+fn a_request_that_may_be_resent_allocates_a_session_and_a_list_of_headers() {
+    let get = |headers| move || Template::new(Scenario::Get).headers(headers);
+    assert_eq!(allocations(Stack::Layer, get(6)), 2 + 2);
+    assert_eq!(allocations(Stack::Layer, get(60)), 2 + 2);
+}
+
+#[test]
+fn a_body_is_recorded_without_a_copy() {
+    let put = |bytes| move || Template::new(Scenario::Get).put(bytes);
+    let bytes = |size| allocated(Stack::Layer, put(size), |all| all.bytes);
+    assert_eq!(bytes(1024), bytes(64 * 1024));
+    assert!(bytes(1024) < 1024 + 512, "{}", bytes(1024));
+    assert!(allocations(Stack::Layer, put(1024)) <= 2 + 2 + 3);
+}
+
+#[test]
+fn two_resends_allocate_no_more_than_they_did() {
+    let retry = || Template::new(Scenario::Retry);
+    assert!(allocations(Stack::Layer, retry) <= 21);
+}
+
+#[test]
+fn futures_and_results_are_small() {
+    assert!(
+        Stack::Layer.future_size() <= 200,
+        "{}",
+        Stack::Layer.future_size()
+    );
+    let client = Client::builder(TokioExecutor::new()).build_http::<ReplayBody<Full<Bytes>>>();
+    assert!(
+        size_of_val(
+            &RevioStatusLayer::new()
+                .layer(client)
+                .call(Request::default())
+        ) <= 160
+    );
+    assert_eq!(size_of::<Error>(), 2 * size_of::<usize>());
+    assert_eq!(size_of::<StatusError>(), size_of::<usize>());
+    assert_eq!(
+        size_of::<Result<Response<Incoming>, Error>>(),
+        size_of::<Response<Incoming>>()
+    );
+    assert!(size_of::<ReplayBody<Full<Bytes>>>() <= 40);
+}
