@@ -1,12 +1,8 @@
 //! The shared allowance for retries: when most requests fail, most retries are not sent.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+use std::{fmt, sync::atomic::Ordering::Relaxed};
+
+use crate::sync::{Arc, AtomicU64};
 
 /// The price of one retry. All amounts are millionths of a retry, so that sums are exact.
 const RETRY: u64 = 1_000_000;
@@ -152,7 +148,7 @@ impl Drop for Withdrawal {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(revio_loom)))]
 mod tests {
     use super::*;
 

@@ -51,7 +51,9 @@ impl ClassifyResponse for StatusClassifier {
         ClassifiedResponse::Ready(kind.map_or(Ok(()), |kind| Err(FailureClass::Status(kind))))
     }
 
-    /// Above the layer a failed answer comes as an error, and is classified by its status still.
+    /// Above the layer a failed answer comes as an error, and is classified by its status still,
+    /// whether it is an [`Error`], a [`StatusError`] or a [`BoxError`] around one. An error type of
+    /// your own is [`FailureClass::NoAnswer`], whatever its source.
     fn classify_error<E>(self, error: &E) -> FailureClass
     where
         E: fmt::Display + 'static,

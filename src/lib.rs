@@ -126,7 +126,8 @@
 //! ```
 //!
 //! - The inner service must be `Clone`: a resend uses a clone of it. Any limit below is free again
-//!   while a request waits for its retry.
+//!   while a request waits for its retry. A buffer is always ready: how long a request waits in it
+//!   for its turn is not seen by the deadline, and the timeout over all ends it.
 //! - The inner service sees [`ReplayBody`] as the request's body, and [`ResendCount`] in the
 //!   extensions of each resend.
 //! - Decompression belongs below, so that messages can be read; following redirects above.
@@ -214,6 +215,8 @@ mod future;
 mod head;
 mod layer;
 mod message;
+#[cfg(all(test, revio_loom))]
+mod models;
 mod policy;
 mod replay;
 mod retry_after;
@@ -223,6 +226,7 @@ mod settings;
 mod status;
 mod status_error;
 mod stop_reason;
+mod sync;
 mod tape;
 mod trace;
 

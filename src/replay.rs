@@ -3,7 +3,6 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,6 +12,7 @@ use pin_project_lite::pin_project;
 
 use crate::{
     error::BoxError,
+    sync::Arc,
     tape::{Reader, Tape},
 };
 

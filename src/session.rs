@@ -22,6 +22,7 @@ use crate::{
     settings::Settings,
     status_error::StatusError,
     stop_reason::StopReason,
+    sync,
     tape::{Reader, Tape},
     trace::{self, Subject},
 };
@@ -43,7 +44,7 @@ pub(crate) struct Session<S, P, B> {
     pub(crate) service: S,
     head: Head,
     /// `None`: the body is empty.
-    tape: Option<Arc<Tape<B>>>,
+    tape: Option<sync::Arc<Tape<B>>>,
     attempts: u32,
     started: Instant,
     may_have_been_applied: bool,
@@ -255,7 +256,7 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
         };
         // Only now: a failure that is final does not cut off an upload.
         let body = match &self.tape {
-            Some(tape) => Some(tape.hand_over().ok_or(StopReason::BodyNotReplayable)?),
+            Some(tape) => Some(Tape::hand_over(tape).ok_or(StopReason::BodyNotReplayable)?),
             None => None,
         };
         trace::retry_scheduled(self.subject(), error.status(), self.attempts, after);

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -11,7 +10,10 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::error::BoxError;
+use crate::{
+    error::BoxError,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 /// Chunks beyond this many are copied together: a handle is 32 bytes, whatever it points at.
 const MAX_CHUNKS: usize = 32;
@@ -47,8 +49,8 @@ impl<B> Tape<B> {
     /// Gives the recording to the next attempt. An attempt that still reads gets an error.
     ///
     /// Returns `None` where it is too late.
-    pub(crate) fn hand_over(self: &Arc<Self>) -> Option<Reader<B>> {
-        let mut state = self.lock()?;
+    pub(crate) fn hand_over(tape: &Arc<Self>) -> Option<Reader<B>> {
+        let mut state = tape.lock()?;
         let recording = state.recording.as_mut()?;
         recording.seal();
         state.attempt = state.attempt.wrapping_add(1);
@@ -59,7 +61,7 @@ impl<B> Tape<B> {
         if let Some(waker) = waker {
             waker.wake();
         }
-        Some(Reader::new(self.clone(), attempt))
+        Some(Reader::new(tape.clone(), attempt))
     }
 
     /// `None` where the caller's body panicked while it was read: nobody can tell what was lost.

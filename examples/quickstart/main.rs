@@ -3,6 +3,9 @@
 //!
 //! Every outcome is compared with the promise that stands above its request. If one differs, the
 //! program says how and exits with 1.
+//!
+//! `cargo run --example quickstart -- serve` starts the stand-in alone, for the other examples, and
+//! prints the settings with which they find it.
 
 mod server;
 mod table;
@@ -45,12 +48,18 @@ const NOTE: &str = r#"{"customer_id": 7, "body": "Asked for a copy of bill 31."}
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, BoxError> {
+    let api = Api::start().await?;
+    if std::env::args().nth(1).as_deref() == Some("serve") {
+        print!("export REVIO_BASE_URL={} REVIO_USERNAME=ada ", api.uri(""));
+        println!("REVIO_CLIENT_CODE=acme REVIO_PASSWORD=pass REVIO_SUBSCRIPTION_KEY=key");
+        std::future::pending::<()>().await;
+    }
     let client = ServiceBuilder::new()
         .layer(RevioStatusLayer::new())
         .service(Client::builder(TokioExecutor::new()).build_http());
 
     let mut story = Story {
-        api: Api::start().await?,
+        api,
         table: Table::begin(),
     };
     successes(&mut story, &client).await?;

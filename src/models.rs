@@ -1,0 +1,183 @@
+//! Every order in which threads can meet at the budget and at the tape, by loom:
+//!
+//! ```console
+//! $ RUSTFLAGS="--cfg revio_loom" cargo test --release --lib models
+//! ```
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    future::poll_fn,
+    pin::Pin,
+    sync::atomic::Ordering::{Acquire, Release},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use loom::{
+    future::{AtomicWaker, block_on},
+    sync::{Arc, atomic::AtomicBool},
+    thread,
+};
+
+use crate::{
+    budget::Budget,
+    tape::{Reader, Tape},
+};
+
+#[test]
+fn the_last_retry_is_granted_once() {
+    loom::model(|| {
+        let budget = Budget::new(1, 0.0);
+        let other = budget.clone();
+        let thread = thread::spawn(move || other.withdraw());
+        let granted = u32::from(budget.withdraw()) + u32::from(thread.join().expect("no panic"));
+        assert_eq!((granted, budget.available()), (1, 0));
+    });
+}
+
+#[test]
+fn no_deposit_and_no_retry_given_back_is_lost() {
+    loom::model(|| {
+        let budget = Budget::new(3, 0.5);
+        assert!(budget.withdraw() && budget.withdraw());
+        let [depositor, canceller] = [budget.clone(), budget.clone()];
+        let threads = [
+            thread::spawn(move || depositor.deposit()),
+            thread::spawn(move || drop(canceller.hold())),
+        ];
+        budget.deposit();
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        assert_eq!(budget.available(), 2);
+    });
+}
+
+#[test]
+fn deposits_do_not_go_beyond_the_reserve() {
+    loom::model(|| {
+        let budget = Budget::new(2, 0.75);
+        assert!(budget.withdraw());
+        let other = budget.clone();
+        let thread = thread::spawn(move || other.deposit());
+        budget.deposit();
+        thread.join().expect("no panic");
+        assert_eq!(budget.available(), 2);
+        assert!(budget.withdraw() && budget.withdraw() && !budget.withdraw());
+    });
+}
+
+/// Two chunks; before the second it waits to be let on.
+struct Chunks {
+    chunks: VecDeque<&'static str>,
+    gate: Arc<Gate>,
+}
+
+#[derive(Default)]
+struct Gate {
+    is_open: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Gate {
+    fn open(&self) {
+        self.is_open.store(true, Release);
+        self.waker.wake();
+    }
+}
+
+impl Body for Chunks {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.chunks.len() == 1 {
+            self.gate.waker.register_by_ref(cx.waker());
+            if !self.gate.is_open.load(Acquire) {
+                return Poll::Pending;
+            }
+        }
+        let chunk = self.chunks.pop_front();
+        Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk.into()))))
+    }
+}
+
+fn chunks(gate: &Arc<Gate>) -> Chunks {
+    Chunks {
+        chunks: ["one ", "two"].into(),
+        gate: gate.clone(),
+    }
+}
+
+/// All that an attempt could read, and whether that was the whole body.
+fn read(mut reader: Reader<Chunks>) -> (String, bool) {
+    block_on(async move {
+        let mut text = String::new();
+        loop {
+            match poll_fn(|cx| reader.poll_frame(cx)).await {
+                Some(Ok(frame)) => {
+                    let data = frame.into_data().expect("no trailers");
+                    text.push_str(std::str::from_utf8(&data).expect("text"));
+                }
+                Some(Err(_)) => return (text, false),
+                None => return (text, true),
+            }
+        }
+    })
+}
+
+/// An early answer in mid-upload: one thread still reads the body when another hands it over.
+#[test]
+fn after_the_hand_over_the_next_attempt_reads_all_and_the_last_one_is_told() {
+    loom::model(|| {
+        let gate = Arc::default();
+        let first = Reader::record(chunks(&gate), 64);
+        let tape = first.tape().clone();
+        gate.open();
+        let upload = thread::spawn(move || read(first));
+        let second = Tape::hand_over(&tape).expect("short enough");
+        drop(tape);
+        assert_eq!(read(second), ("one two".into(), true));
+        let (text, is_whole) = upload.join().expect("no panic");
+        assert!("one two".starts_with(&text) && (!is_whole || text == "one two"));
+    });
+}
+
+/// Nobody opens the gate: the attempt that waits at it must be woken by the hand-over itself.
+#[test]
+fn an_attempt_that_waits_is_woken_by_the_hand_over() {
+    loom::model(|| {
+        let gate = Arc::default();
+        let first = Reader::record(chunks(&gate), 64);
+        let tape = first.tape().clone();
+        let upload = thread::spawn(move || read(first));
+        let second = Tape::hand_over(&tape).expect("short enough");
+        let (text, is_whole) = upload.join().expect("no panic");
+        assert!(["", "one "].contains(&&*text) && !is_whole);
+        gate.open();
+        assert_eq!(read(second), ("one two".into(), true));
+    });
+}
+
+/// What is recorded is too long: either the hand-over came first or it is refused, never half.
+#[test]
+fn a_body_too_long_is_never_handed_over_in_part() {
+    loom::model(|| {
+        let gate = Arc::default();
+        let first = Reader::record(chunks(&gate), 4);
+        gate.open();
+        let tape = first.tape().clone();
+        let upload = thread::spawn(move || read(first));
+        let second = Tape::hand_over(&tape).map(read);
+        let (text, is_whole) = upload.join().expect("no panic");
+        match second {
+            Some(second) => assert_eq!(second, ("one two".into(), true)),
+            None => assert_eq!((&*text, is_whole), ("one two", true)),
+        }
+    });
+}

@@ -1,0 +1,7 @@
+//! What threads share, by the standard library or, for the models, by loom.
+
+#[cfg(not(all(test, revio_loom)))]
+pub(crate) use std::sync::{Arc, Mutex, MutexGuard, atomic::AtomicU64};
+
+#[cfg(all(test, revio_loom))]
+pub(crate) use loom::sync::{Arc, Mutex, MutexGuard, atomic::AtomicU64};
