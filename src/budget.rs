@@ -76,28 +76,27 @@ impl Budget {
 
     /// Earns for one request. A full budget costs one load.
     ///
-    /// The layer does this for its own requests; it is for retries that are made elsewhere and
-    /// should share the allowance.
+    /// The layer does this for its own requests. Call it for requests that are retried elsewhere,
+    /// by code that shares the allowance.
     pub fn deposit(&self) {
         self.credit(self.0.per_request);
     }
 
-    /// Takes one retry. False: there is none, and the retry must not be made.
+    /// Takes one retry, for good. False: there is none, and the retry must not be made.
     ///
-    /// The layer does this for its own requests; it is for retries that are made elsewhere and
-    /// should share the allowance.
+    /// The layer does this for its own requests. Call it for retries that are made elsewhere, by
+    /// code that shares the allowance, when nothing can come between the answer and the retry.
     #[must_use]
     pub fn withdraw(&self) -> bool {
-        self.hold().map(Withdrawal::spend).is_some()
+        let balance = &self.0.balance;
+        balance
+            .fetch_update(Relaxed, Relaxed, |balance| balance.checked_sub(RETRY))
+            .is_ok()
     }
 
     /// Takes one retry, which goes back if it is not sent after all.
     pub(crate) fn hold(&self) -> Option<Withdrawal> {
-        self.0
-            .balance
-            .fetch_update(Relaxed, Relaxed, |balance| balance.checked_sub(RETRY))
-            .ok()?;
-        Some(Withdrawal(Some(self.clone())))
+        self.withdraw().then(|| Withdrawal(Some(self.clone())))
     }
 
     fn credit(&self, amount: u64) {

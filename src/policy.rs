@@ -43,7 +43,8 @@ pub trait RetryPolicy {
     /// [`Attempt::retry_after`], or the request comes earlier than the server asked for.
     fn decide(&self, attempt: &Attempt<'_>) -> Decision;
 
-    /// The most attempts that [`decide`](Self::decide) ever agrees to, the first included.
+    /// The most attempts that [`decide`](Self::decide) agrees to for a request, the first included.
+    /// Asked once, before the first attempt.
     ///
     /// Of the last one nothing is kept: its head is not cloned, its body not recorded. When it
     /// fails the request ends with [`StopReason::AttemptsExhausted`], and `decide` is not asked.
@@ -218,6 +219,10 @@ impl RetryPolicy for NeverRetry {
 
     fn decide(&self, _: &Attempt<'_>) -> Decision {
         Decision::Stop(StopReason::NotRetryable)
+    }
+
+    fn attempt_limit(&self) -> u32 {
+        1
     }
 }
 

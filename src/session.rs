@@ -46,6 +46,8 @@ pub(crate) struct Session<S, P, B> {
     /// `None`: the body is empty.
     tape: Option<sync::Arc<Tape<B>>>,
     attempts: u32,
+    /// Asked once: what is kept goes by it, and a limit raised later would find nothing to send.
+    attempt_limit: u32,
     started: Instant,
     may_have_been_applied: bool,
 }
@@ -103,7 +105,8 @@ impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
             };
             return (kept, ReplayBody::once(body));
         }
-        let is_last = settings.policy.attempt_limit() <= 1;
+        let attempt_limit = settings.policy.attempt_limit();
+        let is_last = attempt_limit <= 1;
         let (body, tape) = ReplayBody::record(body, settings.replay_limit);
         let session = Box::new(Session {
             service: service.clone(),
@@ -114,6 +117,7 @@ impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
             },
             tape: tape.filter(|_| !is_last),
             attempts: 1,
+            attempt_limit,
             started: settings.timer.now(),
             may_have_been_applied: false,
             settings,
@@ -289,7 +293,7 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
 
     /// Whether the attempt on its way is the last that the policy could agree to.
     fn is_last(&self) -> bool {
-        self.attempts >= self.settings.policy.attempt_limit()
+        self.attempts >= self.attempt_limit
     }
 
     /// The time until the deadline, if there is one.

@@ -23,7 +23,7 @@ use tower::{Layer, Service};
 
 const REQUESTS: usize = 100;
 
-/// For each request, beyond those of the bare service.
+/// Of each request, beyond those of the bare service. All must cost the same.
 fn allocations(stack: Stack, template: impl Fn() -> Template) -> usize {
     allocated(stack, template, |all| all.count)
 }
@@ -38,8 +38,11 @@ fn allocated(
         block_on(stack.run(template(), requests));
         what(Allocations::so_far()) - start
     };
-    let each = |stack| (count(stack, 2 * REQUESTS) - count(stack, REQUESTS)) / REQUESTS;
-    each(stack) - each(Stack::Bare)
+    let more = |requests| count(stack, requests) - count(Stack::Bare, requests);
+    more(1); // what is made once in a thread is made now
+    let all = more(2 * REQUESTS) - more(REQUESTS);
+    assert_eq!(all % REQUESTS, 0, "some requests cost more than others");
+    all / REQUESTS
 }
 
 /// Nobody may look at it.

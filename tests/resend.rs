@@ -3,7 +3,10 @@
 mod support;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -205,5 +208,43 @@ async fn of_the_last_attempt_no_body_is_kept() {
         let mut expected = vec![1; attempts as usize];
         expected[attempts as usize - 1] = 0;
         assert_eq!(*holders.lock().expect("no panic"), expected);
+    }
+}
+
+/// A limit that somebody raises while a request is on its way.
+#[derive(Clone)]
+struct Rising(Arc<AtomicU32>);
+
+impl RetryPolicy for Rising {
+    fn decide(&self, _: &Attempt<'_>) -> Decision {
+        Decision::Retry {
+            after: Duration::ZERO,
+        }
+    }
+
+    fn attempt_limit(&self) -> u32 {
+        self.0.fetch_add(1, SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_rises_meanwhile_sends_nothing_but_the_request() {
+    for limit in [1, 2] {
+        let script = Script::new([503, 503, 200]);
+        let service = layer()
+            .policy(Rising(Arc::new(limit.into())))
+            .layer(script.clone());
+        let put = with_body(Method::PUT, http_body_util::Full::<Bytes>::from("text"));
+        let error = service.oneshot(put).await.refused();
+        assert_eq!(error.stop_reason(), StopReason::AttemptsExhausted);
+        let sent = script.sent();
+        assert_eq!(sent.len(), limit as usize);
+        for sent in sent {
+            assert_eq!(
+                (sent.head.method, sent.head.uri),
+                (Method::PUT, support::URI.parse().expect("valid"))
+            );
+            assert_eq!(sent.body, "text");
+        }
     }
 }

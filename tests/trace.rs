@@ -5,8 +5,8 @@ mod support;
 use std::collections::BTreeMap;
 
 use http::Method;
-use revio_status::{Error, StopReason};
-use support::{events::*, get, hasty, post, request, script::*};
+use revio_status::{Backoff, Error, StandardPolicy, StopReason};
+use support::{events::*, get, hasty, layer, post, request, script::*};
 use tower::{Layer, ServiceExt};
 use tracing::Level;
 
@@ -120,4 +120,23 @@ async fn an_ipv6_address_is_told_without_brackets() {
     *request.uri_mut() = "http://[::1]:8080/v1/Bills".parse().expect("valid");
     let (events, _) = events_of(request, Script::new([503])).await;
     assert_eq!(events[0].fields["server.address"], "\"::1\"");
+}
+
+#[tokio::test]
+async fn giving_up_names_the_request_however_little_of_it_is_left() {
+    for attempts in [1, 2, 3] {
+        let events = Events::default();
+        let _guard = tracing::subscriber::set_default(events.clone());
+        let policy = StandardPolicy::default().max_attempts(attempts);
+        let service = layer()
+            .policy(policy.backoff(Backoff::none()))
+            .layer(Script::new([503]));
+        let put = request(Method::PUT);
+        service.oneshot(put).await.expect_err("503");
+        let all = events.ours();
+        let warning = all.last().expect("a warning");
+        assert_eq!(warning.level, Level::WARN);
+        assert_eq!(warning.fields["http.request.method"], "\"PUT\"");
+        assert_eq!(warning.fields["server.address"], "\"api.test\"");
+    }
 }

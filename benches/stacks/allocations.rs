@@ -20,15 +20,14 @@ impl Allocations {
     pub fn so_far() -> Self {
         MADE.get()
     }
+}
 
-    /// What one of so many equal pieces of work has allocated since `start`.
-    pub fn each_since(start: Self, pieces: usize) -> Self {
-        let end = Self::so_far();
-        Self {
-            count: (end.count - start.count) / pieces,
-            bytes: (end.bytes - start.bytes) / pieces,
-        }
-    }
+fn count(size: usize) {
+    let Allocations { count, bytes } = MADE.get();
+    MADE.set(Allocations {
+        count: count + 1,
+        bytes: bytes + size,
+    });
 }
 
 struct Counter;
@@ -39,12 +38,18 @@ static COUNTER: Counter = Counter;
 // SAFETY: every call is passed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counter {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let Allocations { count, bytes } = MADE.get();
-        MADE.set(Allocations {
-            count: count + 1,
-            bytes: bytes + layout.size(),
-        });
+        count(layout.size());
         unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {

@@ -214,9 +214,9 @@ impl Stack {
         }
     }
 
-    /// Whether this stack answers a 503 by sending again.
-    pub fn retries(self) -> bool {
-        !matches!(self, Self::Bare | Self::NeverRetry)
+    /// Whether this stack can bring this to a good end.
+    pub fn can(self, scenario: Scenario) -> bool {
+        self != Self::NeverRetry || scenario != Scenario::Retry
     }
 
     /// Sends so many requests, one after the other.
@@ -226,7 +226,7 @@ impl Stack {
         match self {
             Self::Bare if scenario != Scenario::Retry => drive(api, template, count).await,
             Self::Bare => drive(peers::three_calls(api), template, count).await,
-            Self::HeadClone => drive(peers::head_clone(api), template, count).await,
+            Self::HeadClone => drive(peers::head_clone(scenario, api), template, count).await,
             Self::Layer => drive(layer(scenario).layer(api), template, count).await,
             Self::NeverRetry => {
                 let layer = RevioStatusLayer::new().never_retry();
@@ -264,7 +264,7 @@ impl Stack {
         let api = Api::new(Scenario::Get);
         match self {
             Self::Bare => of(api),
-            Self::HeadClone => of(peers::head_clone(api)),
+            Self::HeadClone => of(peers::head_clone(Scenario::Get, api)),
             Self::Layer => of(layer(Scenario::Get).layer(api)),
             Self::NeverRetry => of(RevioStatusLayer::new().never_retry().layer(api)),
             Self::TowerRetry => of(peers::tower_retry(Scenario::Get, api)),
@@ -354,10 +354,12 @@ where
     for _ in 0..count {
         let request = template.request();
         let _ = poll_fn(|cx| service.poll_ready(cx)).await;
-        if let Ok(mut response) = service.call(request).await {
-            while let Some(Ok(frame)) = response.frame().await {
-                black_box(frame);
-            }
+        let Ok(mut response) = service.call(request).await else {
+            panic!("a stack gave up");
+        };
+        assert_eq!(response.status(), StatusCode::OK);
+        while let Some(Ok(frame)) = response.frame().await {
+            black_box(frame);
         }
     }
 }
