@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use http::{Request, Response, Uri};
+use http::{Method, Request, Response, Uri};
 use revio_status::{
     ResendCount,
     classify::{FailureClass, StatusClassifier},
@@ -43,13 +43,17 @@ pub struct AttemptSpan;
 
 impl<B> MakeSpan<B> for AttemptSpan {
     fn make_span(&mut self, request: &Request<B>) -> Span {
-        let (method, uri) = (request.method().as_str(), request.uri());
+        let (method, uri) = (known(request.method()), request.uri());
         let resends = request.extensions().get().map(|ResendCount(n)| *n);
         info_span!(
             "attempt",
-            otel.name = method,
+            otel.name = method.unwrap_or("HTTP"),
             otel.kind = "client",
-            http.request.method = method,
+            http.request.method = method.unwrap_or("_OTHER"),
+            http.request.method_original = match method {
+                Some(_) => None,
+                None => Some(request.method().as_str()),
+            },
             http.request.resend_count = resends, // absent on the first attempt
             server.address = uri.host().map(|host| host.trim_matches(['[', ']'])),
             server.port = port(uri),
@@ -78,6 +82,15 @@ impl OnFailure<FailureClass> for AttemptSpan {
             span.record("otel.status_code", "ERROR");
         }
     }
+}
+
+/// Any other method could make a name for spans of its own.
+fn known(method: &Method) -> Option<&str> {
+    const KNOWN: [&str; 10] = [
+        "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE",
+    ];
+    let name = method.as_str();
+    KNOWN.contains(&name).then_some(name)
 }
 
 fn port(uri: &Uri) -> Option<u16> {

@@ -19,6 +19,7 @@ use std::{
     io::{self, Write},
     iter::repeat_n,
     path::PathBuf,
+    pin::pin,
     sync::{
         Arc, Mutex, Once,
         atomic::{AtomicU32, Ordering::Relaxed},
@@ -27,17 +28,21 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tokio::time::{Instant, timeout};
-use tower::{ServiceExt, timeout::error::Elapsed};
+use revio_status::{Attempt, Backoff, BoxError, RetryPolicy, StandardPolicy};
+use tokio::time::{Instant, advance, timeout};
+use tower::{Layer, ServiceExt, service_fn, timeout::error::Elapsed};
 use tracing_subscriber::{filter::dynamic_filter_fn, layer::SubscriberExt};
 
 use revio::{
     Console, Exit, Screen,
     account::Account,
-    run,
+    args::{self, Args, Command},
+    countdown::Noted,
+    report, run,
     stack::{self, Limits},
 };
 use server::Api;
@@ -56,7 +61,7 @@ const NOTE: &str = r#"{"customer_id": 7, "body": "Called."}"#;
 
 /// A shell: variables, and what a command left on its screen.
 struct Shell {
-    env: HashMap<&'static str, String>,
+    env: HashMap<&'static str, OsString>,
     is_terminal: bool,
 }
 
@@ -100,7 +105,7 @@ impl Shell {
     fn at(base: String) -> Self {
         stay_undecided_about_events();
         let env = HashMap::from([
-            ("REVIO_BASE_URL", base),
+            ("REVIO_BASE_URL", base.into()),
             ("REVIO_USERNAME", "ada".into()),
             ("REVIO_CLIENT_CODE", "acme".into()),
             ("REVIO_PASSWORD", PASSWORD.into()),
@@ -112,10 +117,13 @@ impl Shell {
         }
     }
 
+    fn account(&self) -> Account {
+        Account::from_env(|name| self.env.get(name).cloned()).expect("complete")
+    }
+
     fn client(&self, limits: &Limits) -> stack::Client {
-        let account = Account::from_env(|name| self.env.get(name).cloned()).expect("complete");
-        let policy = revio_status::StandardPolicy::default();
-        stack::client(&account, policy, limits).expect("HTTP needs no roots")
+        let policy = StandardPolicy::default();
+        stack::client(&self.account(), policy, limits).expect("HTTP needs no roots")
     }
 
     /// Runs a command, and sees to it that no secret is on the screen.
@@ -267,7 +275,7 @@ async fn attempts_and_429_are_as_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_attempt_begins_after_the_deadline() {
+async fn no_retry_is_planned_beyond_the_deadline() {
     let (api, shell) = quickstart().await;
     let began = Instant::now();
     let got = shell
@@ -330,6 +338,33 @@ async fn a_terminal_sees_a_countdown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_of_a_second_is_not_worth_a_countdown() {
+    let (_api, mut shell) = quickstart().await;
+    shell.is_terminal = true;
+    let got = shell.run(&["GET", "/v1/Requests/7"]).await;
+    assert_eq!((got.exit, &*got.err), (Exit::Done, "\x1b[K"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_countdown_may_be_late() {
+    let noted = Noted::new(StandardPolicy::default().backoff(Backoff::none()));
+    let screen = Paper::default();
+    let mut shown = pin!(noted.countdown().show(screen.clone()));
+    let (request, ()) = Request::new(()).into_parts();
+    let response = Response::builder().status(503).header("retry-after", "2");
+    let (response, body) = response.body(Bytes::new()).expect("valid").into_parts();
+    noted.decide(&Attempt::new(&request, &response, &body));
+    assert!(shown.as_mut().now_or_never().is_none());
+    // Less than a millisecond is left.
+    advance(Duration::from_micros(1_999_600)).await;
+    assert!(shown.as_mut().now_or_never().is_none());
+    advance(Duration::from_millis(2)).await;
+    assert!(shown.as_mut().now_or_never().is_none());
+    let [two, one] = [2, 1].map(|n| format!("503: next attempt in {n} s\x1b[K\r"));
+    assert_eq!(screen.text(), format!("{two}{one}\x1b[K"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_retry_that_was_refused_is_not_counted_down() {
     let (_api, mut shell) = quickstart().await;
     shell.is_terminal = true;
@@ -347,7 +382,7 @@ async fn a_retry_that_was_refused_is_not_counted_down() {
 async fn what_is_wrong_here_is_not_sent() {
     let (api, shell) = quickstart().await;
     let secret = "Authorization: Basic hunter2";
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["GET"],
         &["get", "/v1/Bills"],
@@ -357,11 +392,19 @@ async fn what_is_wrong_here_is_not_sent() {
         &["GET", "/v1/Bills", secret],
         &["GET", "/v1/Bills", "--header", secret],
         &["GET", "/v1/Bills", "--header", "hunter2"],
+        &[
+            "GET",
+            "/v1/Bills",
+            "--header",
+            "ocp-apim-subscription-key: hunter2",
+        ],
+        &["GET", "/v1/Bills", "--header", "Transfer-Encoding: hunter2"],
+        &["GET", "/v1/Bills", "--header", "Content-Length: 7"],
         &["GET", "/v1/Bills", "--heder=hunter2"],
         &["GET", "/v1/Bills", "--idempotent=hunter2"],
         &["GET", "/v1/Bills", "--max-attempts", "0"],
         &["POST", "/v1/Notes", "--data", "1", "--data-file", "x"],
-        &["POST", "/v1/Notes", "--data-file", "/no/such/file"],
+        &["POST", "/v1/Notes", "--data-file", "/no/such/hunter2"],
     ];
     for args in commands {
         let got = shell.run(args).await;
@@ -388,13 +431,39 @@ async fn settings_are_complained_about_by_name() {
         ("REVIO_SUBSCRIPTION_KEY", "hunter2\n"),
     ];
     for (name, value) in faults {
-        let mut shell = Shell::at("http://localhost:1".into());
-        shell.env.insert(name, value.into());
-        let got = shell.run(&["GET", "/v1/Bills"]).await;
+        let got = with_setting(name, Some(value.into())).await;
         assert_eq!(got.exit, Exit::Unsent, "{name} {value}");
         assert!(got.err.contains(name), "{value}: {}", got.err);
         assert!(!got.err.contains("hunter2"), "{}", got.err);
     }
+}
+
+async fn with_setting(name: &'static str, value: Option<OsString>) -> Outcome {
+    let mut shell = Shell::at("http://localhost:1".into());
+    shell.env.remove(name);
+    shell.env.extend(value.map(|value| (name, value)));
+    shell.run(&["GET", "/v1/Bills"]).await
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn settings_are_absent_empty_or_unreadable() {
+    use std::os::unix::ffi::OsStringExt;
+
+    for name in ["REVIO_BASE_URL", "REVIO_PASSWORD"] {
+        let got = with_setting(name, Some(OsString::new())).await;
+        assert_fails(&got, Exit::Unsent, &format!("revio: {name} is empty\n"));
+        let got = with_setting(name, Some(OsString::from_vec(vec![0xff]))).await;
+        let line = format!("revio: {name} is not valid UTF-8\n");
+        assert_fails(&got, Exit::Unsent, &line);
+    }
+    let got = with_setting("REVIO_PASSWORD", None).await;
+    assert_fails(&got, Exit::Unsent, "revio: REVIO_PASSWORD is not set\n");
+
+    let mut shell = Shell::at(String::new());
+    shell.env.remove("REVIO_BASE_URL");
+    let uri = shell.account().uri("/v1/Bills");
+    assert_eq!(uri.expect("valid"), "https://restapi.rev.io/v1/Bills");
 }
 
 #[tokio::test(start_paused = true)]
@@ -488,6 +557,60 @@ async fn a_file_is_sent_again_as_it_was() {
     assert_eq!(bodies, [NOTE, NOTE]);
 }
 
+fn parsed<const N: usize>(args: [&str; N]) -> Args {
+    match args::parse(args.map(OsString::from)) {
+        Ok(Command::Send(args)) => *args,
+        _ => panic!("a request was meant"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_added_to_a_file_meanwhile_stays_behind() {
+    let path = scratch("growing", NOTE.as_bytes());
+    let args = parsed(["PUT", "/", "--data-file", path.to_str().expect("UTF-8")]);
+    let account = Shell::at("http://localhost".into()).account();
+    let request = revio::request(&args, &account).await.expect("a file");
+    std::fs::write(&path, [NOTE, NOTE].concat()).expect("ours");
+    let body = request.into_body().collect().await.expect("whole");
+    std::fs::remove_file(&path).expect("ours");
+    assert_eq!(body.to_bytes(), NOTE);
+}
+
+#[tokio::test]
+async fn secret_headers_are_marked_as_such() {
+    let account = Shell::at("http://localhost".into()).account();
+    assert!(account.subscription_key.is_sensitive());
+
+    let args = parsed(["GET", "/", "--header", "X-Token: mine"]);
+    let request = revio::request(&args, &account).await.expect("valid");
+    assert!(request.headers()["x-token"].is_sensitive());
+
+    let echo = service_fn(|request: Request<()>| async {
+        Ok::<_, BoxError>(Response::new(request.into_parts().0))
+    });
+    let sent = stack::credentials(&account).layer(echo);
+    let answer = sent.oneshot(Request::new(())).await.expect("an echo");
+    let value = &answer.body().headers[header::AUTHORIZATION];
+    assert_eq!(
+        (value, value.is_sensitive()),
+        (&HeaderValue::from_static(BASIC), true)
+    );
+}
+
+#[test]
+fn limits_are_those_of_the_api() {
+    let limits = Limits::default();
+    assert_eq!(limits.calls, (500, seconds(60)));
+    let times = [limits.attempt, limits.silence, limits.deadline];
+    assert_eq!(times, [30, 30, 90].map(seconds));
+}
+
+#[test]
+fn causes_are_one_line_that_is_safe_to_print() {
+    let error = BoxError::from("gone\n\x1b[2Jaway");
+    assert_eq!(report::causes(&*error), "gone  [2Jaway");
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_answer_is_unknown_only_where_it_matters() {
     // Bound to its port, so that no other test's server gets it, and deaf.
@@ -551,6 +674,65 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_a_redirects_target_nothing_personal_is_shown() {
+    for (location, shown) in [
+        (
+            "https://u:hunter2@elsewhere.test:8443/a@b/c",
+            " to https://elsewhere.test:8443/a@b/c",
+        ),
+        (
+            "https://elsewhere.test/a#hunter2",
+            " to https://elsewhere.test/a",
+        ),
+        ("/a@b?hunter2", " to /a@b"),
+        ("//u:hunter2@elsewhere.test/a", ""),
+        ("u:hunter2@elsewhere.test", ""),
+    ] {
+        let redirect = move || {
+            let response = Response::builder().status(307).header("location", location);
+            response.body(no_body()).expect("valid")
+        };
+        let got = against(["GET", "/v1/Notes"], redirect).await;
+        let line = format!(
+            "revio: 307 Temporary Redirect{shown}: redirects are not followed; nothing was to be \
+            changed\n"
+        );
+        assert_fails(&got, Exit::Refused, &line);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_stays_one_after_a_failure_that_was_retried() {
+    use Exit::{NotNow, Refused};
+    for (method, option, second, exit) in [
+        ("GET", "--max-attempts=3", 404, Refused),
+        ("DELETE", "--max-attempts=3", 404, Refused),
+        ("DELETE", "--max-attempts=3", 501, Refused),
+        ("POST", "--idempotent", 404, Refused),
+        ("DELETE", "--max-attempts=3", 429, NotNow),
+        ("POST", "--idempotent", 500, NotNow),
+    ] {
+        let calls = Arc::new(AtomicU32::new(0));
+        let server = Server::start(move |_| {
+            let status = [503, second][calls.fetch_add(1, Relaxed) as usize];
+            let response = Response::builder().status(status).body(no_body());
+            async move { response.expect("valid") }
+        })
+        .await;
+        let got = Shell::at(server.uri(""))
+            .run(&[method, "/v1/Notes/7", option])
+            .await;
+        assert_eq!(got.exit, exit, "{method} {second} {}", got.err);
+        let end = match method {
+            "GET" => "; nothing was to be changed\n",
+            _ => "; it may have been applied, and may be repeated without harm\n",
+        };
+        assert!(got.err.ends_with(end), "{}", got.err);
+        assert!(got.err.contains("; 2 attempts; "), "{}", got.err);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_breaks_off_is_no_success() {
     let broken = || {
         // Or the head does not get out before the connection breaks.
@@ -564,18 +746,55 @@ async fn an_answer_that_breaks_off_is_no_success() {
     assert!(got.err.starts_with(line), "{}", got.err);
 }
 
+/// Answers 401 with a text about the headers it got.
+async fn indiscreet<F>(text: F) -> Shell
+where
+    F: Fn(&HeaderMap) -> String + Clone + Send + 'static,
+{
+    let server = Server::start(move |request: Request<Incoming>| {
+        let body = any_body(Full::from(text(request.headers())));
+        let response = Response::builder().status(401);
+        let response = response.header("content-type", "text/plain").body(body);
+        async move { response.expect("valid") }
+    });
+    Shell::at(server.await.uri(""))
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_repeats_secrets_does_not_get_them_printed() {
-    let indiscreet = || {
-        let body = Full::from(format!("no {KEY} or {PASSWORD} here"));
-        let response = Response::builder().status(401);
-        response
-            .header("content-type", "text/plain")
-            .body(any_body(body))
-            .expect("valid")
-    };
-    let got = against(["GET", "/v1/Notes"], indiscreet).await;
+    let get = ["GET", "/v1/Notes"];
+    let shell = indiscreet(|_| format!("no {KEY} or {PASSWORD} here")).await;
+    let got = shell.run(&get).await;
     assert!(got.err.contains(": no *** or *** here; "), "{}", got.err);
+
+    let echo = |headers: &HeaderMap| format!("not with {headers:?}");
+    let mut shell = indiscreet(echo).await;
+    let got = shell.run(&get).await;
+    assert!(got.err.contains(r#""Basic ***""#), "{}", got.err);
+    assert!(got.err.contains(r#"-key": "***""#), "{}", got.err);
+
+    // In Base64 `ada@acme:YWR` begins with `YWR` too, and the key with `0123`.
+    for part in ["YWR", "0123"] {
+        shell.env.insert("REVIO_PASSWORD", part.into());
+        let got = shell.run(&get).await;
+        assert!(got.err.contains(r#""Basic ***""#), "{}", got.err);
+        assert!(got.err.contains(r#"-key": "***""#), "{}", got.err);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_are_not_printed_in_part_either() {
+    for secret in [KEY, PASSWORD, &BASIC[6..]] {
+        // Of a long message the first 512 bytes are kept.
+        let text = format!("{}{secret}", "-".repeat(500));
+        let shell = indiscreet(move |_| text.clone()).await;
+        let got = shell.run(&["GET", "/v1/Notes"]).await;
+        assert!(got.err.contains("---***; "), "{secret}: {}", got.err);
+    }
+    let mut shell = indiscreet(|_| "abc is wrong".into()).await;
+    shell.env.insert("REVIO_PASSWORD", "abc".into());
+    let got = shell.run(&["GET", "/v1/Notes"]).await;
+    assert!(got.err.contains(": *** is wrong; "), "{}", got.err);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! Whose account it is, and where: read from the environment, because what stands on a command
 //! line can be read by everybody on the machine.
 
-use std::net::IpAddr;
+use std::{ffi::OsString, net::IpAddr};
 
 use http::{HeaderName, HeaderValue, Uri, uri::Scheme};
 
@@ -18,19 +18,26 @@ pub struct Account {
     pub username: String,
     pub password: String,
     pub subscription_key: HeaderValue,
-    secrets: [String; 2],
+    /// The longest first: a short one may be a part of it.
+    secrets: [String; 3],
 }
 
 impl Account {
     /// # Errors
     ///
     /// What is missing or wrong, by the name of its variable and never with its value.
-    pub fn from_env(env: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
-        let var = |name: &str| match env(name).filter(|value| !value.is_empty()) {
-            Some(value) => Ok(value),
+    pub fn from_env(env: impl Fn(&str) -> Option<OsString>) -> Result<Self, String> {
+        let var = |name: &str| match env(name).map(OsString::into_string) {
+            Some(Ok(value)) if value.is_empty() => Err(format!("{name} is empty")),
+            Some(Ok(value)) => Ok(value),
+            Some(Err(_)) => Err(format!("{name} is not valid UTF-8")),
             None => Err(format!("{name} is not set")),
         };
-        let base = var("REVIO_BASE_URL").unwrap_or_else(|_| PUBLIC_HOST.into());
+        // An empty one is a mistake in a script, and must not lead to the real account.
+        let base = match env("REVIO_BASE_URL") {
+            Some(_) => var("REVIO_BASE_URL")?,
+            None => PUBLIC_HOST.into(),
+        };
         let scheme = check_base(&base)?;
         let user = var("REVIO_USERNAME")?;
         let username = format!("{user}@{}", var("REVIO_CLIENT_CODE")?);
@@ -43,13 +50,16 @@ impl Account {
             .map_err(|_| "REVIO_SUBSCRIPTION_KEY has characters that no header can have")?;
         // Left out of every `Debug`, and of HTTP/2's compression tables.
         subscription_key.set_sensitive(true);
+        let sent = base64(format!("{username}:{password}").as_bytes());
+        let mut secrets = [sent, password.clone(), key];
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Ok(Self {
             base: base.trim_end_matches('/').into(),
             scheme,
             username,
-            secrets: [password.clone(), key],
             password,
             subscription_key,
+            secrets,
         })
     }
 
@@ -61,9 +71,45 @@ impl Account {
 
     /// Should a server repeat in its complaint what it was sent.
     pub fn redact(&self, text: &str) -> String {
-        let secrets = self.secrets.iter().filter(|secret| secret.len() > 3);
-        secrets.fold(text.into(), |text, secret| text.replace(secret, "***"))
+        let hide = |text: String, secret: &String| hide(&text, secret);
+        self.secrets.iter().fold(text.into(), hide)
     }
+}
+
+/// A secret's first eight characters, and as many as follow: long messages are cut off anywhere.
+fn hide(text: &str, secret: &str) -> String {
+    let start = match secret.char_indices().nth(8) {
+        Some((end, _)) => &secret[..end],
+        None => secret,
+    };
+    let (mut hidden, mut rest) = (String::new(), text);
+    while let Some((before, _)) = rest.split_once(start) {
+        let found = &rest[before.len()..];
+        let common = found
+            .chars()
+            .zip(secret.chars())
+            .take_while(|(a, b)| a == b);
+        let length: usize = common.map(|(a, _)| a.len_utf8()).sum();
+        hidden.extend([before, "***"]);
+        rest = &found[length..];
+    }
+    hidden + rest
+}
+
+/// What of user and password is sent.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let byte = |place| u32::from(chunk.get(place).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * place)) as usize % 64];
+            let is_padding = place > chunk.len();
+            text.push(if is_padding { '=' } else { digit.into() });
+        }
+    }
+    text
 }
 
 /// Passwords go through the open net only inside TLS.

@@ -26,7 +26,7 @@ Options:
       --idempotent           Sending this request twice does no harm: retry it like a GET
       --retry-429            Retry 429 Too Many Requests, beside 503 and 504
       --max-attempts <N>     Attempts in all, the first included [default: 3]
-      --deadline <SECONDS>   Start no attempt after this time [default: 90]
+      --deadline <SECONDS>   Plan no retry beyond this time [default: 90]
   -v, --verbose              Tell on standard error of each attempt and retry
   -h, --help                 Print this
 
@@ -40,7 +40,7 @@ Environment:
 Exit codes:
   0  The server did it. Its answer is on standard output.
   1  Wrong usage, settings or file: nothing was sent.
-  2  Refused (4xx, 501, a redirect): nothing was applied, and repeating it will not help.
+  2  Refused (4xx, 501, a redirect): repeating it will not help.
   3  Not now (429, quota, 5xx): repeating it does no harm. Come back later.
   4  Unknown: it may have been applied. Look before you repeat it.
   5  No answer: repeating it does no harm.

@@ -73,18 +73,19 @@ impl Countdown {
 }
 
 async fn count_down(wait: Wait, screen: &mut impl Write) {
-    let rest = || wait.until.saturating_duration_since(Instant::now());
-    if rest() <= SECOND {
+    let time_left = || wait.until.saturating_duration_since(Instant::now());
+    let mut left = time_left();
+    if left <= SECOND {
         return;
     }
-    while !rest().is_zero() {
-        let seconds = rest().as_millis().div_ceil(1000);
+    while !left.is_zero() {
+        let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0); // at least one
         let status = wait.status.as_str();
         // What is printed next takes its place. Who cannot see it does not miss it.
         let _ = write!(screen, "{status}: next attempt in {seconds} s\x1b[K\r");
         let _ = screen.flush();
-        let until_next = rest().saturating_sub(SECOND * u32::try_from(seconds - 1).unwrap_or(0));
-        sleep(until_next.max(Duration::from_millis(1))).await;
+        sleep(left - Duration::from_secs(seconds - 1)).await;
+        left = time_left();
     }
     clear(screen);
 }

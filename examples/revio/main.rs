@@ -8,9 +8,9 @@
 //! `stack.rs` is the part to copy; `--help` lists options and exit codes.
 
 pub mod account;
-mod args;
-mod countdown;
-mod report;
+pub mod args;
+pub mod countdown;
+pub mod report;
 pub mod stack;
 
 use std::{
@@ -54,7 +54,7 @@ async fn main() -> ExitCode {
         is_terminal: io::stderr().is_terminal(),
     };
     let args = env::args_os().skip(1);
-    let exit = run(args, |name| env::var(name).ok(), &mut console).await;
+    let exit = run(args, |name| env::var_os(name), &mut console).await;
     ExitCode::from(exit as u8)
 }
 
@@ -91,7 +91,7 @@ impl Write for Screen {
 /// The whole program, apart from the process around it.
 pub async fn run(
     args: impl IntoIterator<Item = OsString>,
-    env: impl Fn(&str) -> Option<String>,
+    env: impl Fn(&str) -> Option<OsString>,
     console: &mut Console,
 ) -> Exit {
     let args = match args::parse(args) {
@@ -140,12 +140,12 @@ fn trace_to(screen: Screen) -> tracing::subscriber::DefaultGuard {
     tracing::subscriber::set_default(subscriber)
 }
 
-async fn request(args: &Args, account: &Account) -> Result<Request<Body>, String> {
+pub async fn request(args: &Args, account: &Account) -> Result<Request<Body>, String> {
     let (body, length) = match &args.data {
         None => (whole(Empty::new()), None),
         Some(Data::Text(text)) => (whole(Full::from(text.clone())), None),
         Some(Data::File(path)) => {
-            let unreadable = |error| format!("--data-file {}: {error}", path.display());
+            let unreadable = |error| format!("--data-file: {error}");
             from_disk(path).await.map_err(unreadable)?
         }
     };

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{Method, Response, header::LOCATION};
+use http::{Method, Response, Uri, header::LOCATION};
 use hyper_util::client::legacy;
 use revio_status::{BoxError, Error, StatusError, StatusKind, StopReason};
 
@@ -68,11 +68,14 @@ pub fn of_error(sent: Sent, error: BoxError) -> (Exit, String) {
 fn of_status(sent: Sent, error: &StatusError) -> (Exit, String) {
     use StatusKind as Kind;
     let exit = match error.kind() {
-        Kind::TooManyRequests | Kind::QuotaExceeded if !error.may_have_been_applied() => {
-            Exit::NotNow
-        }
-        _ if error.may_have_been_applied() => sent.unless_unknown(Exit::NotNow),
-        _ => Exit::Refused,
+        Kind::TooManyRequests | Kind::QuotaExceeded => Exit::NotNow,
+        Kind::NotImplemented => Exit::Refused,
+        kind if kind.is_client() => Exit::Refused,
+        _ => Exit::NotNow,
+    };
+    let exit = match error.may_have_been_applied() {
+        true => sent.unless_unknown(exit),
+        false => exit,
     };
     // Many an error page says no more than the status does.
     let reason = error.status().canonical_reason();
@@ -134,13 +137,24 @@ fn no_answer(sent: Sent, cause: &(dyn StdError + 'static)) -> (Exit, String) {
 /// The layer lets redirects pass. Following them could carry the credentials elsewhere.
 pub fn of_redirect<B>(sent: Sent, response: &Response<B>) -> (Exit, String) {
     let location = response.headers().get(LOCATION);
-    let target = match location.and_then(|value| value.to_str().ok()) {
-        Some(target) => format!(" to {}", target.split('?').next().unwrap_or_default()),
-        None => String::new(),
-    };
+    let target = location.and_then(|value| target(value.to_str().ok()?));
+    let target = target.map_or(String::new(), |target| format!(" to {target}"));
     let (status, outcome) = (response.status(), sent.outcome(true));
     let line = format!("{status}{target}: redirects are not followed; {outcome}");
     (sent.unless_unknown(Exit::Refused), line)
+}
+
+/// Without user info, query and fragment; nothing of what cannot be taken apart.
+fn target(location: &str) -> Option<String> {
+    let uri: Uri = location.parse().ok()?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => {
+            let host = authority.as_str().rsplit('@').next()?;
+            Some(format!("{scheme}://{host}{}", uri.path()))
+        }
+        (None, None) if !location.starts_with("//") => Some(uri.path().into()),
+        _ => None,
+    }
 }
 
 /// Every error's own words, from the outermost in, each once.

@@ -40,7 +40,8 @@ pub struct Limits {
     pub attempt: Duration,
     /// For each part of an answer's body: a long download may take its time, a dead one may not.
     pub silence: Duration,
-    /// No attempt begins after this.
+    /// No retry is planned beyond this. Waiting for one's turn in the buffer is out of its sight:
+    /// the timeout over all ends that.
     pub deadline: Duration,
 }
 
@@ -56,7 +57,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Room for an attempt that begins just before the deadline, and for its captured answer: the
+    /// Room for an attempt that is sent just before the deadline, and for its captured answer: the
     /// layer then has the last word, and its error says more than a timeout can.
     fn overall(&self) -> Duration {
         self.deadline + self.attempt + Duration::from_secs(5)
@@ -72,14 +73,13 @@ pub fn client<P>(account: &Account, policy: P, limits: &Limits) -> io::Result<Cl
 where
     P: RetryPolicy + Clone + Send + Sync + 'static,
 {
-    let basic = AddAuthorizationLayer::basic(&account.username, &account.password);
     let key = account.subscription_key.clone();
     let layer = RevioStatusLayer::new()
         .policy(policy)
         .deadline(limits.deadline);
     let stack = ServiceBuilder::new()
         .timeout(limits.overall())
-        .layer(basic.as_sensitive(true))
+        .layer(credentials(account))
         .map_request(move |mut request: Request<Body>| {
             request.headers_mut().insert(SUBSCRIPTION_KEY, key.clone());
             request
@@ -96,6 +96,11 @@ where
         .layer(ResponseBodyTimeoutLayer::new(limits.silence))
         .service(http_client(account)?);
     Ok(BoxCloneSyncService::new(stack))
+}
+
+/// Left out of every `Debug`, like the key.
+pub fn credentials(account: &Account) -> AddAuthorizationLayer {
+    AddAuthorizationLayer::basic(&account.username, &account.password).as_sensitive(true)
 }
 
 /// TLS trusts whom the operating system trusts, or the file that `SSL_CERT_FILE` names. Plain HTTP,
