@@ -6,7 +6,7 @@
 //! $ REVIO_BASE_URL=http://localhost:8080 cargo run --example axum_gateway
 //! ```
 
-use std::{env, error::Error as StdError, sync::Arc, time::Duration};
+use std::{env, error::Error as StdError, io, iter, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -17,18 +17,39 @@ use axum::{
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri,
-    header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER},
+    header::{
+        CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+        RETRY_AFTER, TRANSFER_ENCODING,
+    },
+    uri::Scheme,
 };
 use hyper::body::Incoming;
-use hyper_util::{client::legacy, rt::TokioExecutor};
-use revio_status::{BoxError, Error, RetryPolicy, RevioStatusLayer, StatusError, StatusKind};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector as Tcp},
+    rt::TokioExecutor,
+};
+use revio_status::{
+    BoxError, Error, ReplayBody, RetryPolicy, RevioStatusLayer, StatusError, StatusKind,
+};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
-use tower_http::auth::AddAuthorizationLayer;
+use tower::{
+    ServiceBuilder, ServiceExt,
+    util::{BoxCloneSyncService, Either},
+};
+use tower_http::{
+    auth::AddAuthorizationLayer,
+    timeout::{ResponseBodyTimeoutLayer, TimeoutBody},
+};
+
+type Answer = http::Response<TimeoutBody<Incoming>>;
 
 /// The whole stack behind one short name: what a `State` holds must be `Clone`, `Send` and `Sync`.
-pub type Client = BoxCloneSyncService<Request<Body>, http::Response<Incoming>, Error>;
+type Client = BoxCloneSyncService<Request<Body>, Answer, Error>;
+
+type HttpClient<C> = legacy::Client<C, ReplayBody<Body>>;
+type Tls = HttpsConnector<Tcp>;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -37,24 +58,26 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// What users get to see of a good answer's headers. A list of what may pass, not of what may not:
 /// the API's cookies, its own URLs in `Location`, and all that belongs to one connection stay here.
-const PASSED_ON: [HeaderName; 4] = [
+const PASSED_ON: [HeaderName; 5] = [
     CACHE_CONTROL,
     CONTENT_DISPOSITION,
     CONTENT_ENCODING,
+    CONTENT_LENGTH, // a body with a timeout does not tell its length itself
     CONTENT_TYPE,
 ];
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     tracing_subscriber::fmt().init();
-    let credentials = Credentials {
+    let account = Account {
+        base_url: var("REVIO_BASE_URL")?,
         username: format!("{}@{}", var("REVIO_USERNAME")?, var("REVIO_CLIENT_CODE")?),
         password: var("REVIO_PASSWORD")?,
         subscription_key: var("REVIO_SUBSCRIPTION_KEY")?,
     };
     // Users wait for their answer: better tell them soon to come back.
     let layer = RevioStatusLayer::new().deadline(Duration::from_secs(20));
-    let upstream = Upstream::new(client(layer, &credentials)?, &var("REVIO_BASE_URL")?)?;
+    let upstream = Upstream::new(layer, &account)?;
     let listener = TcpListener::bind(("127.0.0.1", 3000)).await?;
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, gateway(upstream)).await?;
@@ -66,34 +89,13 @@ fn var(name: &str) -> Result<String, BoxError> {
     env::var(name).map_err(|_| format!("{name} is not set").into())
 }
 
-pub struct Credentials {
+pub struct Account {
+    /// `https://`, or `http://` for a server on this machine.
+    pub base_url: String,
     /// `user@client_code`
     pub username: String,
     pub password: String,
     pub subscription_key: String,
-}
-
-/// The layered client. It adds the credentials itself, so that no handler can forget to.
-pub fn client<P>(layer: RevioStatusLayer<P>, credentials: &Credentials) -> Result<Client, BoxError>
-where
-    P: RetryPolicy + Clone + Send + Sync + 'static,
-{
-    // Sensitive values are left out of every `Debug`, and of HTTP/2's compression tables.
-    let mut key = HeaderValue::try_from(&credentials.subscription_key)?;
-    key.set_sensitive(true);
-    let basic = AddAuthorizationLayer::basic(&credentials.username, &credentials.password);
-    let stack = ServiceBuilder::new()
-        .layer(basic.as_sensitive(true))
-        .map_request(move |mut request: Request<Body>| {
-            let headers = request.headers_mut();
-            headers.insert("ocp-apim-subscription-key", key.clone());
-            request
-        })
-        .layer(layer)
-        .timeout(Duration::from_secs(10)) // for each attempt, its upload included
-        // Plain HTTP. For the public host: `build` with the connector of hyper-rustls.
-        .service(legacy::Client::builder(TokioExecutor::new()).build_http());
-    Ok(BoxCloneSyncService::new(stack))
 }
 
 #[derive(Clone)]
@@ -103,14 +105,33 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Looks at the URL now: a typing mistake should not wait for the first user.
-    pub fn new(client: Client, base: &str) -> Result<Self, BoxError> {
-        let uri: Uri = base.parse()?;
-        if uri.scheme_str() != Some("http") || uri.query().is_some() {
-            return Err("the base URL must be a plain http:// one".into());
-        }
-        let base = base.trim_end_matches('/').into();
-        Ok(Self { client, base })
+    /// The layered client adds the credentials itself, so that no handler can forget to. And the URL
+    /// is looked at now: a typing mistake should not wait for the first user.
+    pub fn new<P>(layer: RevioStatusLayer<P>, account: &Account) -> Result<Self, BoxError>
+    where
+        P: RetryPolicy + Clone + Send + Sync + 'static,
+    {
+        let scheme = check_base(&account.base_url)?;
+        // Sensitive values are left out of every `Debug`, and of HTTP/2's compression tables.
+        let mut key = HeaderValue::try_from(&account.subscription_key)?;
+        key.set_sensitive(true);
+        let basic = AddAuthorizationLayer::basic(&account.username, &account.password);
+        let stack = ServiceBuilder::new()
+            .layer(basic.as_sensitive(true))
+            .map_request(move |mut request: Request<Body>| {
+                let headers = request.headers_mut();
+                headers.insert("ocp-apim-subscription-key", key.clone());
+                request
+            })
+            .layer(layer)
+            .timeout(Duration::from_secs(10)) // for each attempt, up to the head of its answer
+            // For each part of a body: a long download may take its time, a dead one may not.
+            .layer(ResponseBodyTimeoutLayer::new(Duration::from_secs(30)))
+            .service(http_client(scheme)?);
+        Ok(Self {
+            client: BoxCloneSyncService::new(stack),
+            base: account.base_url.trim_end_matches('/').into(),
+        })
     }
 
     async fn send(self, request: http::request::Builder, body: Body) -> Result<Response, Problem> {
@@ -130,6 +151,41 @@ impl Upstream {
             }
         }
     }
+}
+
+/// TLS trusts whom the operating system trusts. Plain HTTP works without any roots.
+fn http_client(scheme: Scheme) -> io::Result<Either<HttpClient<Tls>, HttpClient<Tcp>>> {
+    let mut tcp = Tcp::new();
+    // Sooner than the attempt's timeout, which cannot tell that nothing was sent.
+    tcp.set_connect_timeout(Some(Duration::from_secs(5)));
+    let client = legacy::Client::builder(TokioExecutor::new());
+    if scheme == Scheme::HTTP {
+        return Ok(Either::Right(client.build(tcp)));
+    }
+    tcp.enforce_http(false); // of schemes; the TLS around it looks at them
+    let tls = HttpsConnectorBuilder::new()
+        .with_native_roots()?
+        .https_only()
+        .enable_all_versions()
+        .wrap_connector(tcp);
+    Ok(Either::Left(client.build(tls)))
+}
+
+/// Passwords go through the open net only inside TLS. And paths are appended: after a `?` or a `#`
+/// they would not be paths.
+pub fn check_base(base: &str) -> Result<Scheme, BoxError> {
+    let uri: Uri = base.parse()?;
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_local = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    let scheme = match uri.scheme_str() {
+        Some("https") => Scheme::HTTPS,
+        Some("http") if is_local => Scheme::HTTP,
+        _ => return Err("the base URL must be https://, or http:// on this machine".into()),
+    };
+    if base.contains(['?', '#', '@']) {
+        return Err("the base URL cannot have a query, a fragment or credentials".into());
+    }
+    Ok(scheme)
 }
 
 pub fn gateway(upstream: Upstream) -> Router {
@@ -164,9 +220,12 @@ async fn create_note(
     upstream.send(request, body).await
 }
 
-/// The body as it arrives. Its length, if known, is the body's own to tell.
-fn passed_on(upstream: http::Response<Incoming>) -> Response {
+/// The body as it arrives.
+fn passed_on(upstream: Answer) -> Response {
     let (mut head, body) = upstream.into_parts();
+    if head.headers.contains_key(TRANSFER_ENCODING) {
+        head.headers.remove(CONTENT_LENGTH); // not how long this body is
+    }
     let mut response = (head.status, Body::new(body)).into_response();
     for name in PASSED_ON {
         if let Some(value) = head.headers.remove(&name) {
@@ -214,11 +273,20 @@ impl Problem {
         };
         let asked = error.status_error().and_then(StatusError::retry_after);
         let is_temporary = status == StatusCode::SERVICE_UNAVAILABLE;
+        let may_have_been_applied = error.may_have_been_applied() && !is_unsent(error);
         Self {
             retry_after: is_temporary.then_some(asked.unwrap_or(DEFAULT_RETRY_AFTER)),
-            ..Self::new(status, detail, !is_safe && error.may_have_been_applied())
+            ..Self::new(status, detail, !is_safe && may_have_been_applied)
         }
     }
+}
+
+/// Who never got through to the server cannot have moved it. That is known of the last attempt; a
+/// request that could have changed anything has no other here.
+fn is_unsent(error: &Error) -> bool {
+    iter::successors(Some(error as &dyn StdError), |error| (*error).source())
+        .filter_map(|error| error.downcast_ref::<legacy::Error>())
+        .any(legacy::Error::is_connect)
 }
 
 impl IntoResponse for Problem {
