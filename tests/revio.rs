@@ -14,12 +14,14 @@ mod server;
 
 use std::{
     collections::HashMap,
+    env,
     ffi::OsString,
     future::{Future, pending},
     io::{self, Write},
     iter::repeat_n,
     path::PathBuf,
     pin::pin,
+    process,
     sync::{
         Arc, Mutex, Once,
         atomic::{AtomicU32, Ordering::Relaxed},
@@ -32,8 +34,18 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use revio_status::{Attempt, Backoff, BoxError, RetryPolicy, StandardPolicy};
-use tokio::time::{Instant, advance, timeout};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    process::Command as Process,
+    time::{Instant, advance, timeout},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, pki_types::PrivateKeyDer},
+};
 use tower::{Layer, ServiceExt, service_fn, timeout::error::Elapsed};
 use tracing_subscriber::{filter::dynamic_filter_fn, layer::SubscriberExt};
 
@@ -50,7 +62,7 @@ use support::{
     AnyBody, any_body,
     body::{Step, Steps, data},
     no_body,
-    wire::Server,
+    wire::{self, Server},
 };
 
 const PASSWORD: &str = "s3cret:pässword";
@@ -624,9 +636,7 @@ async fn no_answer_is_unknown_only_where_it_matters() {
         assert_eq!(got.err.lines().count(), 1);
     }
 
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("loopback");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let rude = Shell::at(format!("http://{}", listener.local_addr().expect("bound")));
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -865,4 +875,76 @@ async fn a_request_does_not_wait_for_its_turn_forever() {
     // The deadline, an attempt, and five seconds for the words of its answer.
     assert_eq!(began.elapsed(), seconds(90 + 30 + 5));
     assert_eq!(api.take_received().len(), 1);
+}
+
+/// Speaks TLS for the server of the quickstart, to one client after the other. Returns where.
+async fn over_tls(api: &Api, host: CertifiedKey<KeyPair>) -> String {
+    let key = PrivateKeyDer::try_from(host.signing_key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![host.cert.into()], key);
+    let tls = TlsAcceptor::from(Arc::new(config.expect("the certificate's own key")));
+    let plain = api.uri("").replace("http://", "");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // Who does not trust it, leaves.
+            if let Ok(mut stream) = tls.accept(stream).await {
+                let mut plain = TcpStream::connect(&plain).await.expect("it is up");
+                let _ = copy_bidirectional(&mut stream, &mut plain).await;
+            }
+        }
+    });
+    format!("https://{address}")
+}
+
+const IS_COMMAND: &str = "REVIO_STATUS_TEST_IS_COMMAND";
+
+/// Whom to trust, the environment of the whole process says: the command runs in one of its own.
+#[tokio::test]
+async fn over_tls_a_server_is_called_if_it_is_trusted() {
+    if env::var_os(IS_COMMAND).is_some() {
+        let mut console = Console {
+            out: Box::new(io::stdout()),
+            err: Screen::new(io::stderr()),
+            is_terminal: false,
+        };
+        let args = ["GET", "/v1/Customers/7"].map(OsString::from);
+        process::exit(run(args, |name| env::var_os(name), &mut console).await as i32);
+    }
+    let new_host = || generate_simple_self_signed(["127.0.0.1".into()]).expect("a certificate");
+    let (host, stranger) = (new_host(), new_host());
+    let certificates = [&host, &stranger].map(|it| it.cert.pem());
+    let (api, mut shell) = quickstart().await;
+    let base = over_tls(&api, host).await;
+    shell.env.insert("REVIO_BASE_URL", base.into());
+    let [trusting, distrustful] = certificates.map(|roots| in_a_process(&shell, roots));
+
+    let (exit, text) = trusting.await;
+    assert_eq!(exit, Some(Exit::Done as i32), "{text}");
+    assert!(text.ends_with(r#"{"ok": true, "id": 7}"#), "{text}");
+    assert_eq!(api.take_received().len(), 1);
+
+    let (exit, text) = distrustful.await;
+    assert_eq!(exit, Some(Exit::NoAnswer as i32), "{text}");
+    assert!(text.contains(": invalid peer certificate: "), "{text}");
+    assert!(api.take_received().is_empty());
+}
+
+/// Runs the test above as a command that trusts these roots. Returns its exit code and all it said.
+async fn in_a_process(shell: &Shell, roots: String) -> (Option<i32>, String) {
+    let path = scratch("roots.pem", roots.as_bytes());
+    let command = Process::new(env::current_exe().expect("this test"))
+        .args(["--exact", "over_tls_a_server_is_called_if_it_is_trusted"])
+        .envs(&shell.env)
+        .env(IS_COMMAND, "")
+        .env("SSL_CERT_FILE", &path)
+        .env_remove("SSL_CERT_DIR")
+        .kill_on_drop(true)
+        .output();
+    let got = wire::bounded(command).await.expect("it runs");
+    std::fs::remove_file(&path).expect("ours");
+    let text = [got.stdout, got.stderr].concat();
+    (got.status.code(), String::from_utf8(text).expect("UTF-8"))
 }

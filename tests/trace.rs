@@ -70,6 +70,18 @@ async fn a_retry_is_told_at_debug_and_giving_up_at_warn() {
     assert!(error.is_some());
 }
 
+/// Who nested them by mistake finds what one layer did, and nothing twice.
+#[tokio::test]
+async fn two_layers_tell_one_story() {
+    let (of_one, _) = events_of(get(), Script::new([503])).await;
+    let events = Events::default();
+    let _guard = tracing::subscriber::set_default(events.clone());
+    let service = hasty().layer(hasty().layer(Script::new([503])));
+    service.oneshot(get()).await.map(drop).expect_err("503");
+    assert_eq!(of_one.len(), 3);
+    assert_eq!(events.ours(), of_one);
+}
+
 #[tokio::test]
 async fn a_request_that_may_not_be_resent_is_given_up_without_its_host() {
     let (events, _) = events_of(post(), Script::new([504])).await;

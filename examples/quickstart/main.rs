@@ -50,8 +50,12 @@ const NOTE: &str = r#"{"customer_id": 7, "body": "Asked for a copy of bill 31."}
 async fn main() -> Result<ExitCode, BoxError> {
     let api = Api::start().await?;
     if std::env::args().nth(1).as_deref() == Some("serve") {
-        print!("export REVIO_BASE_URL={} REVIO_USERNAME=ada ", api.uri(""));
-        println!("REVIO_CLIENT_CODE=acme REVIO_PASSWORD=pass REVIO_SUBSCRIPTION_KEY=key");
+        println!("The stand-in is up. Tell the other examples where it is:\n");
+        print!(
+            "    export REVIO_BASE_URL={} REVIO_USERNAME=ada ",
+            api.uri("")
+        );
+        println!("REVIO_CLIENT_CODE=acme REVIO_PASSWORD=pass REVIO_SUBSCRIPTION_KEY=key\n");
         std::future::pending::<()>().await;
     }
     let client = ServiceBuilder::new()
