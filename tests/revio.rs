@@ -394,13 +394,14 @@ async fn a_retry_that_was_refused_is_not_counted_down() {
 async fn what_is_wrong_here_is_not_sent() {
     let (api, shell) = quickstart().await;
     let secret = "Authorization: Basic hunter2";
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 18] = [
         &[],
         &["GET"],
         &["get", "/v1/Bills"],
         &["GET", "v1/Bills"],
         &["GET", "https://evil.test/hunter2"],
         &["GET", "/v1/ hunter2"],
+        &["DELETE", "/v1/Customers/7?note=#hunter2"],
         &["GET", "/v1/Bills", secret],
         &["GET", "/v1/Bills", "--header", secret],
         &["GET", "/v1/Bills", "--header", "hunter2"],

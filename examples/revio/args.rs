@@ -152,6 +152,8 @@ fn known_method(word: &OsString) -> Result<Method, String> {
 /// A whole URL could lead the credentials to somebody else.
 fn checked_path(word: OsString) -> Result<String, String> {
     match word.into_string() {
+        // What follows would not be sent, and the rest could mean another record.
+        Ok(path) if path.contains('#') => Err("the path cannot have a #: write it as %23".into()),
         Ok(path) if path.starts_with('/') => Ok(path),
         _ => Err("the path must begin with a slash; REVIO_BASE_URL says where it is".into()),
     }
