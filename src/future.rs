@@ -81,59 +81,101 @@ where
 {
     type Output = Result<Response<R>, Error>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.as_mut().project();
         for _ in 0..STEPS_PER_POLL {
-            let Some(kept) = this.kept.as_mut() else {
-                completed()
-            };
-            let next = match this.state.as_mut().project() {
-                StateProj::Sending { future } => match ready!(future.poll(cx)) {
-                    Ok(mut response) if response.status().as_u16() < 400 => {
-                        kept.succeed(&mut response);
-                        this.state.set(State::Done);
-                        *this.kept = None;
-                        return Poll::Ready(Ok(response));
-                    }
-                    Ok(response) => {
-                        let (head, body) = response.into_parts();
-                        Ok(State::Capturing {
-                            capture: Capture::new(body),
-                            error: Some(StatusError::new(head)),
-                        })
-                    }
-                    Err(error) => Err(kept.pass_on(error)),
-                },
-                StateProj::Capturing { capture, error } => {
-                    let captured = ready!(kept.poll_capture(capture, cx));
-                    let Some(error) = error.take() else {
-                        completed()
-                    };
-                    let error = error.with_body(captured.body, captured.is_truncated);
-                    kept.next(error).map(|plan| State::wait(kept, plan))
-                }
-                StateProj::Sleeping { sleep, plan } => {
-                    ready!(sleep.as_mut().poll(cx));
-                    let Some(plan) = plan.take() else { completed() };
-                    Ok(State::woken(kept, plan))
-                }
-                StateProj::Readying { alarm, plan } => {
-                    let sent = ready!(poll_resend(kept, alarm, plan, cx));
-                    sent.map(|future| State::Sending { future })
-                }
-                StateProj::Done => completed(),
-            };
-            match next {
-                Ok(next) => this.state.set(next),
-                Err(error) => {
-                    this.state.set(State::Done);
-                    *this.kept = None;
+            let StateProj::Sending { future } = self.as_mut().project().state.project() else {
+                if let Some(error) = ready!(self.as_mut().poll_step(cx)) {
                     return Poll::Ready(Err(error));
                 }
+                continue;
+            };
+            match ready!(future.poll(cx)) {
+                Ok(mut response) if response.status().as_u16() < 400 => {
+                    self.succeed(&mut response);
+                    return Poll::Ready(Ok(response));
+                }
+                Ok(response) => self.as_mut().capture(response),
+                Err(error) => return Poll::Ready(Err(self.pass_on(error))),
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl<S, P, B, R> ResponseFuture<S, P, B, R>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    P: RetryPolicy,
+    R: Body,
+{
+    #[inline]
+    fn succeed(self: Pin<&mut Self>, response: &mut Response<R>) {
+        let mut this = self.project();
+        if let Some(kept) = this.kept.take() {
+            kept.succeed(response);
+        }
+        this.state.set(State::Done);
+    }
+
+    fn capture(self: Pin<&mut Self>, response: Response<R>) {
+        let (head, body) = response.into_parts();
+        self.project().state.set(State::Capturing {
+            capture: Capture::new(body),
+            error: Some(StatusError::new(head)),
+        });
+    }
+
+    #[cold]
+    fn pass_on(self: Pin<&mut Self>, error: S::Error) -> Error {
+        let mut this = self.project();
+        this.state.set(State::Done);
+        let Some(kept) = this.kept.take() else {
+            completed()
+        };
+        kept.pass_on(error)
+    }
+
+    /// A step of a request that has failed at least once. Returns the error that ends it.
+    #[cold]
+    fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Error>> {
+        let mut this = self.project();
+        let Some(kept) = this.kept.as_mut() else {
+            completed()
+        };
+        let next = match this.state.as_mut().project() {
+            StateProj::Capturing { capture, error } => {
+                let captured = ready!(kept.poll_capture(capture, cx));
+                let Some(error) = error.take() else {
+                    completed()
+                };
+                let error = error.with_body(captured.body, captured.is_truncated);
+                kept.next(error).map(|plan| State::wait(kept, plan))
+            }
+            StateProj::Sleeping { sleep, plan } => {
+                ready!(sleep.as_mut().poll(cx));
+                let Some(plan) = plan.take() else { completed() };
+                Ok(State::woken(kept, plan))
+            }
+            StateProj::Readying { alarm, plan } => {
+                let sent = ready!(poll_resend(kept, alarm, plan, cx));
+                sent.map(|future| State::Sending { future })
+            }
+            StateProj::Sending { .. } | StateProj::Done => completed(),
+        };
+        Poll::Ready(match next {
+            Ok(next) => {
+                this.state.set(next);
+                None
+            }
+            Err(error) => {
+                this.state.set(State::Done);
+                *this.kept = None;
+                Some(error)
+            }
+        })
     }
 }
 

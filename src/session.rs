@@ -153,6 +153,7 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
     }
 
     /// The request was answered, and not by a failure.
+    #[inline]
     pub(crate) fn succeed<R>(&self, response: &mut Response<R>) {
         self.deposit();
         let resends = self.resends();
