@@ -20,7 +20,7 @@ use support::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 
-/// What the design says of a status, written down a second time.
+/// What is promised of a status, written down a second time.
 #[derive(Debug, PartialEq)]
 struct Row {
     class: Class,
@@ -37,7 +37,7 @@ enum Class {
     Server,
 }
 
-/// Rules 1, 2, 4 and 6.
+/// Passed through or failed, of which kind, retryable or not.
 fn by_the_rules(status: u16) -> Row {
     let class = match status {
         100..=399 => Class::PassThrough,

@@ -1,0 +1,190 @@
+//! The callers: so many at a time, each with the next request until there is none.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, header::TRAILER};
+use http_body::SizeHint;
+use http_body_util::{BodyExt, Either, Empty};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use revio_status::{Backoff, Budget, ReplayBody, RevioStatus, RevioStatusLayer, StandardPolicy};
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
+use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, timeout::Timeout};
+
+use super::{
+    Http, Step, Steps,
+    budgets::Budgets,
+    client,
+    ledger::{Counted, Ledger, Outcome},
+    plan::{Door, Order, Plan, Upload},
+    probe::{Id, Probe, attempt_of},
+    server::Server,
+};
+
+/// How many requests are on their way at any time.
+pub const IN_FLIGHT: usize = 64;
+/// Fewer than are on their way: some have to wait until the service is ready.
+pub const PERMITS: usize = 48;
+/// The layer's.
+pub const DEADLINE: Duration = Duration::from_millis(1500);
+/// For one attempt, by a timeout below the layer.
+pub const ATTEMPT: Duration = Duration::from_millis(750);
+
+/// For the body of a success: nothing bounds it but the test.
+const HANGS_AFTER: Duration = Duration::from_secs(30);
+
+type Body = Counted<Either<Empty<Bytes>, Steps>>;
+type Upstream = Client<HttpConnector, ReplayBody<Body>>;
+type Stack = RevioStatus<Probe<ConcurrencyLimit<Timeout<Upstream>>>, StandardPolicy>;
+
+/// The stacks that all callers share.
+#[derive(Clone)]
+pub struct Stacks {
+    /// Over HTTP/1.1 and HTTP/2.
+    lavish: [Stack; 2],
+    thrifty: [Stack; 2],
+}
+
+impl Stacks {
+    /// One client for each version, and two layers above it.
+    pub fn new(ledger: &Arc<Ledger>, permits: &Arc<Semaphore>, budgets: &Budgets) -> Self {
+        let upstreams = [Http::One, Http::Two].map(|http| {
+            let limited = Timeout::new(client(http), ATTEMPT);
+            Probe {
+                inner: ConcurrencyLimit::with_semaphore(limited, permits.clone()),
+                ledger: ledger.clone(),
+            }
+        });
+        let backoff = Backoff::exponential(Duration::from_millis(1), Duration::from_millis(4));
+        let policy = StandardPolicy::default().backoff(backoff);
+        let layer = super::layer().policy(policy).deadline(DEADLINE);
+        let under = |budget: &Budget| layer.clone().budget(budget.clone());
+        let (lavish, thrifty) = (under(&budgets.ample), under(&budgets.scarce));
+        let over =
+            |layer: RevioStatusLayer| upstreams.clone().map(|upstream| layer.layer(upstream));
+        Self {
+            lavish: over(lavish),
+            thrifty: over(thrifty),
+        }
+    }
+
+    /// The one that this request goes through.
+    fn of(&self, order: &Order) -> Stack {
+        let stacks = if order.is_thrifty {
+            &self.thrifty
+        } else {
+            &self.lavish
+        };
+        stacks[usize::from(matches!(order.door, Door::Two(_)))].clone()
+    }
+}
+
+/// Sends all requests of the plan.
+pub async fn send_all(plan: &Plan, ledger: &Arc<Ledger>, server: &Arc<Server>, stacks: &Stacks) {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut callers = JoinSet::new();
+    for _ in 0..IN_FLIGHT {
+        let (plan, ledger, server) = (plan.clone(), ledger.clone(), server.clone());
+        let (stacks, next) = (stacks.clone(), next.clone());
+        callers.spawn(async move {
+            loop {
+                let id = next.fetch_add(1, Relaxed);
+                if id >= ledger.requests() {
+                    break;
+                }
+                let order = plan.order(id);
+                let request = order.request(&server.uri(&order), &ledger);
+                let (outcome, took) = ask(stacks.of(&order), request, order.patience).await;
+                let mut page = ledger.page(id);
+                page.outcome = Some(outcome);
+                page.took = took;
+            }
+        });
+    }
+    while let Some(caller) = callers.join_next().await {
+        caller.expect("no caller panics");
+    }
+}
+
+/// One request to its end, and how long the layer took.
+async fn ask(
+    mut stack: Stack,
+    request: Request<Body>,
+    patience: Option<Duration>,
+) -> (Outcome, Duration) {
+    let ready = stack.ready().await.expect("a limit does not fail");
+    let start = Instant::now();
+    let answer = timeout(patience.unwrap_or(Duration::MAX), ready.call(request)).await;
+    let took = start.elapsed();
+    let outcome = match answer {
+        Err(_) => Outcome::Cancelled,
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(response)) => {
+            let attempt = attempt_of(response.extensions().get());
+            match timeout(HANGS_AFTER, response.into_body().collect()).await {
+                Ok(Ok(_)) => Outcome::Success { attempt },
+                Ok(Err(_)) => Outcome::Broken { attempt },
+                Err(_) => Outcome::Hung,
+            }
+        }
+    };
+    (outcome, took)
+}
+
+impl Order {
+    /// As it is sent, with everything in it under a gauge.
+    fn request(&self, uri: &str, ledger: &Ledger) -> Request<Body> {
+        let mut request = Request::builder().method(&self.method).uri(uri);
+        if self.upload.has_trailers {
+            request = request.header(TRAILER, CHECKSUM);
+        }
+        let body = match self.method.as_str() {
+            "GET" => Either::Left(Empty::new()),
+            _ => Either::Right(self.upload.body(ledger)),
+        };
+        request
+            .extension(Id(self.id))
+            .body(ledger.live.uploads.body(body))
+            .expect("a valid request")
+    }
+}
+
+const CHECKSUM: HeaderName = HeaderName::from_static("x-checksum");
+
+impl Upload {
+    /// A stream of its chunks.
+    fn body(&self, ledger: &Ledger) -> Steps {
+        let chunks = self.bytes.chunks(self.chunk);
+        let (last, middle) = (chunks.len().saturating_sub(1), chunks.len() / 2);
+        let mut steps = Vec::new();
+        for (number, chunk) in chunks.enumerate() {
+            if self.breaks && number == last {
+                steps.push(Step::Fail("the disk is gone"));
+            }
+            if self.rests && number == middle {
+                steps.push(Step::Wait(Duration::from_millis(1)));
+            }
+            let chunk = ledger.live.chunks.bytes(self.bytes.slice_ref(chunk));
+            steps.extend([Step::Data(chunk), Step::Yield]);
+        }
+        steps.extend(self.trailers().map(Step::Trailers));
+        let hint = match self.tells_length {
+            true => SizeHint::with_exact(self.bytes.len() as u64),
+            false => SizeHint::new(),
+        };
+        Steps::new(steps).with_hint(hint)
+    }
+
+    /// What comes after the last chunk.
+    pub fn trailers(&self) -> Option<HeaderMap> {
+        let length = self.bytes.len().into();
+        self.has_trailers
+            .then(|| HeaderMap::from_iter([(CHECKSUM, length)]))
+    }
+}
