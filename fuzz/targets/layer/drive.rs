@@ -1,0 +1,312 @@
+//! Sends the requests of a scene, one after the other, as a strict executor: nobody is polled who
+//! was not woken, unless the scene wants an extra poll.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use revio_status::{
+    Budget, Error, Idempotent, RetryPolicy, RevioStatus, RevioStatusLayer, StandardPolicy,
+    policy_fn,
+};
+use tower::{Layer, Service};
+
+use super::{
+    model::Judge,
+    scene::{Hint, Job, Scene},
+    service::{Inner, Length, Mark},
+    settings::{Policy, Settings},
+    upload::{Broken, Script, Upload},
+    world::{Asked, Event, Flag, World},
+};
+
+type AnyPolicy = Arc<dyn RetryPolicy + Send + Sync>;
+type Client = RevioStatus<Inner, AnyPolicy>;
+type Outcome = Option<Result<Response<Script>, Error>>;
+
+/// Millionths of one retry.
+pub const RETRY: u64 = 1_000_000;
+
+pub const URI: &str = "http://user:secret@api.test/v1/Notes?page=2";
+
+pub fn run(scene: &Scene) {
+    let settings = &scene.settings;
+    let world = World::new(settings.slop());
+    let budget = settings
+        .budget
+        .map(|(reserve, ratio)| Budget::new(reserve.get(), ratio.get()));
+    let mut client = layer(settings, &world, budget.clone()).layer(Inner::new(&world));
+    let mut balance = settings
+        .budget
+        .map_or(0, |(reserve, _)| RETRY * u64::from(reserve.get()));
+    for job in scene
+        .jobs
+        .iter()
+        .take(3)
+        .filter(|job| !job.answers.is_empty())
+    {
+        let play = Play {
+            world: &world,
+            settings,
+            job,
+            budget: budget.as_ref(),
+        };
+        balance = play.run(&mut client, balance);
+    }
+    drop(client);
+    assert_eq!(world.state().counts.instances.get(), 0);
+}
+
+fn layer(
+    settings: &Settings,
+    world: &World,
+    budget: Option<Budget>,
+) -> RevioStatusLayer<AnyPolicy> {
+    let layer = RevioStatusLayer::with_timer(world.clone())
+        .policy(policy(&settings.policy, world))
+        .capture_limit(settings.capture_limit.into())
+        .capture_timeout(settings.capture_timeout.get())
+        .replay_limit(settings.replay_limit.into());
+    let layer = match budget {
+        Some(budget) => layer.budget(budget),
+        None => layer.no_budget(),
+    };
+    match settings.deadline {
+        Some(time) => layer.deadline(time.get()),
+        None => layer,
+    }
+}
+
+fn policy(policy: &Policy, world: &World) -> AnyPolicy {
+    match policy.clone() {
+        Policy::Default => Arc::new(StandardPolicy::default()),
+        Policy::Never => Arc::new(revio_status::NeverRetry),
+        Policy::Standard {
+            attempts,
+            backoff,
+            max_retry_after,
+            retry_429,
+        } => {
+            let policy = StandardPolicy::default()
+                .max_attempts(u32::from(attempts % 5) + 1)
+                .backoff(backoff.build())
+                .max_retry_after(max_retry_after.get());
+            Arc::new(match retry_429 {
+                true => policy.retry_on(http::StatusCode::TOO_MANY_REQUESTS),
+                false => policy,
+            })
+        }
+        Policy::Closure(words) => {
+            let world = world.clone();
+            Arc::new(policy_fn(move |attempt| {
+                world.log(Event::Asked(Asked {
+                    number: attempt.number(),
+                    elapsed: attempt.elapsed(),
+                    remaining: attempt.remaining(),
+                    wait: attempt.retry_after(),
+                    body: attempt.body().clone(),
+                }));
+                Policy::closure_says(&words, attempt.number())
+            }))
+        }
+    }
+}
+
+struct Play<'a> {
+    world: &'a World,
+    settings: &'a Settings,
+    job: &'a Job,
+    budget: Option<&'a Budget>,
+}
+
+impl Play<'_> {
+    /// Returns what is in the budget afterwards.
+    fn run(&self, client: &mut Client, balance: u64) -> u64 {
+        let balance = self.begin(balance);
+        if !self.is_ready(client) {
+            return balance;
+        }
+        let flag = Flag::up();
+        let mut future = Box::pin(client.call(self.request()));
+        let outcome = self.drive(future.as_mut(), &flag);
+        let is_ended = outcome.is_some();
+        if is_ended {
+            self.nothing_is_held(&outcome);
+        }
+        drop(future);
+        self.nothing_is_held(&outcome);
+        self.drain();
+        let log = std::mem::take(&mut self.world.state().log);
+        let judge = Judge::new(self.settings, self.job, balance);
+        let balance = judge.judge(&log, &outcome);
+        drop((log, outcome));
+        self.nothing_is_left();
+        if let Some(budget) = self.budget {
+            assert_eq!(
+                u64::from(budget.available()),
+                balance / RETRY,
+                "the budget's balance"
+            );
+        }
+        balance
+    }
+
+    fn begin(&self, balance: u64) -> u64 {
+        let mut state = self.world.state();
+        state.begin(&self.job.answers);
+        let (Some(budget), Some((reserve, ratio))) = (self.budget, self.settings.budget) else {
+            return 0;
+        };
+        match self.job.budget_use {
+            None => balance,
+            Some(true) => {
+                budget.deposit();
+                (balance + ratio.millionths()).min(RETRY * u64::from(reserve.get()))
+            }
+            Some(false) => {
+                assert_eq!(budget.withdraw(), balance >= RETRY);
+                balance.checked_sub(RETRY).unwrap_or(balance)
+            }
+        }
+    }
+
+    fn is_ready(&self, client: &mut Client) -> bool {
+        let flag = Flag::up();
+        let waker = Waker::from(flag.clone());
+        while self.wakes(&flag) {
+            match client.poll_ready(&mut Context::from_waker(&waker)) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => return true,
+                Poll::Ready(Err(error)) => {
+                    let Error::Service(error) = error else {
+                        panic!("no answer came")
+                    };
+                    assert!(error.is::<Broken>());
+                    return false;
+                }
+            }
+        }
+        panic!("a lost wakeup before the call");
+    }
+
+    fn request(&self) -> Request<Script> {
+        let length = Length {
+            bytes: Job::content(&self.job.body).0.len() as u64,
+            is_exact: matches!(self.job.hint, Hint::Exact),
+        };
+        let mut request = Request::new(Script::request(self.world, self.job));
+        *request.method_mut() = self.job.method.method();
+        *request.uri_mut() = http::Uri::from_static(URI);
+        *request.version_mut() = http::Version::HTTP_10;
+        request
+            .headers_mut()
+            .append("x-one", "1".parse().expect("a value"));
+        request
+            .headers_mut()
+            .append("x-one", "2".parse().expect("a value"));
+        request.extensions_mut().insert(Mark(7));
+        request.extensions_mut().insert(length);
+        if let Some(word) = self.job.idempotent {
+            request.extensions_mut().insert(Idempotent(word));
+        }
+        request
+    }
+
+    /// `None`: the caller went away.
+    fn drive<F>(&self, mut future: Pin<&mut F>, flag: &Arc<Flag>) -> Outcome
+    where
+        F: Future<Output = Result<Response<Script>, Error>>,
+    {
+        let waker = Waker::from(flag.clone());
+        for number in 0.. {
+            if self
+                .job
+                .drop_after
+                .is_some_and(|polls| number == usize::from(polls % 32))
+            {
+                return None;
+            }
+            flag.take();
+            self.world.log(Event::Polled);
+            if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                self.world.log(Event::Finished);
+                return Some(result);
+            }
+            self.world.log(self.waiting());
+            let held = self.world.state().held();
+            self.world
+                .log(Event::Pending(self.budget.map(Budget::available), held));
+            self.read_on();
+            let (beyond, is_extra) = self.job.step(number);
+            while !flag.is_up() && !is_extra {
+                assert!(self.world.advance(beyond), "a lost wakeup");
+                self.read_on();
+            }
+        }
+        unreachable!("endless")
+    }
+
+    fn waiting(&self) -> Event {
+        let state = self.world.state();
+        Event::Waiting(state.leftovers.iter().filter_map(Upload::waits).collect())
+    }
+
+    /// Lets the clock go until somebody is woken. False: nobody ever will be.
+    fn wakes(&self, flag: &Flag) -> bool {
+        loop {
+            if flag.take() {
+                return true;
+            }
+            if !self.world.advance(Duration::ZERO) {
+                return false;
+            }
+        }
+    }
+
+    /// Connections whose answer has come, but which still send. True: all are at their end.
+    fn read_on(&self) -> bool {
+        let mut leftovers = std::mem::take(&mut self.world.state().leftovers);
+        leftovers.iter_mut().for_each(Upload::read_on);
+        let are_done = leftovers.iter().all(|upload| upload.end.is_some());
+        self.world.state().leftovers = leftovers;
+        are_done
+    }
+
+    /// Lets the clock go until all uploads are at their end.
+    fn drain(&self) {
+        while !self.read_on() {
+            let is_woken = self.world.state().leftovers.iter().any(Upload::is_woken);
+            assert!(
+                is_woken || self.world.advance(Duration::ZERO),
+                "a lost wakeup of an upload"
+            );
+        }
+    }
+
+    fn nothing_is_held(&self, outcome: &Outcome) {
+        let state = self.world.state();
+        let counts = &state.counts;
+        let responses = usize::from(matches!(outcome, Some(Ok(_))));
+        assert_eq!(counts.instances.get(), 1, "instances of the service");
+        assert_eq!(counts.permits.get(), 0, "permits");
+        assert_eq!(counts.sends.get(), 0, "inner futures");
+        assert_eq!(counts.sleeps.get(), 0, "sleeps");
+        assert_eq!(counts.responses.get(), responses, "response bodies");
+        if state.leftovers.is_empty() {
+            assert_eq!(counts.requests.get(), 0, "request bodies");
+        }
+    }
+
+    fn nothing_is_left(&self) {
+        self.world.state().leftovers.clear();
+        let state = self.world.state();
+        assert_eq!(state.counts.requests.get(), 0, "request bodies");
+        assert_eq!(state.counts.responses.get(), 0, "response bodies");
+        assert_eq!(state.counts.chunks.get(), 0, "chunks of bodies");
+    }
+}

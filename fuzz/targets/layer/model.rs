@@ -1,0 +1,349 @@
+//! The reference model: goes through all that happened and says at every turn what had to happen.
+//! Written from the promises of the documentation; it shares no code with the crate.
+
+use std::time::Duration;
+
+use http::{Response, StatusCode, request};
+use revio_status::{Error, Idempotent, ResendCount};
+
+use super::{
+    capture::Failure,
+    drive::{RETRY, URI},
+    reading::Reading,
+    scene::Job,
+    service::Mark,
+    settings::Settings,
+    upload::Script,
+    verdict::Facts,
+    world::{Asked, Event, Held, Step, early},
+};
+
+/// A retry that was agreed to.
+#[derive(Debug)]
+pub struct Plan {
+    due: Duration,
+    slept: bool,
+    /// Readiness was asked for, by this instance last, and it said this.
+    ready: Option<(usize, Step)>,
+    /// When the alarm for the deadline may end it.
+    alarm: Option<Duration>,
+}
+
+impl Plan {
+    pub fn ready(&self) -> Option<&Step> {
+        self.ready.as_ref().map(|(_, step)| step)
+    }
+}
+
+pub struct Judge<'a> {
+    pub settings: &'a Settings,
+    pub job: &'a Job,
+    /// In millionths, with what a plan holds.
+    pub balance: u64,
+    now: Duration,
+    started: Duration,
+    pub attempts: u32,
+    pub applied: bool,
+    pub failure: Option<Failure>,
+    pub plan: Option<Plan>,
+    pub good: Option<StatusCode>,
+    pub is_broken: bool,
+    /// The deadline had passed at the end, or its alarm had rung, perhaps a little early.
+    pub is_late_at_end: bool,
+    first_instance: usize,
+    reading: Reading,
+}
+
+impl<'a> Judge<'a> {
+    pub fn new(settings: &'a Settings, job: &'a Job, balance: u64) -> Self {
+        Self {
+            settings,
+            job,
+            balance,
+            now: Duration::ZERO,
+            started: Duration::ZERO,
+            attempts: 0,
+            applied: false,
+            failure: None,
+            plan: None,
+            good: None,
+            is_broken: false,
+            is_late_at_end: false,
+            first_instance: 0,
+            reading: Reading::new(settings, job),
+        }
+    }
+
+    /// Returns what must be in the budget at the end.
+    pub fn judge(
+        mut self,
+        log: &[(Duration, Event)],
+        outcome: &Option<Result<Response<Script>, Error>>,
+    ) -> u64 {
+        for (now, event) in log {
+            self.now = *now;
+            self.see(event);
+        }
+        match outcome {
+            // Gone while a retry was planned: it goes back.
+            None => self.balance,
+            Some(result) => self.finish(result),
+        }
+    }
+
+    fn see(&mut self, event: &Event) {
+        if !matches!(event, Event::Read { .. }) {
+            self.reading.nothing_is_kept_back();
+        }
+        match event {
+            Event::Pending(budget, held) => self.pending(*budget, *held),
+            Event::Waiting(attempts) => self.reading.waiting(attempts),
+            Event::Finished => self.finished(),
+            Event::Ready { instance, result } => self.ready(*instance, result),
+            Event::Called { instance, head } => self.called(*instance, head),
+            Event::Answered(status) => self.answered(*status),
+            Event::Read { attempt, result } => self.reading.read(*attempt, result),
+            Event::Given(step) => self.reading.given(step),
+            Event::Captured(step) => {
+                let limit = self.settings.capture_limit.into();
+                self.failure().step(step, limit);
+            }
+            Event::CaptureEnd => self.failure.iter_mut().for_each(Failure::announced_end),
+            Event::Polled | Event::CaptureDropped => {}
+            Event::Slept(time) => self.slept(*time),
+            Event::Asked(asked) => self.asked(asked),
+        }
+    }
+
+    fn asked(&mut self, asked: &Asked) {
+        assert!(self.conclude(), "asked before the failure is read");
+        let may_resend = self.job.may_resend();
+        let expected = Asked {
+            number: self.attempts,
+            elapsed: self.now - self.started,
+            remaining: self.remaining(),
+            wait: self.job.answer(self.attempts).wait.get(),
+            body: self.failure().body.clone().into(),
+        };
+        assert_eq!(*asked, expected, "what the policy is told");
+        let failure = self.failure();
+        assert!(
+            !failure.is_asked && may_resend,
+            "the policy is asked in vain"
+        );
+        failure.is_asked = true;
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        let deadline = self.settings.deadline?.get();
+        Some(deadline.saturating_sub(self.now - self.started))
+    }
+
+    fn is_late(&self) -> bool {
+        self.remaining().is_some_and(|rest| rest.is_zero())
+    }
+
+    /// Whatever was due when the future was polled must have been done.
+    fn pending(&mut self, budget: Option<u32>, held: Held) {
+        if let Some(failure) = self.failure.as_ref().filter(|_| self.plan.is_none()) {
+            failure.is_awaited(self.now);
+        }
+        let mut balance = self.balance;
+        if let Some(plan) = &self.plan {
+            balance -= self.price();
+            match plan.ready {
+                None => {
+                    assert!(plan.slept && self.now < plan.due, "sleeps for too long");
+                    let nothing = Held {
+                        permits: 0,
+                        sends: 0,
+                        responses: 0,
+                    };
+                    assert_eq!(held, nothing, "held while it sleeps");
+                }
+                Some(_) => {
+                    let is_rung = plan.alarm.is_some_and(|due| self.now >= due);
+                    assert!(!self.is_late() && !is_rung, "readiness beyond the deadline");
+                }
+            }
+        }
+        if let Some(available) = budget {
+            assert_eq!(
+                u64::from(available),
+                balance / RETRY,
+                "the budget while it runs"
+            );
+        }
+    }
+
+    /// The last moment at which something could be decided.
+    fn finished(&mut self) {
+        if self.failure.is_some() {
+            assert!(self.conclude(), "the failure is not read to its end");
+        }
+        let alarm = self.plan.as_ref().and_then(|plan| plan.alarm);
+        self.is_late_at_end = self.is_late() || alarm.is_some_and(|due| self.now >= due);
+    }
+
+    fn price(&self) -> u64 {
+        self.settings.budget.map_or(0, |_| RETRY)
+    }
+
+    fn ready(&mut self, instance: usize, result: &Step) {
+        if self.attempts == 0 {
+            self.first_instance = instance;
+            return;
+        }
+        if self.plan.is_none() {
+            self.begin_plan(Duration::ZERO);
+        }
+        let now = self.now;
+        let plan = self.plan.as_mut().expect("made above");
+        assert!(now >= plan.due, "resent {:?} too early", plan.due - now);
+        plan.ready = Some((instance, result.clone()));
+    }
+
+    fn slept(&mut self, time: Duration) {
+        assert!(!time.is_zero(), "a sleep of nothing");
+        if self.plan.is_none() && !self.conclude() {
+            return self.capture_timer(time);
+        }
+        let remaining = self.remaining();
+        let Some(plan) = &mut self.plan else {
+            self.begin_plan(time);
+            return;
+        };
+        if plan.ready.is_some() {
+            assert_eq!(Some(time), remaining, "the alarm for the deadline");
+            assert!(plan.alarm.is_none(), "a second alarm");
+            plan.alarm = Some(self.now + time - early(self.settings.slop(), time));
+        } else {
+            assert_eq!(
+                time,
+                plan.due - self.now,
+                "the rest of a sleep that ended early"
+            );
+        }
+    }
+
+    fn begin_plan(&mut self, delay: Duration) {
+        assert!(self.conclude(), "a retry before the failure is read");
+        let failure = self.failure.as_ref().expect("only failures are retried");
+        let verdict = failure.verdict.as_ref().expect("concluded");
+        let Some((least, most)) = verdict.go else {
+            panic!("retried, although {:?}", verdict.stop)
+        };
+        assert!(
+            least <= delay && delay <= most,
+            "{delay:?} is not in {least:?}..={most:?}"
+        );
+        assert!(
+            self.remaining().is_none_or(|rest| delay < rest),
+            "sleeps beyond the deadline"
+        );
+        self.reading.take_over();
+        let (due, slept) = (self.now + delay, !delay.is_zero());
+        self.plan = Some(Plan {
+            due,
+            slept,
+            ready: None,
+            alarm: None,
+        });
+    }
+
+    fn called(&mut self, instance: usize, head: &request::Parts) {
+        match self.plan.take() {
+            None => {
+                assert_eq!(self.attempts, 0, "sent again without a plan");
+                assert_eq!(instance, self.first_instance, "the instance that is ready");
+                self.started = self.now;
+            }
+            Some(plan) => {
+                assert_eq!(plan.ready, Some((instance, Step::Done)), "called unready");
+                assert!(!self.is_late(), "sent at the deadline");
+                self.balance -= self.price();
+                self.failure = None;
+            }
+        }
+        self.look_at(head);
+        self.attempts += 1;
+        self.reading.begin();
+    }
+
+    /// The head is the caller's, and knows its number.
+    fn look_at(&self, head: &request::Parts) {
+        assert_eq!(head.method, self.job.method.method());
+        assert_eq!(head.uri, URI);
+        assert_eq!(head.version, http::Version::HTTP_10);
+        let fields: Vec<_> = head
+            .headers
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_bytes()))
+            .collect();
+        assert_eq!(fields, [("x-one", &b"1"[..]), ("x-one", b"2")]);
+        let extensions = &head.extensions;
+        assert_eq!(extensions.get(), Some(&Mark(7)));
+        assert_eq!(
+            extensions.get(),
+            self.job.idempotent.map(Idempotent).as_ref()
+        );
+        let resends = (self.attempts > 0).then_some(ResendCount(self.attempts));
+        assert_eq!(extensions.get(), resends.as_ref());
+    }
+
+    fn answered(&mut self, status: Option<StatusCode>) {
+        match status {
+            None => self.is_broken = true,
+            Some(status) if status.as_u16() < 400 => self.good = Some(status),
+            Some(status) => {
+                self.applied |= status.as_u16() >= 500 && status != 501;
+                self.failure = Some(Failure::new(status));
+            }
+        }
+    }
+
+    fn failure(&mut self) -> &mut Failure {
+        self.failure.as_mut().expect("something has failed")
+    }
+
+    /// How long a failed body that is slow is waited for.
+    fn patience(&self) -> Duration {
+        let timeout = self.settings.capture_timeout.get();
+        self.remaining().map_or(timeout, |rest| rest.min(timeout))
+    }
+
+    fn capture_timer(&mut self, time: Duration) {
+        assert_eq!(time, self.patience(), "the time to read a failed body");
+        let (now, slop) = (self.now, self.settings.slop());
+        self.failure().begin_timer(now, time, slop);
+    }
+
+    /// Where the failure must be read by now, decides about it. False: it is still waited for.
+    fn conclude(&mut self) -> bool {
+        let (now, patience) = (self.now, self.patience());
+        let failure = self.failure();
+        if failure.verdict.is_some() {
+            return true;
+        }
+        if !failure.is_read(now, patience) {
+            return false;
+        }
+        let status = failure.status;
+        let verdict = self.facts(status).verdict();
+        self.failure().verdict = Some(verdict);
+        true
+    }
+
+    fn facts(&self, status: StatusCode) -> Facts<'_> {
+        Facts {
+            policy: &self.settings.policy,
+            status,
+            wait: self.job.answer(self.attempts).wait.get(),
+            may_resend: self.job.may_resend(),
+            attempt: self.attempts,
+            remaining: self.remaining(),
+            is_replayable: self.reading.is_replayable(),
+            has_budget: self.settings.budget.is_none() || self.balance >= RETRY,
+        }
+    }
+}

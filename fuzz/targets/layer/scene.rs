@@ -1,0 +1,222 @@
+//! What a byte string says: the settings, the requests, and what everybody does.
+
+use std::time::Duration;
+
+use super::settings::{Settings, Time};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
+
+#[derive(Arbitrary, Debug)]
+pub struct Scene {
+    pub settings: Settings,
+    pub jobs: Vec<Job>,
+}
+
+/// One request and all that happens to it.
+#[derive(Arbitrary, Debug)]
+pub struct Job {
+    pub method: Verb,
+    pub idempotent: Option<bool>,
+    pub body: Vec<Piece>,
+    pub hint: Hint,
+    /// The body tells that it is at its end before it is asked for more.
+    pub knows_its_end: bool,
+    /// Somebody else pays into the budget before (true), or takes out of it.
+    pub budget_use: Option<bool>,
+    pub answers: Vec<Answer>,
+    /// The caller goes away after so many polls.
+    pub drop_after: Option<u8>,
+    /// How far the clock goes beyond what somebody waits for; the lowest bit: an extra poll.
+    pub steps: Vec<u8>,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub enum Verb {
+    Get,
+    Put,
+    Delete,
+    Head,
+    Options,
+    Trace,
+    Post,
+    Patch,
+    Connect,
+    /// Methods are case-sensitive.
+    Lower,
+}
+
+impl Verb {
+    pub fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Put => Method::PUT,
+            Self::Delete => Method::DELETE,
+            Self::Head => Method::HEAD,
+            Self::Options => Method::OPTIONS,
+            Self::Trace => Method::TRACE,
+            Self::Post => Method::POST,
+            Self::Patch => Method::PATCH,
+            Self::Connect => Method::CONNECT,
+            Self::Lower => Method::from_bytes(b"get").expect("a token"),
+        }
+    }
+
+    /// RFC 9110 §9.2.2
+    pub fn is_idempotent(self) -> bool {
+        !matches!(self, Self::Post | Self::Patch | Self::Connect | Self::Lower)
+    }
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub enum Piece {
+    /// In two parts, for buffers that are not contiguous.
+    Data(u8, u8),
+    /// One byte at a time: more chunks than anybody keeps one by one.
+    Crumbs(u8),
+    Pause(Time),
+    /// Nothing comes after it.
+    Trailers,
+    Fail,
+}
+
+impl Piece {
+    /// The pieces one by one, up to the one that nothing follows.
+    pub fn spread(pieces: &[Self]) -> Vec<Self> {
+        let is_last = |piece: &Self| matches!(piece, Self::Trailers | Self::Fail);
+        let end = pieces
+            .iter()
+            .position(is_last)
+            .map_or(pieces.len(), |at| at + 1);
+        let one_by_one = |piece: &Self| match piece {
+            Self::Crumbs(count) => vec![Self::Data(1, 0); usize::from(count % 64)],
+            other => vec![*other],
+        };
+        pieces[..end].iter().flat_map(one_by_one).collect()
+    }
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub enum Hint {
+    None,
+    Exact,
+    Loose(u8, u8),
+}
+
+#[derive(Arbitrary, Clone, Debug)]
+pub struct Answer {
+    /// Before the attempt: readiness is pending so often.
+    pub readiness: Vec<Time>,
+    pub is_never_ready: bool,
+    pub pause: Option<Time>,
+    /// So many frames of the request body are read before the answer.
+    pub reads: u8,
+    /// It does not wait for a request body that is slow.
+    pub is_hasty: bool,
+    /// It answers even if the request body breaks.
+    pub shrugs: bool,
+    /// It goes on reading when it has answered.
+    pub reads_on: bool,
+    pub status: Status,
+    pub wait: Wait,
+    pub body: Vec<Piece>,
+    pub knows_its_end: bool,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub struct Status(u8);
+
+impl Status {
+    /// `None`: no answer comes.
+    pub fn get(self) -> Option<StatusCode> {
+        const ALL: [u16; 20] = [
+            503, 504, 503, 504, 200, 0, 429, 403, 500, 501, 204, 302, 400, 401, 404, 405, 418, 502,
+            600, 999,
+        ];
+        let status = ALL[usize::from(self.0) % ALL.len()];
+        StatusCode::from_u16(status).ok()
+    }
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub enum Wait {
+    Unsaid,
+    Seconds(u8),
+    Millis(u16),
+    /// Both: milliseconds come first.
+    Both(u8, u16),
+    Garbage,
+    Huge,
+}
+
+impl Wait {
+    pub fn headers(self) -> HeaderMap {
+        const MILLIS: HeaderName = HeaderName::from_static("retry-after-ms");
+        let seconds = |value| (http::header::RETRY_AFTER, value);
+        let fields = match self {
+            Self::Unsaid => vec![],
+            Self::Seconds(n) => vec![seconds(HeaderValue::from(u16::from(n)))],
+            Self::Millis(n) => vec![(MILLIS, HeaderValue::from(n))],
+            Self::Both(s, n) => {
+                vec![
+                    seconds(HeaderValue::from(u16::from(s))),
+                    (MILLIS, HeaderValue::from(n)),
+                ]
+            }
+            Self::Garbage => vec![seconds(HeaderValue::from_static("soon"))],
+            Self::Huge => vec![seconds(HeaderValue::from(u64::MAX))],
+        };
+        fields.into_iter().collect()
+    }
+
+    pub fn get(self) -> Option<Duration> {
+        match self {
+            Self::Unsaid | Self::Garbage => None,
+            Self::Seconds(n) => Some(Duration::from_secs(n.into())),
+            Self::Millis(n) | Self::Both(_, n) => Some(Duration::from_millis(n.into())),
+            Self::Huge => Some(Duration::from_secs(u64::MAX)),
+        }
+    }
+}
+
+impl Job {
+    pub fn may_resend(&self) -> bool {
+        self.idempotent.unwrap_or(self.method.is_idempotent())
+    }
+
+    /// What the last answer of the script is, all further ones are.
+    pub fn answer(&self, attempt: u32) -> &Answer {
+        let answers = &self.answers;
+        answers
+            .get(attempt as usize - 1)
+            .unwrap_or(&answers[answers.len() - 1])
+    }
+
+    /// How far the clock goes beyond its next alarm, and whether there is an extra poll.
+    pub fn step(&self, number: usize) -> (Duration, bool) {
+        let byte = self.steps.get(number).copied().unwrap_or(0);
+        let beyond = match u64::from(byte >> 1) {
+            0..64 => Duration::ZERO,
+            n @ 64..120 => Duration::from_millis(n - 63),
+            n => Duration::from_secs(n - 119),
+        };
+        (beyond, byte & 1 == 1)
+    }
+
+    /// What the request's body comes to: its bytes, and whether there are trailers.
+    pub fn content(pieces: &[Piece]) -> (Vec<u8>, bool) {
+        let mut bytes = Vec::new();
+        for piece in Piece::spread(pieces) {
+            match piece {
+                Piece::Data(one, two) => {
+                    let end = bytes.len() + usize::from(one) + usize::from(two);
+                    // Every byte tells where it belongs, as far as a byte can.
+                    bytes.extend((bytes.len()..end).map(|at| (at % 251) as u8));
+                }
+                Piece::Pause(_) | Piece::Crumbs(_) => {}
+                Piece::Trailers => return (bytes, true),
+                Piece::Fail => break,
+            }
+        }
+        (bytes, false)
+    }
+}

@@ -1,0 +1,113 @@
+//! Go or stop, and after which delay: the questions in their order.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use revio_status::{Decision, StopReason};
+
+use super::settings::{Backoff, Policy, full};
+
+/// All that a decision may depend on.
+pub struct Facts<'a> {
+    pub policy: &'a Policy,
+    pub status: StatusCode,
+    pub wait: Option<Duration>,
+    pub may_resend: bool,
+    pub attempt: u32,
+    pub remaining: Option<Duration>,
+    pub is_replayable: bool,
+    pub has_budget: bool,
+}
+
+/// Jitter may leave open what the deadline says.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// The shortest and the longest delay.
+    pub go: Option<(Duration, Duration)>,
+    pub stop: Vec<StopReason>,
+}
+
+impl From<StopReason> for Verdict {
+    fn from(reason: StopReason) -> Self {
+        Self {
+            go: None,
+            stop: vec![reason],
+        }
+    }
+}
+
+impl Facts<'_> {
+    pub fn verdict(&self) -> Verdict {
+        if !self.is_retryable() {
+            return StopReason::NotRetryable.into();
+        }
+        if !self.may_resend {
+            return StopReason::NotIdempotent.into();
+        }
+        let (least, most) = match self.delay() {
+            Ok(range) => range,
+            Err(reason) => return reason.into(),
+        };
+        let mut verdict = Verdict::default();
+        if self.remaining.is_some_and(|rest| most >= rest) {
+            verdict.stop.push(StopReason::DeadlineExceeded);
+        }
+        if self.remaining.is_some_and(|rest| least >= rest) {
+            return verdict;
+        }
+        if !self.is_replayable {
+            verdict.stop.push(StopReason::BodyNotReplayable);
+        } else if !self.has_budget {
+            verdict.stop.push(StopReason::BudgetExhausted);
+        } else {
+            verdict.go = Some((least, most));
+        }
+        verdict
+    }
+
+    fn is_retryable(&self) -> bool {
+        match self.policy {
+            Policy::Never => false,
+            Policy::Closure(_) => true,
+            Policy::Standard {
+                retry_429: true, ..
+            } if self.status == 429 => true,
+            _ => self.status == 503 || self.status == 504,
+        }
+    }
+
+    fn delay(&self) -> Result<(Duration, Duration), StopReason> {
+        let backoff = |max_attempts, max_wait, (least, most): (Duration, Duration)| {
+            let asked = self.wait.unwrap_or_default();
+            if self.attempt >= max_attempts {
+                Err(StopReason::AttemptsExhausted)
+            } else if asked > max_wait {
+                Err(StopReason::RetryAfterTooLong)
+            } else {
+                Ok((asked + least, asked + most))
+            }
+        };
+        match self.policy {
+            Policy::Never => Err(StopReason::NotRetryable),
+            Policy::Default => {
+                let (base, max) = Backoff::DEFAULT;
+                let jitter = (Duration::ZERO, full(base, max, self.attempt));
+                backoff(3, Duration::from_secs(30), jitter)
+            }
+            Policy::Standard {
+                attempts,
+                backoff: waits,
+                max_retry_after,
+                ..
+            } => backoff(
+                u32::from(attempts % 5) + 1,
+                max_retry_after.get(),
+                waits.range(self.attempt),
+            ),
+            Policy::Closure(words) => match Policy::closure_says(words, self.attempt) {
+                Decision::Retry { after } => Ok((after, after)),
+                Decision::Stop(reason) => Err(reason),
+            },
+        }
+    }
+}

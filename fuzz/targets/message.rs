@@ -1,0 +1,239 @@
+//! Message extraction: whatever the bytes and whatever they are called, what comes out is one short
+//! line that is safe to print, or nothing, and soon.
+
+#![no_main]
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
+use http_body_util::{Empty, Full};
+use libfuzzer_sys::fuzz_target;
+use revio_status::{Error, RevioStatusLayer, StatusError};
+use tower::{Layer, ServiceExt, service_fn};
+
+const LONGEST: usize = 512;
+const LARGEST: usize = 64 * 1024;
+/// 64 KiB take about a millisecond, instrumented; squared they would take seconds.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+const TYPES: [&str; 10] = [
+    "",
+    "application/json",
+    "text/plain",
+    "text/html; charset=utf-8",
+    "Application/Problem+JSON",
+    "application/xhtml+xml",
+    "text/xml",
+    "application/pdf",
+    "application/octet-stream",
+    "; /json",
+];
+
+/// Words that chance finds late. Bytes that no UTF-8 has stand for them, where the input says so.
+const WORDS: [&str; 11] = [
+    "<title>",
+    "</title>",
+    "{\"message\":\"",
+    "\"error\":",
+    "\"Errors\":[",
+    "\"error_description\":\"",
+    "{\"detail\":",
+    "\"title\":\"",
+    "\"},{\"",
+    "&#x202e;",
+    "\u{2028}",
+];
+
+const ENCODINGS: [&str; 5] = ["gzip", "identity", "utf-8", "x, BR", ","];
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&[kind, encoding, from, times], rest)) = input.split_first_chunk() else {
+        return;
+    };
+    let (headers, body) = head(kind & 127, encoding, rest);
+    let body = match kind < 128 {
+        true => body.to_vec(),
+        false => spell(body),
+    };
+    let body = repeat(&body, from.into(), times);
+    let error = refused(&headers, &body);
+    let message = soon(&headers, &body);
+    assert_eq!(
+        error.message(),
+        message.as_deref(),
+        "the same bytes say the same"
+    );
+    if let Some(message) = &message {
+        is_safe(message, LONGEST);
+        is_stable(message);
+    }
+    everything_else(error, &body);
+    if let Ok(text) = std::str::from_utf8(&body) {
+        any_wrapping(text);
+    }
+});
+
+/// Types from the list, none, or any bytes: the first line of the input.
+fn head(kind: u8, encoding: u8, rest: &[u8]) -> (HeaderMap, &[u8]) {
+    let mut headers = HeaderMap::new();
+    if let Some(name) = ENCODINGS.get(usize::from(encoding)) {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+    if let Some(name) = TYPES.get(usize::from(kind)) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(name));
+        return (headers, rest);
+    }
+    let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+    let (name, body) = rest.split_at(end);
+    if let Ok(value) = HeaderValue::from_bytes(name) {
+        headers.insert(CONTENT_TYPE, value);
+    }
+    (headers, body)
+}
+
+fn spell(body: &[u8]) -> Vec<u8> {
+    let word = |byte: &u8| WORDS.get(usize::from(byte.wrapping_sub(245)));
+    body.iter()
+        .flat_map(|byte| match word(byte) {
+            Some(word) => word.as_bytes().to_vec(),
+            None => vec![*byte],
+        })
+        .collect()
+}
+
+/// From the given place on the body says the same over and over: what takes long takes longer.
+fn repeat(body: &[u8], from: usize, times: u8) -> Bytes {
+    let (head, unit) = body.split_at(from.min(body.len()));
+    let times = match times {
+        0..200 => 1,
+        200.. => 1 << (times % 16),
+    };
+    let times = times.min(LARGEST / unit.len().max(1)).max(1);
+    [head, &unit.repeat(times)].concat().into()
+}
+
+/// The message, and again should it take too long: others use this machine as well.
+fn soon(headers: &HeaderMap, body: &Bytes) -> Option<String> {
+    let mut took = Vec::new();
+    for _ in 0..4 {
+        let error = refused(headers, body);
+        let start = Instant::now();
+        let message = error.message().map(str::to_owned);
+        took.push(start.elapsed());
+        if took.last() < Some(&PATIENCE) {
+            return message;
+        }
+    }
+    panic!("{} bytes take {took:?}", body.len())
+}
+
+fn is_safe(line: &str, longest: usize) {
+    assert!(!line.is_empty() && line.len() <= longest, "{line:?}");
+    assert_eq!(line.trim(), line);
+    if let Some(bad) = line.chars().find(|c| is_harmful(*c)) {
+        panic!("{bad:?} in {line:?}");
+    }
+}
+
+/// Ends a line, moves the cursor, turns the direction, or hides.
+fn is_harmful(c: char) -> bool {
+    c.is_control() // C0, DEL and C1
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' // line and paragraph separators
+                | '\u{61C}' | '\u{200E}' | '\u{200F}' // marks of direction
+                | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' // embeddings, overrides, isolates
+                | '\u{206A}'..='\u{206F}' // deprecated controls of form
+                | '\u{200B}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{AD}' // no width
+                | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}' // annotations, tags
+        )
+}
+
+/// A safe line is what it is already.
+fn is_stable(message: &str) {
+    if !message.starts_with(['<', '{', '[']) {
+        let again = said("text/plain", message);
+        assert_eq!(again.as_deref(), Some(message));
+    }
+}
+
+/// Text says the same as text as in JSON, by any name, however deep in it names are looked for.
+fn any_wrapping(text: &str) {
+    if text
+        .trim_start_matches('\u{FEFF}')
+        .trim_start()
+        .starts_with(['<', '{', '['])
+        || text.contains('\0')
+        || text.len() > LARGEST / 8
+    {
+        return;
+    }
+    let plain = said("text/plain", text);
+    let text = serde_json::Value::from(text);
+    for json in [
+        format!(r#"{{"message":{text}}}"#),
+        format!(r#"{{"ok":false,"Message":{text}}}"#),
+        format!(r#"[{{"error":{{"message":{text}}}}}]"#),
+        format!(r#"{{"errors":[{{"detail":{text}}},"other"]}}"#),
+    ] {
+        let message = said("application/json", &json);
+        let is_other = plain.is_none() && message.as_deref() == Some("other");
+        assert!(
+            message == plain || is_other,
+            "{message:?} is not {plain:?} of {json}"
+        );
+    }
+}
+
+fn said(kind: &'static str, body: &str) -> Option<String> {
+    let headers = [(CONTENT_TYPE, HeaderValue::from_static(kind))]
+        .into_iter()
+        .collect();
+    let error = refused(&headers, &Bytes::copy_from_slice(body.as_bytes()));
+    error.message().map(str::to_owned)
+}
+
+/// What else is made of a body.
+fn everything_else(error: StatusError, body: &Bytes) {
+    // 512 bytes and a few words of ours.
+    is_safe(&error.to_string(), LONGEST + 100);
+    let debug = format!("{error:?}");
+    is_safe(&debug, 200);
+    let value = error.json::<serde_json::Value>();
+    if value.is_ok() {
+        assert!(std::str::from_utf8(body).is_ok());
+    }
+    assert_eq!(error.body(), body);
+    assert!(!error.is_body_truncated());
+    assert_eq!(error.into_response().body(), body);
+}
+
+/// What the layer makes of a 500 with this body.
+fn refused(headers: &HeaderMap, body: &Bytes) -> StatusError {
+    let inner = service_fn(|_| async {
+        let mut response = Response::new(Full::new(body.clone()));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        *response.headers_mut() = headers.clone();
+        Ok::<_, Infallible>(response)
+    });
+    let layer = RevioStatusLayer::new().capture_limit(usize::MAX);
+    let future = pin!(
+        layer
+            .layer(inner)
+            .oneshot(Request::new(Empty::<Bytes>::new()))
+    );
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Err(Error::Status(error))) => error,
+        other => panic!("a 500 became {other:?}"),
+    }
+}
