@@ -1,0 +1,47 @@
+//! The README says on which test each promise rests: those tests exist.
+
+use std::{fs, path::Path};
+
+const README: &str = include_str!("../README.md");
+const HEADING: &str = "## What each promise rests on";
+
+/// The rows of the section's tables: everything but their heads.
+fn rows() -> Vec<&'static str> {
+    let (_, section) = README.split_once(HEADING).expect("the section");
+    let section = section.split("\n## ").next().expect("a first part");
+    let rows = section.lines().filter(|line| line.starts_with('|'));
+    let is_head = |row: &&str| row.starts_with("|---") || row.starts_with("| promise");
+    rows.filter(|row| !is_head(row)).collect()
+}
+
+/// `file::test`, as often as it is there.
+fn named(row: &str) -> Vec<(&str, &str)> {
+    row.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|code| code.split_once("::"))
+        .collect()
+}
+
+fn exists(file: &str, test: &str) -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    ["tests", "src"].iter().any(|folder| {
+        let path = root.join(folder).join(file).with_extension("rs");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        // The line of a test begins there, after an attribute.
+        text.contains(&format!("fn {test}("))
+    })
+}
+
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let rows = rows();
+    assert!(rows.len() >= 20, "{} promises", rows.len());
+    for row in rows {
+        let tests = named(row);
+        assert!(!tests.is_empty(), "no test is named: {row}");
+        for (file, test) in tests {
+            assert!(exists(file, test), "{file}::{test} does not exist: {row}");
+        }
+    }
+}
