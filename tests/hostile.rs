@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use revio_status::{RevioStatusLayer, StatusError, StatusKind};
-use support::{Refused, get, hasty, layer};
+use support::{Refused, events::Events, get, hasty, layer};
 use tower::{Layer, ServiceExt};
 
 const KIB: usize = 1024;
@@ -147,6 +147,17 @@ async fn the_end_of_time_is_no_overflow() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_beyond_all_time_can_be_accepted() {
+    let policy = revio_status::StandardPolicy::default().max_retry_after(Duration::MAX);
+    let mut headers = HeaderMap::new();
+    let ages = HeaderValue::from_static("99999999999999999999999999");
+    headers.insert(header::RETRY_AFTER, ages);
+    let request = meet(layer().policy(policy), headers, flood(1, 0));
+    let decades = Duration::from_secs(800_000_000);
+    assert!(tokio::time::timeout(decades, request).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn deep_json_does_not_overflow_the_stack() {
     for opening in ["[", r#"{"error":"#] {
         let body = Flood {
@@ -160,6 +171,8 @@ async fn deep_json_does_not_overflow_the_stack() {
         );
         let (error, _) = meet(hasty(), headers, body).await;
         assert_eq!(error.message(), None);
+        #[cfg(feature = "json")]
+        assert!(error.json::<serde_json::Value>().is_err());
     }
 }
 
@@ -180,24 +193,37 @@ async fn nothing_that_moves_a_cursor_is_printed() {
             r#"{"message": "a\u001b[2J\r\n\u202e\u009b31m\u2028b"}"#.into(),
         ),
     ];
+    let events = Events::default();
+    let _guard = tracing::subscriber::set_default(events.clone());
     for (kind, body) in bodies {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        // A field may have no line breaks, but any other byte.
+        let poison = HeaderValue::from_bytes("1\u{9b}31m\u{202e}".as_bytes()).expect("opaque");
+        headers.insert(header::RETRY_AFTER, poison);
         let body = Flood {
             chunk: body.into(),
             left: 1,
         };
         let (error, _) = meet(hasty(), headers, body).await;
-        for text in [
-            error.to_string(),
-            format!("{error:?}"),
-            format!("{error:#?}").replace('\n', ""),
-        ] {
-            let is_unsafe = |c: char| {
-                c.is_control()
-                    || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            };
-            assert!(!text.contains(is_unsafe), "{text:?}");
-        }
+        assert_is_safe(&error.to_string());
+        assert_is_safe(&format!("{error:?}"));
+        assert_is_safe(&format!("{error:#?}").replace('\n', ""));
     }
+    let events = events.ours();
+    assert_eq!(events.len(), 4 * 3, "two retries of each and a warning");
+    let fields = events.iter().flat_map(|event| &event.fields);
+    for (name, text) in fields {
+        assert_is_safe(name);
+        assert_is_safe(text);
+    }
+}
+
+#[track_caller]
+fn assert_is_safe(text: &str) {
+    let is_unsafe = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!text.contains(is_unsafe), "{text:?}");
 }
