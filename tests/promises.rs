@@ -1,14 +1,18 @@
-//! The README says on which test each promise rests: those tests exist.
+//! The README says on which test each promise rests, and why each dependency is there: those tests
+//! exist, and no dependency is left out.
 
 use std::{fs, path::Path};
 
 const README: &str = include_str!("../README.md");
-const HEADING: &str = "## What each promise rests on";
+
+fn section(heading: &str) -> &'static str {
+    let (_, rest) = README.split_once(heading).expect("the section");
+    rest.split("\n## ").next().expect("a first part")
+}
 
 /// The rows of the section's tables: everything but their heads.
 fn rows() -> Vec<&'static str> {
-    let (_, section) = README.split_once(HEADING).expect("the section");
-    let section = section.split("\n## ").next().expect("a first part");
+    let section = section("\n## What each promise rests on\n");
     let rows = section.lines().filter(|line| line.starts_with('|'));
     let is_head = |row: &&str| row.starts_with("|---") || row.starts_with("| promise");
     rows.filter(|row| !is_head(row)).collect()
@@ -43,5 +47,21 @@ fn every_promise_names_a_test_that_exists() {
         for (file, test) in tests {
             assert!(exists(file, test), "{file}::{test} does not exist: {row}");
         }
+    }
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let section = section("\n## Dependencies\n");
+    let manifest = include_str!("../Cargo.toml");
+    let (_, rest) = manifest.split_once("\n[dependencies]\n").expect("some");
+    let (own, _) = rest.split_once("\n[").expect("more sections");
+    let names: Vec<_> = own
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .collect();
+    assert!(names.len() >= 10, "{names:?}");
+    for (name, _) in names {
+        assert!(section.contains(&format!("`{name}`")), "{name}");
     }
 }
