@@ -75,7 +75,7 @@ impl<R: Body> Capture<R> {
             };
             match data {
                 Some(mut data) if data.has_remaining() => {
-                    let room = limit - this.kept.len();
+                    let room = limit.saturating_sub(this.kept.len());
                     let more = data.remaining() > room;
                     this.kept
                         .push(data.copy_to_bytes(room.min(data.remaining())));
@@ -84,7 +84,7 @@ impl<R: Body> Capture<R> {
                     }
                 }
                 _ => {
-                    *this.empty_frames += 1;
+                    *this.empty_frames = this.empty_frames.saturating_add(1);
                     if *this.empty_frames > MAX_EMPTY_FRAMES {
                         break true;
                     }
@@ -119,7 +119,8 @@ impl Kept {
         match self {
             Self::Nothing => *self = Self::One(chunk),
             Self::One(first) => {
-                let mut bytes = BytesMut::with_capacity(2 * (first.len() + chunk.len()));
+                let both = first.len().saturating_add(chunk.len());
+                let mut bytes = BytesMut::with_capacity(both.saturating_mul(2));
                 bytes.extend_from_slice(first);
                 bytes.extend_from_slice(&chunk);
                 *self = Self::Many(bytes);

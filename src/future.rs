@@ -190,6 +190,10 @@ impl<F, B, R> State<F, B, R> {
 
     /// A timer that rounds down wakes too early, and the server's word counts: the rest is waited
     /// for too. One that is off by more than half does not follow the clock that it tells.
+    #[cfg_attr(
+        not(test),
+        expect(clippy::arithmetic_side_effects, reason = "a half never overflows")
+    )]
     fn woken<S, P: RetryPolicy>(kept: &Kept<S, P, B>, plan: Plan<B>) -> Self {
         let rest = plan.rest(kept.settings().timer.now());
         if rest.is_zero() || rest > plan.after() / 2 {
@@ -255,6 +259,10 @@ where
 }
 
 /// Every other way here would be a mistake in this file.
+#[cfg_attr(
+    not(test),
+    expect(clippy::panic, reason = "as the standard library's futures do")
+)]
 fn completed() -> ! {
     panic!("ResponseFuture polled after completion")
 }

@@ -202,6 +202,18 @@
     clippy::todo,
     clippy::unwrap_used
 )]
+// Nothing that comes over a wire or in a request may panic. Settings are refused by `assert!`.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable
+    )
+)]
 
 mod attempt;
 mod backoff;

@@ -92,9 +92,9 @@ fn is_encoded(headers: &HeaderMap) -> bool {
 fn title(html: &str) -> Option<&str> {
     let lower = html.to_ascii_lowercase(); // same length: the places are those of `html`
     let tag = lower.find("<title")?;
-    let start = tag + lower.get(tag..)?.find('>')? + 1;
-    let end = start + lower.get(start..)?.find("</title")?;
-    html.get(start..end)
+    let (_, after) = html.get(tag..)?.split_once('>')?;
+    let (_, lower) = lower.get(tag..)?.split_once('>')?;
+    after.get(..lower.find("</title")?)
 }
 
 /// The character references that occur in titles: XML's five, the space, and numbers.
@@ -143,10 +143,10 @@ fn reference(name: &str) -> Option<char> {
 /// hides what follows, and not too long. `None` where nothing remains.
 fn one_line(text: &str) -> Option<Box<str>> {
     let mut line = String::new();
-    let (mut spaces, mut is_broken) = (0, false);
+    let (mut spaces, mut is_broken) = (0_usize, false);
     for character in text.chars().filter(|c| !is_invisible(*c)) {
         if character == ' ' {
-            spaces += 1;
+            spaces = spaces.saturating_add(1);
         } else if character.is_whitespace() || character.is_control() {
             is_broken = true;
         } else {
@@ -155,7 +155,8 @@ fn one_line(text: &str) -> Option<Box<str>> {
                 (false, true) => 1,
                 (false, false) => spaces,
             };
-            if line.len() + gap + character.len_utf8() > LONGEST {
+            let room = LONGEST.saturating_sub(line.len());
+            if gap.saturating_add(character.len_utf8()) > room {
                 break;
             }
             line.extend(std::iter::repeat_n(' ', gap));

@@ -21,7 +21,8 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     // One look at each header is cheaper than three lookups in a map.
     let mut longest = [None; FIELDS.len()];
     for (name, value) in headers {
-        let Some(field) = FIELDS.iter().position(|field| field == name) else {
+        let mut known = FIELDS.iter().zip(&mut longest);
+        let Some((_, longest)) = known.find(|(field, _)| *field == name) else {
             continue;
         };
         let wait = if *name == RETRY_AFTER {
@@ -31,7 +32,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         } else {
             digits(value).map(Duration::from_millis)
         };
-        longest[field] = longest[field].max(wait);
+        *longest = wait.max(*longest);
     }
     longest.into_iter().flatten().next()
 }
@@ -45,7 +46,7 @@ fn digits(value: &HeaderValue) -> Option<u64> {
     Some(digits.iter().fold(0, |number: u64, digit| {
         number
             .saturating_mul(10)
-            .saturating_add(u64::from(digit - b'0'))
+            .saturating_add(u64::from(digit.saturating_sub(b'0')))
     }))
 }
 
@@ -114,6 +115,13 @@ fn rfc850(text: &str) -> Option<Rfc850<'_>> {
 
 impl Rfc850<'_> {
     /// More than 50 years ahead means the last century: RFC 9110 §5.6.7.
+    #[cfg_attr(
+        not(test),
+        expect(
+            clippy::arithmetic_side_effects,
+            reason = "years of four digits and of two"
+        )
+    )]
     fn resolve(&self, now: SystemTime) -> Option<SystemTime> {
         const YEAR: u64 = 31_556_952; // seconds, the Gregorian mean
         let horizon = now.checked_add(Duration::from_secs(50 * YEAR))?;

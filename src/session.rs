@@ -172,7 +172,7 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
     pub(crate) fn resends(&self) -> u32 {
         match self {
             Self::Once { .. } => 0,
-            Self::Resendable(session) => session.attempts - 1,
+            Self::Resendable(session) => session.attempts.saturating_sub(1),
         }
     }
 

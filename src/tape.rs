@@ -133,10 +133,10 @@ impl Recording {
         let Some(data) = frame.data_ref() else {
             return false;
         };
-        if data.len() > limit - self.length {
+        if data.len() > limit.saturating_sub(self.length) {
             return false;
         }
-        self.length += data.len();
+        self.length = self.length.saturating_add(data.len());
         if self.chunks.len() >= MAX_CHUNKS {
             self.small.extend_from_slice(data);
         } else if !data.is_empty() {
@@ -227,7 +227,10 @@ impl<B: Body<Error: Into<BoxError>>> Reader<B> {
         }
         let frame = ready!(self.poll_next(cx));
         match &frame {
-            Some(Ok(frame)) => self.sent += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                self.sent = self.sent.saturating_add(length as u64);
+            }
             Some(Err(_)) | None => self.is_ended = true,
         }
         Poll::Ready(frame)
@@ -244,7 +247,7 @@ impl<B: Body<Error: Into<BoxError>>> Reader<B> {
         }
         let recorded = |number| state.recording.as_ref().and_then(|r| r.frame(number));
         if let Some(frame) = self.next.and_then(recorded) {
-            self.next = self.next.map(|number| number + 1);
+            self.next = self.next.map(|number| number.saturating_add(1));
             let more = self.next.and_then(recorded).is_some();
             self.is_ended = !more && state.body.is_none();
             return Poll::Ready(Some(Ok(frame)));

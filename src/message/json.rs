@@ -51,7 +51,8 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn offer(&mut self, text: &str) {
-        let rank = self.rank << (3 * (DEPTH - self.depth));
+        let deeper = DEPTH.saturating_sub(self.depth);
+        let rank = self.rank.saturating_mul(8_u32.pow(deeper));
         if self.best.as_ref().is_none_or(|best| rank < best.rank) {
             if let Some(text) = one_line(text) {
                 *self.best = Some(Found { text, rank });
@@ -94,8 +95,8 @@ impl<'de> Visitor<'de> for Search<'_> {
             match self.rank_of(&name) {
                 Some(rank) if self.depth < DEPTH => map.next_value_seed(Search {
                     best: &mut *self.best,
-                    rank: self.rank * 8 + rank,
-                    depth: self.depth + 1,
+                    rank: self.rank.saturating_mul(8).saturating_add(rank),
+                    depth: self.depth.saturating_add(1),
                     any_name: name.eq_ignore_ascii_case("errors"),
                 })?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
