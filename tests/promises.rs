@@ -1,19 +1,12 @@
-//! The README says on which test each promise rests, and why each dependency is there: those tests
-//! exist, and no dependency is left out.
+//! `tests/README.md` says on which test each promise rests, and the project's why each dependency is
+//! there: those tests exist, and no dependency is left out.
 
 use std::{fs, path::Path};
 
-const README: &str = include_str!("../README.md");
-
-fn section(heading: &str) -> &'static str {
-    let (_, rest) = README.split_once(heading).expect("the section");
-    rest.split("\n## ").next().expect("a first part")
-}
-
-/// The rows of the section's tables: everything but their heads.
-fn rows() -> Vec<&'static str> {
-    let section = section("\n## What each promise rests on\n");
-    let rows = section.lines().filter(|line| line.starts_with('|'));
+/// The rows of the tables: everything but their heads.
+fn promises() -> Vec<&'static str> {
+    let rows = include_str!("README.md").lines();
+    let rows = rows.filter(|line| line.starts_with('|'));
     let is_head = |row: &&str| row.starts_with("|---") || row.starts_with("| promise");
     rows.filter(|row| !is_head(row)).collect()
 }
@@ -39,7 +32,7 @@ fn exists(file: &str, test: &str) -> bool {
 
 #[test]
 fn every_promise_names_a_test_that_exists() {
-    let rows = rows();
+    let rows = promises();
     assert!(rows.len() >= 20, "{} promises", rows.len());
     for row in rows {
         let tests = named(row);
@@ -52,7 +45,9 @@ fn every_promise_names_a_test_that_exists() {
 
 #[test]
 fn every_dependency_has_its_reason() {
-    let section = section("\n## Dependencies\n");
+    let (_, section) = include_str!("../README.md")
+        .split_once("\n## Dependencies\n")
+        .expect("the section");
     let manifest = include_str!("../Cargo.toml");
     let (_, rest) = manifest.split_once("\n[dependencies]\n").expect("some");
     let (own, _) = rest.split_once("\n[").expect("more sections");
