@@ -21,7 +21,7 @@ pin_project! {
     pub(crate) struct Capture<R> {
         #[pin]
         body: R,
-        kept: Kept,
+        chunks: Chunks,
         empty_frames: u32,
         sleep: Option<Pin<Box<dyn Sleep>>>,
     }
@@ -36,7 +36,7 @@ impl<R: Body> Capture<R> {
     pub(crate) fn new(body: R) -> Self {
         Self {
             body,
-            kept: Kept::Nothing,
+            chunks: Chunks::None,
             empty_frames: 0,
             sleep: None,
         }
@@ -75,9 +75,9 @@ impl<R: Body> Capture<R> {
             };
             match data {
                 Some(mut data) if data.has_remaining() => {
-                    let room = limit.saturating_sub(this.kept.len());
+                    let room = limit.saturating_sub(this.chunks.len());
                     let more = data.remaining() > room;
-                    this.kept
+                    this.chunks
                         .push(data.copy_to_bytes(room.min(data.remaining())));
                     if more {
                         break true;
@@ -92,7 +92,7 @@ impl<R: Body> Capture<R> {
             }
         };
         Poll::Ready(Captured {
-            body: this.kept.take(),
+            body: this.chunks.take(),
             is_truncated,
         })
     }
@@ -100,16 +100,16 @@ impl<R: Body> Capture<R> {
 
 /// The usual body is one chunk and is kept as it came. Several are copied together, because each
 /// may be a small view of a large buffer.
-enum Kept {
-    Nothing,
+enum Chunks {
+    None,
     One(Bytes),
     Many(BytesMut),
 }
 
-impl Kept {
+impl Chunks {
     fn len(&self) -> usize {
         match self {
-            Self::Nothing => 0,
+            Self::None => 0,
             Self::One(chunk) => chunk.len(),
             Self::Many(bytes) => bytes.len(),
         }
@@ -117,7 +117,7 @@ impl Kept {
 
     fn push(&mut self, chunk: Bytes) {
         match self {
-            Self::Nothing => *self = Self::One(chunk),
+            Self::None => *self = Self::One(chunk),
             Self::One(first) => {
                 let both = first.len().saturating_add(chunk.len());
                 let mut bytes = BytesMut::with_capacity(both.saturating_mul(2));
@@ -130,8 +130,8 @@ impl Kept {
     }
 
     fn take(&mut self) -> Bytes {
-        match std::mem::replace(self, Self::Nothing) {
-            Self::Nothing => Bytes::new(),
+        match std::mem::replace(self, Self::None) {
+            Self::None => Bytes::new(),
             Self::One(chunk) => chunk,
             Self::Many(bytes) => bytes.freeze(),
         }

@@ -56,7 +56,11 @@ impl Head {
             head.method = self.method.clone();
             head.uri = self.uri.clone();
             head.version = self.version;
-            head.headers = self.fields.drain(..).collect();
+            // Collecting reserves a place for each value, and http before 1.5 panics at so many where
+            // a map of few names has no need of them.
+            for (name, value) in self.fields.drain(..) {
+                head.headers.append(name, value);
+            }
             head.extensions = std::mem::take(&mut self.extensions);
             head
         })

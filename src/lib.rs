@@ -179,9 +179,9 @@
 //! Of a request that may not be sent twice nothing is kept: no allocation, no clone of the inner
 //! service and, without a deadline, no look at the clock. Of any other a list of its headers, a
 //! clone of the inner service, and up to 64 KiB of the body as it streams, shared and not copied:
-//! two allocations, one more for each header value that was made for this request alone, and three
-//! for a body. No timer and no event is made unless a request fails. Over hyper-util's client the
-//! future has 160 bytes. `cargo bench --bench table` counts instructions beside those of other
+//! two allocations, one more for each header's value or own name that was made for this request
+//! alone, three for a body, and those of a clone of its extensions. No timer and no event is made
+//! unless a request fails. Over hyper-util's client the future has 160 bytes. `cargo bench --bench table` counts instructions beside those of other
 //! middleware.
 //!
 //! # Features

@@ -46,8 +46,9 @@ pub trait RetryPolicy {
     /// The most attempts that [`decide`](Self::decide) agrees to for a request, the first included.
     /// Asked once, before the first attempt.
     ///
-    /// Of the last one nothing is kept: its head is not cloned, its body not recorded. When it
-    /// fails the request ends with [`StopReason::AttemptsExhausted`], and `decide` is not asked.
+    /// Of the last one only the method and the URI are kept: its headers are not cloned, its body
+    /// not recorded. When it fails the request ends with [`StopReason::AttemptsExhausted`], and
+    /// `decide` is not asked. A policy that wraps another passes this on.
     ///
     /// Default: [`u32::MAX`], for a policy that does not count.
     fn attempt_limit(&self) -> u32 {

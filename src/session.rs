@@ -107,7 +107,11 @@ impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
         }
         let attempt_limit = settings.policy.attempt_limit();
         let is_last = attempt_limit <= 1;
-        let (body, tape) = ReplayBody::record(body, settings.replay_limit);
+        let (body, tape) = if is_last {
+            (ReplayBody::once(body), None)
+        } else {
+            ReplayBody::record(body, settings.replay_limit)
+        };
         let session = Box::new(Session {
             service: service.clone(),
             head: if is_last {
@@ -115,7 +119,7 @@ impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
             } else {
                 Head::new(head)
             },
-            tape: tape.filter(|_| !is_last),
+            tape,
             attempts: 1,
             attempt_limit,
             started: settings.timer.now(),

@@ -3,6 +3,7 @@
 mod support;
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
     task::{Context, Poll},
     time::Duration,
@@ -130,6 +131,19 @@ async fn nothing_is_left_and_the_budget_is_whole() {
             "something outlives a request that was {stuck:?}"
         );
         assert_eq!(budget.available(), 5);
+    }
+}
+
+#[tokio::test]
+async fn polled_after_its_end_it_panics() {
+    for status in [200, 404] {
+        let mut service = hasty().layer(support::script::Script::new([status]));
+        let mut future = Box::pin(service.call(support::get()));
+        assert_eq!(future.as_mut().await.is_ok(), status == 200);
+        let again = AssertUnwindSafe(|| future.as_mut().now_or_never().is_some());
+        let panic = catch_unwind(again).expect_err("a panic");
+        let message = panic.downcast_ref::<&str>().expect("a message");
+        assert_eq!(*message, "ResponseFuture polled after completion");
     }
 }
 

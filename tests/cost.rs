@@ -135,6 +135,13 @@ fn a_body_is_recorded_without_a_copy() {
     assert!(allocations(Stack::Layer, put(1024)) <= 2 + 2 + 3);
 }
 
+/// The extensions' own three, and those of the body.
+#[test]
+fn of_a_post_that_may_be_resent_the_extensions_are_cloned_too() {
+    let post = || Template::new(Scenario::Post).idempotent();
+    assert_eq!(allocations(Stack::Layer, post), 2 + 2 + 3 + 3);
+}
+
 #[test]
 fn two_resends_allocate_no_more_than_they_did() {
     let retry = || Template::new(Scenario::Retry);

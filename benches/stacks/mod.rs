@@ -20,7 +20,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use revio_status::{Backoff, Budget, RevioStatusLayer, StandardPolicy};
+use revio_status::{Backoff, Budget, Idempotent, RevioStatusLayer, StandardPolicy};
 use tower::{Layer, Service};
 
 pub type Sent = Request<Full<Bytes>>;
@@ -59,6 +59,7 @@ pub struct Template {
     uri: Uri,
     subscription_key: HeaderValue,
     body: Bytes,
+    idempotent: Option<Idempotent>,
     more_headers: Vec<(HeaderName, HeaderValue)>,
     calls: u32,
 }
@@ -77,6 +78,7 @@ impl Template {
             uri: "http://localhost/v1/Customers/1001".parse().expect("valid"),
             subscription_key,
             body,
+            idempotent: None,
             more_headers: Vec::new(),
             calls: 0,
         }
@@ -104,6 +106,12 @@ impl Template {
         self
     }
 
+    /// With the word that it may be resent.
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = Some(Idempotent(true));
+        self
+    }
+
     pub fn request(&mut self) -> Sent {
         self.calls += 1;
         let number = format!("request-{:08}", self.calls);
@@ -125,6 +133,9 @@ impl Template {
         headers.insert(header::CONTENT_TYPE, JSON);
         for (name, value) in &self.more_headers {
             headers.insert(name, value.clone());
+        }
+        if let Some(word) = self.idempotent {
+            request.extensions_mut().insert(word);
         }
         request
     }
