@@ -1,0 +1,338 @@
+//! The run itself: clients ask, the server answers, and each failure is put before the policy in
+//! the order in which the layer does it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use fastrand::Rng;
+use http::{Method, StatusCode, header::RETRY_AFTER, request, response};
+use revio_status::{Attempt, Decision, RetryPolicy};
+
+use super::{
+    allowance::Allowance,
+    events::{Agenda, Event, Nanos},
+    measure::Measures,
+    policies::Policy,
+    scenario::{Cause, Scenario, World},
+    server::{Answer, Call, Reception, Server, Work, exponential},
+};
+
+/// Runs one scenario under one policy. The same arguments give the same measures, whatever ran
+/// before on this thread, and all policies meet the same requests.
+pub fn run(world: &World, scenario: &Scenario, policy: &Policy) -> Measures {
+    fastrand::seed(world.seed); // the crate's jitter
+    let mut fleet = Fleet::new(world, scenario, policy);
+    fleet.agenda.note(scenario.window.start, Event::Begin);
+    fleet.agenda.note(scenario.window.end, Event::End);
+    fleet.note_next_ask();
+    while let Some(event) = fleet.agenda.next() {
+        fleet.happen(event);
+    }
+    fleet.measures
+}
+
+/// A request on its way, or work of it that nobody waits for any more.
+#[derive(Default)]
+struct Request {
+    asked: Nanos,
+    /// The attempt whose answer is awaited; 0 for none.
+    ticket: u32,
+    client: u32,
+    kind: u8,
+    attempts: u8,
+    /// How often its work was done.
+    executed: u8,
+    /// Attempts that the server still has.
+    in_server: u8,
+    has_ended: bool,
+}
+
+struct Fleet<'a> {
+    world: &'a World,
+    scenario: &'a Scenario,
+    policy: &'a Policy,
+    agenda: Agenda,
+    server: Server,
+    requests: Vec<Request>,
+    free: Vec<u32>,
+    allowances: Vec<Allowance>,
+    mail: Mail,
+    tickets: u32,
+    rng: Rng,
+    measures: Measures,
+}
+
+impl<'a> Fleet<'a> {
+    fn new(world: &'a World, scenario: &'a Scenario, policy: &'a Policy) -> Self {
+        Self {
+            world,
+            scenario,
+            policy,
+            agenda: Agenda::default(),
+            server: Server::new(world),
+            requests: Vec::new(),
+            free: Vec::new(),
+            allowances: (0..world.processes).map(|_| (policy.allowance)()).collect(),
+            mail: Mail::new(),
+            tickets: 0,
+            rng: Rng::with_seed(world.seed),
+            measures: Measures::new(world),
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Ask => self.ask(),
+            Event::Begin => {
+                for call in self.server.begin(self.scenario.cause) {
+                    self.leave_server(call, Some(Answer::Unavailable));
+                }
+            }
+            Event::End => self.server.end(),
+            Event::Resend { slot } => self.send(slot),
+            Event::Done { slot, ticket, boot } => self.done(Call { slot, ticket }, boot),
+            Event::Late { slot, ticket } => self.answer(Call { slot, ticket }, Answer::Late),
+        }
+    }
+
+    /// Requests come by a Poisson process: whoever asks, and whenever, knows nothing of the others.
+    fn note_next_ask(&mut self) {
+        let window = &self.scenario.window;
+        let usual = self.world.asks_per_second();
+        let mut from = self.agenda.now();
+        while from < self.world.end() {
+            let is_inside = window.contains(&from);
+            let rate = match self.scenario.cause {
+                Cause::Overload(load) if is_inside => self.world.capacity() * load,
+                _ => usual,
+            };
+            let change = match is_inside {
+                true => window.end,
+                false if from < window.start => window.start,
+                false => Nanos::MAX,
+            };
+            let time = from + exponential(&mut self.rng, 1.0 / rate);
+            if time < change.min(self.world.end()) {
+                return self.agenda.note(time, Event::Ask);
+            }
+            // The process has no memory: from a change on, it begins anew.
+            from = change;
+        }
+    }
+
+    fn ask(&mut self) {
+        let now = self.agenda.now();
+        let request = Request {
+            asked: now,
+            client: self.rng.u32(..self.world.clients),
+            kind: kind(self.rng.u8(..100)),
+            ..Request::default()
+        };
+        self.measures.ask(now);
+        self.measures.posts += u64::from(request.kind == POST);
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.requests[slot as usize] = request;
+                slot
+            }
+            None => {
+                self.requests.push(request);
+                (self.requests.len() - 1) as u32
+            }
+        };
+        self.send(slot);
+        self.note_next_ask();
+    }
+
+    fn send(&mut self, slot: u32) {
+        let now = self.agenda.now();
+        self.tickets += 1;
+        let call = Call {
+            slot,
+            ticket: self.tickets,
+        };
+        let request = &mut self.requests[slot as usize];
+        request.ticket = call.ticket;
+        request.attempts += 1;
+        let client = request.client;
+        self.measures.send(now);
+        match self.server.receive(now, client, call) {
+            Reception::Refused(answer) => return self.answer(call, answer),
+            Reception::Begun(work) => self.begin(work),
+            Reception::Queued => {}
+        }
+        self.requests[slot as usize].in_server += 1;
+        let Call { slot, ticket } = call;
+        let late = Event::Late { slot, ticket };
+        self.agenda.note_in_order(now + World::PATIENCE, late);
+    }
+
+    fn begin(&mut self, work: Work) {
+        let Call { slot, ticket } = work.call;
+        let boot = work.boot;
+        let done = Event::Done { slot, ticket, boot };
+        self.agenda.note(self.agenda.now() + work.takes, done);
+    }
+
+    fn done(&mut self, call: Call, boot: u32) {
+        if self.server.has_lost(boot) {
+            return self.leave_server(call, Some(Answer::Unavailable));
+        }
+        let request = &mut self.requests[call.slot as usize];
+        let is_awaited = request.ticket == call.ticket;
+        let is_lost = self.server.loses_answer();
+        request.executed = request.executed.saturating_add(1);
+        if request.executed == 2 {
+            self.measures.twice += 1;
+            self.measures.posts_twice += u64::from(request.kind == POST);
+        }
+        self.measures.executed += 1;
+        self.measures.wasted += u64::from(is_lost || !is_awaited);
+        self.leave_server(call, (!is_lost).then_some(Answer::Done));
+        if let Some(work) = self.server.proceed() {
+            self.begin(work);
+        }
+    }
+
+    /// The server is through with a call. The answer may get lost: then the gateway will be late.
+    fn leave_server(&mut self, call: Call, answer: Option<Answer>) {
+        let request = &mut self.requests[call.slot as usize];
+        request.in_server -= 1;
+        if request.has_ended {
+            self.release(call.slot);
+        } else if let Some(answer) = answer {
+            self.answer(call, answer);
+        }
+    }
+
+    /// An answer to a call. Only the first one counts.
+    fn answer(&mut self, call: Call, answer: Answer) {
+        let now = self.agenda.now();
+        let request = &mut self.requests[call.slot as usize];
+        if request.ticket != call.ticket {
+            return;
+        }
+        request.ticket = 0;
+        let process = (request.client % self.world.processes) as usize;
+        let allowance = &mut self.allowances[process];
+        if answer == Answer::Done {
+            allowance.succeed(now, request.attempts - 1);
+            return self.end(call.slot, true);
+        }
+        self.measures.over_limit += u64::from(matches!(answer, Answer::OverLimit(_)));
+        let head = self.mail.request(request.kind);
+        let attempt = Attempt::new(head, self.mail.response(answer), &self.mail.body)
+            .with_number(u32::from(request.attempts))
+            .with_elapsed(Duration::from_nanos(now - request.asked));
+        match judge(&*self.policy.rules, allowance, &attempt, now) {
+            Some(after) => {
+                let after = World::ROUND_TRIP.saturating_add(after.as_nanos() as Nanos);
+                let resend = Event::Resend { slot: call.slot };
+                self.agenda.note(now + after, resend);
+            }
+            None => self.end(call.slot, false),
+        }
+    }
+
+    fn end(&mut self, slot: u32, is_good: bool) {
+        let now = self.agenda.now();
+        let request = &mut self.requests[slot as usize];
+        request.has_ended = true;
+        let waited = now - request.asked + World::ROUND_TRIP;
+        self.measures.end(now, is_good, waited);
+        self.release(slot);
+    }
+
+    /// The request's place is free for another one, once the server does not work on it either.
+    fn release(&mut self, slot: u32) {
+        let request = &self.requests[slot as usize];
+        if request.has_ended && request.in_server == 0 {
+            self.free.push(slot);
+        }
+    }
+}
+
+/// The layer's questions about a failure, in its order: retryable? repeatable? what says the policy?
+/// is there a retry left?
+pub fn judge(
+    rules: &dyn RetryPolicy,
+    allowance: &mut Allowance,
+    attempt: &Attempt<'_>,
+    now: Nanos,
+) -> Option<Duration> {
+    if !rules.is_retryable(attempt.status()) {
+        allowance.fail_for_good();
+        return None;
+    }
+    if !rules.may_resend(attempt.request()) {
+        return None;
+    }
+    match rules.decide(attempt) {
+        Decision::Retry { after } => allowance.withdraw(now).then_some(after),
+        Decision::Stop(_) => None,
+    }
+}
+
+const GET: u8 = 0;
+const PUT: u8 = 1;
+const POST: u8 = 2;
+
+/// Of a hundred requests 60 read, 10 write what may be written twice, 30 what may not.
+fn kind(percentile: u8) -> u8 {
+    match percentile {
+        0..60 => GET,
+        60..70 => PUT,
+        _ => POST,
+    }
+}
+
+/// All that is ever sent or answered, made once.
+struct Mail {
+    requests: [request::Parts; 3],
+    unavailable: response::Parts,
+    late: response::Parts,
+    /// By the seconds in `Retry-After`.
+    maintenance: Vec<response::Parts>,
+    over_limit: Vec<response::Parts>,
+    body: Bytes,
+}
+
+impl Mail {
+    fn new() -> Self {
+        let request = |method| {
+            let mut request = http::Request::new(());
+            *request.method_mut() = method;
+            request.into_parts().0
+        };
+        let response = |status, seconds: Option<u32>| {
+            let mut response = http::Response::new(());
+            *response.status_mut() = status;
+            let seconds = seconds.map(|seconds| (RETRY_AFTER, seconds.into()));
+            response.headers_mut().extend(seconds);
+            response.into_parts().0
+        };
+        let asking = |status| (0..=60).map(|s| response(status, Some(s))).collect();
+        Self {
+            requests: [Method::GET, Method::PUT, Method::POST].map(request),
+            unavailable: response(StatusCode::SERVICE_UNAVAILABLE, None),
+            late: response(StatusCode::GATEWAY_TIMEOUT, None),
+            maintenance: asking(StatusCode::SERVICE_UNAVAILABLE),
+            over_limit: asking(StatusCode::TOO_MANY_REQUESTS),
+            body: Bytes::from_static(b"{}"),
+        }
+    }
+
+    fn request(&self, kind: u8) -> &request::Parts {
+        &self.requests[usize::from(kind)]
+    }
+
+    fn response(&self, failure: Answer) -> &response::Parts {
+        match failure {
+            Answer::Done => unreachable!("that is no failure"),
+            Answer::Unavailable => &self.unavailable,
+            Answer::Maintenance(seconds) => &self.maintenance[seconds as usize],
+            Answer::Late => &self.late,
+            Answer::OverLimit(seconds) => &self.over_limit[seconds as usize],
+        }
+    }
+}

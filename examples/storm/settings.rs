@@ -1,0 +1,102 @@
+//! Other settings of this crate's policy, each a step away from the defaults, and other numbers of
+//! processes.
+
+use std::{fmt::Write, time::Duration};
+
+use indicatif::ProgressBar;
+use revio_status::{Backoff, Budget, StandardPolicy};
+
+use super::{
+    fleet,
+    policies::Policy,
+    scenario::{self, Scenario, World},
+};
+
+/// For each setting in each fleet.
+const RUNS: usize = 5;
+
+const HEADING: &str = "\
+SETTING                  overload                          outage       mainten. restart  faults
+                          sent ÷   peak ÷    ended recovery sent ÷  wait    ended   ended   ended
+                           asked capacity     well        s  asked   p99     well    well    well
+";
+
+/// A table for each number of processes.
+pub fn compare(world: &World, bar: &ProgressBar) -> String {
+    let accounts = world.accounts();
+    let fleets = [accounts.div_ceil(4), accounts, accounts * 5, accounts * 25];
+    let settings = all();
+    bar.set_length((fleets.len() * settings.len() * RUNS) as u64);
+    let mut text = String::from(HEADING);
+    for processes in fleets {
+        let world = World {
+            processes,
+            ..*world
+        };
+        let each = f64::from(world.clients) / f64::from(processes) / 60.0;
+        let _ = writeln!(
+            text,
+            "\n{processes} processes of {each:.2} requests a second"
+        );
+        for policy in &settings {
+            bar.set_message(format!("{processes} processes: {}", policy.name));
+            text += &row(&world, policy, bar);
+        }
+    }
+    text
+}
+
+fn row(world: &World, policy: &Policy, bar: &ProgressBar) -> String {
+    let run = |scenario: &Scenario| {
+        bar.inc(1);
+        fleet::run(world, scenario, policy)
+    };
+    let overload = run(&scenario::OVERLOAD);
+    let recovery = overload.recovery(&scenario::OVERLOAD, world);
+    let recovery = recovery.map_or("never".into(), |seconds| seconds.to_string());
+    let outage = run(&scenario::OUTAGE);
+    let part = |scenario| run(scenario).success() * 100.0;
+    format!(
+        "  {:<23}{:>6.2} {:>9.2} {:>7.2} % {recovery:>8} {:>6.2} {:>5.2} {:>7.2}% {:>6.2}% {:>6.2}%\n",
+        policy.name,
+        overload.amplification(),
+        overload.peak() / world.capacity(),
+        overload.success() * 100.0,
+        outage.amplification(),
+        outage.wait(0.99),
+        part(&scenario::MAINTENANCE),
+        part(&scenario::RESTART),
+        part(&scenario::FAULTS),
+    )
+}
+
+fn all() -> Vec<Policy> {
+    let standard = StandardPolicy::default;
+    let base = |millis| {
+        let base = Duration::from_millis(millis);
+        standard().backoff(Backoff::exponential(base, Duration::from_secs(20)))
+    };
+    let patient = standard().max_retry_after(Duration::from_secs(90));
+    let set = |name: &str, rules, reserve, ratio| {
+        let budget = move || Some(Budget::new(reserve, ratio));
+        Policy::ours(name, rules, budget)
+    };
+    vec![
+        set("reserve 0", standard(), 0, 0.1),
+        set("reserve 5", standard(), 5, 0.1),
+        set("reserve 10", standard(), 10, 0.1),
+        set("reserve 20", standard(), 20, 0.1),
+        set("reserve 50", standard(), 50, 0.1),
+        set("reserve 100", standard(), 100, 0.1),
+        set("100, wait up to 90 s", patient.clone(), 100, 0.1),
+        set("10, wait up to 90 s", patient, 10, 0.1),
+        set("10, ratio 0.05", standard(), 10, 0.05),
+        set("10, ratio 0.2", standard(), 10, 0.2),
+        set("10, base 100 ms", base(100), 10, 0.1),
+        set("10, base 1 s", base(1_000), 10, 0.1),
+        set("10, base 2 s", base(2_000), 10, 0.1),
+        set("10, 2 attempts", standard().max_attempts(2), 10, 0.1),
+        set("10, 4 attempts", standard().max_attempts(4), 10, 0.1),
+        Policy::ours("no budget", standard(), || None),
+    ]
+}

@@ -1,0 +1,52 @@
+//! The table for the terminal.
+
+use std::fmt::Write;
+
+use super::{
+    measure::Measures,
+    scenario::{Scenario, World},
+};
+
+pub const HEADING: &str = "\
+POLICY                    sent ÷   peak ÷    ended goodput recovery   work  POSTs     wait
+                           asked capacity     well     1/s        s wasted  twice  p50     p99
+";
+
+/// Who asks whom.
+pub fn world(world: &World) -> String {
+    format!(
+        "{} clients in {} processes on {} accounts ask once a minute each, for {} minutes;\n\
+         the server can do {:.0} requests a second, and {:.0} % of that are asked for.\n",
+        world.clients,
+        world.processes,
+        world.accounts(),
+        world.minutes,
+        world.capacity(),
+        world.asks_per_second() / world.capacity() * 100.0,
+    )
+}
+
+/// One scenario: its title, and a row for each policy.
+pub fn scenario(world: &World, scenario: &Scenario, rows: &[(String, Measures)]) -> String {
+    let mut text = format!("{}\n", scenario.title);
+    for (name, measures) in rows {
+        let recovery = match measures.recovery(scenario, world) {
+            _ if !scenario.ends(world) => "".into(),
+            Some(seconds) => seconds.to_string(),
+            None => "never".into(),
+        };
+        let _ = writeln!(
+            text,
+            "  {name:<23}{:>6.2} {:>9.2} {:>7.2} % {:>6.1} {recovery:>8} {:>5.1}% {:>6} {:>5.2} {:>6.2} s",
+            measures.amplification(),
+            measures.peak() / world.capacity(),
+            measures.success() * 100.0,
+            measures.goodput(scenario),
+            measures.wasted() * 100.0,
+            measures.posts_twice,
+            measures.wait(0.5),
+            measures.wait(0.99),
+        );
+    }
+    text
+}

@@ -1,0 +1,342 @@
+//! The simulated fleet: that it counts right, and what its figures promise of the defaults.
+#![cfg(all(feature = "tokio", feature = "json"))]
+
+#[allow(dead_code)] // its `main`
+#[path = "../examples/storm/main.rs"]
+mod storm;
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use revio_status::{Attempt, BoxError, Budget, ReplayBody, RevioStatusLayer, StandardPolicy};
+use tokio::time::{Instant, advance};
+use tower::{
+    Layer, ServiceExt,
+    retry::budget::{Budget as _, TpsBudget},
+};
+
+use storm::{
+    allowance::{Allowance, Tps},
+    events::{Agenda, Event, Nanos, SECOND},
+    fleet::{judge, run},
+    measure::{Measures, Second},
+    plot,
+    policies::{self, Policy},
+    scenario::{self, LASTING, MAINTENANCE, NOTHING, OVERLOAD, Scenario, World},
+    table,
+};
+
+/// Small enough for a debug build.
+fn small() -> World {
+    World {
+        minutes: 11,
+        ..World::new(1_000)
+    }
+}
+
+/// Large enough that chance does not matter.
+fn large() -> World {
+    World {
+        minutes: 11,
+        ..World::new(3_000)
+    }
+}
+
+fn all_scenarios() -> impl Iterator<Item = Scenario> {
+    let known = scenario::ALL.into_iter().chain(LASTING);
+    known.chain([NOTHING])
+}
+
+fn policy(name: &str) -> Policy {
+    let mut policies = policies::all().into_iter();
+    policies.find(|policy| policy.name == name).unwrap()
+}
+
+fn with_reserve(reserve: u32) -> Policy {
+    let budget = move || Some(Budget::new(reserve, 0.1));
+    Policy::ours("", StandardPolicy::default(), budget)
+}
+
+/// Attempts for each request from this minute on, while clients still ask.
+fn amplification_from(minute: usize, measures: &Measures, world: &World) -> f64 {
+    let seconds = &measures.seconds[minute * 60..world.minutes as usize * 60];
+    let sum = |count: fn(&Second) -> u32| seconds.iter().map(count).sum::<u32>();
+    f64::from(sum(|second| second.sent)) / f64::from(sum(|second| second.asked))
+}
+
+#[test]
+fn every_request_ends_once() {
+    for scenario in all_scenarios() {
+        for policy in policies::all() {
+            let measures = run(&small(), &scenario, &policy);
+            let name = format!("{}, {}", scenario.name, policy.name);
+            assert!(measures.asked > 10_000, "{name}");
+            assert_eq!(measures.asked, measures.good + measures.bad, "{name}");
+            assert_eq!(measures.asked, measures.waits.len(), "{name}");
+            assert!(measures.sent >= measures.asked, "{name}");
+            assert!(measures.executed <= measures.sent, "{name}");
+            assert!(
+                measures.executed >= measures.good + measures.wasted,
+                "{name}"
+            );
+            let sum = |count: fn(&Second) -> u32| -> u64 {
+                measures.seconds.iter().map(|s| u64::from(count(s))).sum()
+            };
+            assert_eq!(measures.sent, sum(|second| second.sent), "{name}");
+            assert_eq!(measures.good, sum(|second| second.good), "{name}");
+        }
+    }
+}
+
+#[test]
+fn time_only_goes_forward() {
+    let mut agenda = Agenda::default();
+    let mut rng = fastrand::Rng::with_seed(1);
+    (0..100).for_each(|_| agenda.note(rng.u64(..SECOND), Event::Ask));
+    let mut times = Vec::new();
+    while agenda.next().is_some() {
+        times.push(agenda.now());
+        if times.len() < 1_000 {
+            agenda.note(agenda.now() + rng.u64(..SECOND), Event::Ask);
+            agenda.note_in_order(agenda.now() + SECOND / 2, Event::End);
+        }
+    }
+    assert!(times.len() > 2_000 && times.is_sorted());
+}
+
+#[test]
+#[should_panic(expected = "in the past")]
+fn nothing_can_be_noted_for_the_past() {
+    let mut agenda = Agenda::default();
+    agenda.note(2, Event::Ask);
+    agenda.next();
+    agenda.note(1, Event::Ask);
+}
+
+#[test]
+fn without_failures_each_request_is_sent_once() {
+    for policy in policies::all() {
+        let measures = run(&small(), &NOTHING, &policy);
+        assert_eq!(measures.sent, measures.asked, "{}", policy.name);
+        assert_eq!(measures.executed, measures.good, "{}", policy.name);
+        assert_eq!(measures.bad, 0, "{}", policy.name);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_output() {
+    let output = |seed| {
+        let world = World { seed, ..small() };
+        let rows = ["revio-status", "AWS standard"].map(|name| {
+            let measures = run(&world, &OVERLOAD, &policy(name));
+            (name.to_owned(), measures)
+        });
+        let svg = plot::scenario(&world, &OVERLOAD, &rows).unwrap();
+        table::scenario(&world, &OVERLOAD, &rows) + &svg
+    };
+    let first = output(1);
+    assert_ne!(first, output(2));
+    assert_eq!(first, output(1));
+}
+
+#[test]
+fn all_policies_meet_the_same_requests() {
+    let asked = |name| {
+        let measures = run(&small(), &OVERLOAD, &policy(name));
+        let asked: Vec<_> = measures.seconds.iter().map(|second| second.asked).collect();
+        (asked[..660].to_vec(), measures.posts)
+    };
+    assert_eq!(asked("no retry"), asked("reqwest-retry"));
+}
+
+#[test]
+fn the_defaults_do_no_post_twice() {
+    for scenario in all_scenarios() {
+        let measures = run(&small(), &scenario, &policies::ours());
+        assert_eq!(measures.posts_twice, 0, "{}", scenario.name);
+    }
+    // Others do, here too.
+    for name in [
+        "3 attempts at once",
+        "AWS standard",
+        "tower + TpsBudget",
+        "reqwest-retry",
+    ] {
+        let measures = run(&small(), &scenario::SLOW, &policy(name));
+        assert!(measures.posts_twice > 0, "{name}");
+    }
+}
+
+#[test]
+fn once_the_reserve_is_spent_retries_are_a_tenth() {
+    for scenario in &LASTING {
+        // By the eighth minute it is: what counts then is what requests earn.
+        for (policy, is_modest) in [(policies::ours(), true), (policy("reqwest-retry"), false)] {
+            let measures = run(&small(), scenario, &policy);
+            let amplification = amplification_from(8, &measures, &small());
+            let name = format!("{}, {}", scenario.name, policy.name);
+            assert_eq!(amplification <= 1.1, is_modest, "{name}: {amplification}");
+        }
+    }
+}
+
+#[test]
+fn nobody_who_keeps_to_a_tenth_recovers_sooner() {
+    let keeps_to_it = |policy: &Policy| {
+        LASTING.iter().all(|scenario| {
+            let measures = run(&small(), scenario, policy);
+            amplification_from(8, &measures, &small()) <= 1.1
+        })
+    };
+    let ours = with_reserve(10);
+    let mut others = policies::all();
+    others.retain(keeps_to_it);
+    assert!(keeps_to_it(&ours) && !others.is_empty());
+    for scenario in [OVERLOAD, scenario::OUTAGE, MAINTENANCE, scenario::SLOW] {
+        let recovery = |policy| {
+            let measures = run(&large(), &scenario, policy);
+            measures.recovery(&scenario, &large()).unwrap_or(u64::MAX)
+        };
+        let seconds = recovery(&ours);
+        assert!(seconds <= 20, "{}: {seconds}", scenario.name);
+        for other in &others {
+            let theirs = recovery(other);
+            let name = format!("{}, {}", scenario.name, other.name);
+            assert!(seconds <= theirs, "{name}: {theirs} s, {seconds} s");
+        }
+    }
+}
+
+#[test]
+fn a_reserve_in_each_process_is_as_many_reserves() {
+    let recovery = |processes| {
+        let world = World {
+            processes,
+            ..large()
+        };
+        let measures = run(&world, &OVERLOAD, &with_reserve(100));
+        measures.recovery(&OVERLOAD, &world).unwrap_or(u64::MAX)
+    };
+    let accounts = large().accounts();
+    assert!(recovery(accounts) + 60 < recovery(accounts * 10));
+}
+
+#[test]
+fn who_heeds_retry_after_sends_nothing_into_a_maintenance() {
+    let measures = run(&small(), &MAINTENANCE, &policies::ours());
+    assert_eq!(measures.sent, measures.asked);
+    let measures = run(&small(), &MAINTENANCE, &policy("AWS standard"));
+    assert!(measures.sent > measures.asked);
+}
+
+/// Failures that ask each of the layer's questions.
+const STATUSES: [(u16, &str); 6] = [
+    (503, ""),
+    (504, ""),
+    (503, "2"),
+    (503, "60"),
+    (429, "5"),
+    (500, ""),
+];
+
+fn response(index: usize) -> Response<Full<Bytes>> {
+    // Every fifth one is well.
+    let (status, seconds) = match index % 5 {
+        0 => (200, ""),
+        _ => STATUSES[index * 7 % STATUSES.len()],
+    };
+    let mut response = Response::builder().status(status);
+    if !seconds.is_empty() {
+        response = response.header("retry-after", seconds);
+    }
+    response.body(Full::default()).unwrap()
+}
+
+fn request(index: usize) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::default());
+    *request.method_mut() = [Method::GET, Method::POST, Method::PUT][index % 3].clone();
+    request
+}
+
+/// The waits that the simulation plans for a hundred requests, and the attempts they take.
+fn planned() -> Vec<(Duration, usize)> {
+    fastrand::seed(7);
+    let policy = StandardPolicy::default();
+    let mut allowance = Allowance::Ours(Budget::new(5, 0.1));
+    let mut calls = 0;
+    let plan = |index| {
+        let ((head, _), before) = (request(index).into_parts(), calls);
+        let mut waited = Duration::ZERO;
+        loop {
+            let (answer, _) = response(calls).into_parts();
+            calls += 1;
+            let number = (calls - before) as u32;
+            if answer.status == StatusCode::OK {
+                allowance.succeed(0, (number - 1) as u8);
+                break;
+            }
+            let body = Bytes::new();
+            let attempt = Attempt::new(&head, &answer, &body).with_number(number);
+            match judge(&policy, &mut allowance, &attempt, 0) {
+                Some(after) => waited += after,
+                None => break,
+            }
+        }
+        (waited, calls - before)
+    };
+    (0..100).map(plan).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_simulation_decides_as_the_layer_does() -> Result<(), BoxError> {
+    let planned = planned();
+    fastrand::seed(7);
+    let calls = AtomicUsize::new(0);
+    let server = tower::service_fn(|_: Request<ReplayBody<Full<Bytes>>>| {
+        let response = response(calls.fetch_add(1, Relaxed));
+        async { Ok::<_, BoxError>(response) }
+    });
+    let client = RevioStatusLayer::new()
+        .budget(Budget::new(5, 0.1))
+        .layer(server);
+    for (index, (wait, attempts)) in planned.into_iter().enumerate() {
+        let (began, before) = (Instant::now(), calls.load(Relaxed));
+        let _ = (&client).clone().oneshot(request(index)).await;
+        assert_eq!(calls.load(Relaxed) - before, attempts, "request {index}");
+        // The timer rounds each wait up to a millisecond.
+        let more = began.elapsed() - wait;
+        assert!(more < Duration::from_millis(3), "request {index}: {more:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_peers_budget_grants_what_towers_own_does() {
+    let theirs = TpsBudget::default();
+    let mut ours = Allowance::Tps(Tps::default());
+    let mut rng = fastrand::Rng::with_seed(3);
+    let (mut now, mut granted) = (0, [0_u32; 2]);
+    for _ in 0..10_000 {
+        let step = rng.u64(..SECOND / 50);
+        now += step as Nanos;
+        advance(Duration::from_nanos(step)).await;
+        if rng.u8(..3) == 0 {
+            theirs.deposit();
+            ours.succeed(now, 0);
+        } else {
+            granted[0] += u32::from(theirs.withdraw());
+            granted[1] += u32::from(ours.withdraw(now));
+        }
+    }
+    // Some 6,700 were asked for in 100 s. Slots of a second need not begin together.
+    assert!((1_000..3_000).contains(&granted[0]), "{granted:?}");
+    assert!(
+        granted[0].abs_diff(granted[1]) * 20 < granted[0],
+        "{granted:?}"
+    );
+}
