@@ -118,6 +118,8 @@ pub enum Decision {
 ///     .max_retry_after(Duration::from_secs(120))
 ///     .retry_on(StatusCode::TOO_MANY_REQUESTS);
 /// ```
+///
+#[doc = include_str!("choosing.md")]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct StandardPolicy {

@@ -66,12 +66,17 @@ impl Default for Tokens {
     }
 }
 
-/// tower's `TpsBudget`, as Finagle has it too: over the last 10 seconds, 10 retries a second and one
-/// for five successes. Counted in fifths of a retry's price, in slots of a second.
+/// tower's `TpsBudget::default()`: over the last 10 seconds, 10 retries a second and one for five
+/// successes. Counted in fifths of a retry, in slots of a second.
+///
+/// A slot begins with the first event after the last one's end. That leaves a little over a second,
+/// for which tower clears one slot more: in effect it remembers 5 seconds, and grants more.
 #[derive(Default)]
 pub struct Tps {
     slots: [i32; 10],
-    second: u64,
+    index: usize,
+    current: i32,
+    began: Nanos,
 }
 
 impl Tps {
@@ -79,32 +84,37 @@ impl Tps {
     const RESERVE: i32 = 10 * 10 * Self::COST;
 
     fn withdraw(&mut self, now: Nanos) -> bool {
-        let is_allowed = Self::RESERVE + self.balance(now) >= Self::COST;
+        self.forget(now);
+        let balance = Self::RESERVE + self.current + self.slots.iter().sum::<i32>();
+        let is_allowed = balance >= Self::COST;
         if is_allowed {
-            *self.slot() -= Self::COST;
+            self.current -= Self::COST;
         }
         is_allowed
     }
 
     fn deposit(&mut self, now: Nanos) {
-        self.balance(now);
-        *self.slot() += 1;
+        self.forget(now);
+        self.current += 1;
     }
 
-    /// Forgets what is older than 10 seconds.
-    fn balance(&mut self, now: Nanos) -> i32 {
-        let second = now / SECOND;
-        let passed = (second - self.second).min(self.slots.len() as u64);
-        for _ in 0..passed {
-            self.second += 1;
-            *self.slot() = 0;
+    fn forget(&mut self, now: Nanos) {
+        let passed = now - self.began;
+        if passed < SECOND {
+            return;
         }
-        self.second = second;
-        self.slots.iter().sum()
+        let balance = std::mem::take(&mut self.current);
+        self.fill(balance);
+        // More than this many whole seconds, not as many.
+        let more = (passed - 1) / SECOND;
+        for _ in 0..more {
+            self.fill(0);
+        }
+        self.began = now;
     }
 
-    fn slot(&mut self) -> &mut i32 {
-        let index = self.second as usize % self.slots.len();
-        &mut self.slots[index]
+    fn fill(&mut self, balance: i32) {
+        self.slots[self.index] = balance;
+        self.index = (self.index + 1) % self.slots.len();
     }
 }
