@@ -18,7 +18,7 @@ Options:
       --seed <N>         The same seed gives the same output [default: 1]
       --scenario <NAME>  overload, outage, maintenance, slow, restart or faults [default: all]
       --policy <TEXT>    Only policies whose name contains this [default: all]
-      --settings         Compare other settings of this crate's policy instead
+      --settings         Compare settings of this crate's policy instead, in several fleets
       --plots <DIR>      Also draw each scenario there, as SVG
   -h, --help             Print this
 ";

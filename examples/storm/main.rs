@@ -20,7 +20,14 @@ pub mod server;
 pub mod settings;
 pub mod table;
 
-use std::{env, error::Error, fs, path::Path, process::ExitCode, time::Instant};
+use std::{
+    env,
+    error::Error,
+    fs,
+    io::{self, Write},
+    process::ExitCode,
+    time::Instant,
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -40,6 +47,8 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read it has read enough.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("storm: {error}");
             ExitCode::FAILURE
@@ -50,37 +59,59 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     let world = args.world();
-    let bar = progress();
-    println!("{}", table::world(&world));
+    if let Some(folder) = &args.plots {
+        fs::create_dir_all(folder)?;
+    }
+    let bar = progress(runs_of(args));
+    say(&bar, &table::world(&world))?;
     if args.is_about_settings {
-        let text = settings::compare(&world, &bar);
-        bar.suspend(|| print!("{text}"));
+        say(&bar, &settings::compare(&world, &bar))?;
     } else {
-        print!("{}", table::HEADING);
-        for scenario in scenario::ALL.iter().filter(|s| args.wants(s)) {
-            let rows = rows(&world, scenario, args, &bar);
-            let text = table::scenario(&world, scenario, &rows);
-            bar.suspend(|| print!("\n{text}"));
-            if let Some(folder) = &args.plots {
-                draw(folder, &world, scenario, &rows)?;
-            }
-        }
+        tabulate(args, &world, &bar)?;
     }
     if let Some(folder) = &args.plots {
         fs::write(folder.join("reserve.svg"), reserve::plot(&world, &bar)?)?;
     }
     let runs = bar.position();
     bar.finish_and_clear();
-    let seconds = began.elapsed().as_secs_f64();
-    eprint!(
-        "\n{runs} runs of {} minutes in {seconds:.1} s",
-        world.minutes
-    );
+    let (minutes, seconds) = (world.minutes, began.elapsed().as_secs_f64());
     eprintln!(
-        "{}",
-        memory().map_or_else(String::new, |kb| format!(", {kb} of memory"))
+        "\n{runs} runs of {minutes} minutes in {seconds:.1} s{}",
+        memory().map_or_else(String::new, |peak| format!(", {peak} of memory"))
     );
     Ok(())
+}
+
+fn tabulate(args: &Args, world: &World, bar: &ProgressBar) -> Result<(), Box<dyn Error>> {
+    say(bar, table::HEADING)?;
+    for scenario in scenario::ALL.iter().filter(|s| args.wants(s)) {
+        let rows = rows(world, scenario, args, bar);
+        let text = table::scenario(world, scenario, &rows);
+        say(bar, &format!("\n{text}"))?;
+        if let Some(folder) = &args.plots {
+            let path = folder.join(scenario.name).with_extension("svg");
+            fs::write(path, plot::scenario(world, scenario, &rows)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints without the bar in between.
+fn say(bar: &ProgressBar, text: &str) -> io::Result<()> {
+    bar.suspend(|| io::stdout().write_all(text.as_bytes()))
+}
+
+/// How many runs the table and the plots need.
+fn runs_of(args: &Args) -> u64 {
+    let scenarios = scenario::ALL.iter().filter(|s| args.wants(s)).count();
+    let policies = policies::all();
+    let wanted = policies.iter().filter(|p| p.name.contains(&args.policy));
+    let tabulated = match args.is_about_settings {
+        true => settings::runs(),
+        false => scenarios * wanted.count(),
+    };
+    let plotted = args.plots.as_ref().map_or(0, |_| reserve::RUNS);
+    (tabulated + plotted) as u64
 }
 
 /// One scenario under each policy.
@@ -102,23 +133,15 @@ fn rows(
         .collect()
 }
 
-fn draw(
-    folder: &Path,
-    world: &World,
-    scenario: &Scenario,
-    rows: &[(String, Measures)],
-) -> Result<(), Box<dyn Error>> {
-    fs::create_dir_all(folder)?;
-    let path = folder.join(scenario.name).with_extension("svg");
-    let svg = plot::scenario(world, scenario, rows)?;
-    fs::write(path, svg)?;
-    Ok(())
+/// On a terminal only: indicatif looks whether standard error is one.
+fn progress(runs: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} {wide_msg}");
+    ProgressBar::new(runs).with_style(style.expect("a valid template"))
 }
 
-/// On a terminal only: indicatif looks whether standard error is one.
-fn progress() -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:32} {pos}/{len} {wide_msg}");
-    ProgressBar::new(0).with_style(style.expect("a valid template"))
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The most memory this process ever had, where the system tells.

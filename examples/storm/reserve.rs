@@ -19,6 +19,8 @@ const RESERVES: [(u32, RGBColor); 4] = [
 ];
 const PROCESSES_PER_ACCOUNT: [u32; 6] = [1, 2, 5, 10, 15, 25];
 
+pub const RUNS: usize = RESERVES.len() * PROCESSES_PER_ACCOUNT.len();
+
 const SIZE: (u32, u32) = (960, 340);
 /// Minutes that are shown.
 const TOP: f64 = 10.0;

@@ -1,5 +1,4 @@
-//! Other settings of this crate's policy, each a step away from the defaults, and other numbers of
-//! processes.
+//! Settings of this crate's policy side by side, in fleets of few processes and of many.
 
 use std::{fmt::Write, time::Duration};
 
@@ -12,8 +11,9 @@ use super::{
     scenario::{self, Scenario, World},
 };
 
+const PROCESSES_PER_ACCOUNT: [f64; 4] = [0.25, 1.0, 5.0, 25.0];
 /// For each setting in each fleet.
-const RUNS: usize = 5;
+const SCENARIOS: usize = 5;
 
 const HEADING: &str = "\
 SETTING                  overload                          outage       mainten. restart  faults
@@ -21,14 +21,16 @@ SETTING                  overload                          outage       mainten.
                            asked capacity     well        s  asked   p99     well    well    well
 ";
 
+pub fn runs() -> usize {
+    PROCESSES_PER_ACCOUNT.len() * all().len() * SCENARIOS
+}
+
 /// A table for each number of processes.
 pub fn compare(world: &World, bar: &ProgressBar) -> String {
-    let accounts = world.accounts();
-    let fleets = [accounts.div_ceil(4), accounts, accounts * 5, accounts * 25];
     let settings = all();
-    bar.set_length((fleets.len() * settings.len() * RUNS) as u64);
     let mut text = String::from(HEADING);
-    for processes in fleets {
+    for per_account in PROCESSES_PER_ACCOUNT {
+        let processes = (f64::from(world.accounts()) * per_account).ceil() as u32;
         let world = World {
             processes,
             ..*world

@@ -17,7 +17,7 @@ pub fn world(world: &World) -> String {
     format!(
         "{} clients in {} processes on {} accounts ask once a minute each, for {} minutes:\n\
          60 % GET, 10 % PUT, 30 % POST. The server can do {:.0} requests a second, and {:.0} % of that\n\
-         are asked for on a good day.\n",
+         are asked for on a good day.\n\n",
         world.clients,
         world.processes,
         world.accounts(),
