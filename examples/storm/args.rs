@@ -19,7 +19,7 @@ Options:
       --scenario <NAME>  overload, outage, maintenance, slow, restart or faults [default: all]
       --policy <TEXT>    Only policies whose name contains this [default: all]
       --settings         Compare settings of this crate's policy instead, in several fleets
-      --plots <DIR>      Also draw each scenario there, as SVG
+      --plots <DIR>      Also draw there, as SVG, what each cause does over time
   -h, --help             Print this
 ";
 

@@ -88,7 +88,8 @@ fn tabulate(args: &Args, world: &World, bar: &ProgressBar) -> Result<(), Box<dyn
         let rows = rows(world, scenario, args, bar);
         let text = table::scenario(world, scenario, &rows);
         say(bar, &format!("\n{text}"))?;
-        if let Some(folder) = &args.plots {
+        // What does not change over time needs no picture.
+        if let Some(folder) = args.plots.as_ref().filter(|_| scenario.ends(world)) {
             let path = folder.join(scenario.name).with_extension("svg");
             fs::write(path, plot::scenario(world, scenario, &rows)?)?;
         }

@@ -139,7 +139,7 @@ fn draw_panel(
 fn summary(world: &World, scenario: &Scenario, measures: &Measures) -> String {
     let mut text = format!("sent {:.2} ×", measures.amplification());
     let success = measures.success() * 100.0;
-    text += &format!(" · {success:.1} % ended well");
+    text += &format!(" · {success:.2} % ended well");
     if scenario.ends(world) {
         text += &match measures.recovery(scenario, world) {
             Some(seconds) => format!(" · well after {seconds} s"),
