@@ -17,7 +17,9 @@ const RETRY: u64 = 1_000_000;
 /// The default is `Budget::new(100, 0.1)`: 100 retries in reserve, one earned by ten requests.
 ///
 /// A clone is the same budget, not a second one. Each [`RevioStatusLayer`] starts with its own;
-/// give one to several layers to share it. A budget knows its own process only.
+/// give one to several layers to share it. A budget knows its own process only: where several share
+/// an account, give each its part of the reserve
+/// ([Choosing retry settings](crate::StandardPolicy#choosing-retry-settings)).
 ///
 /// ```
 /// use revio_status::{Budget, RevioStatusLayer};

@@ -198,7 +198,7 @@ fn nobody_who_keeps_to_a_tenth_recovers_sooner() {
             amplification_from(8, &measures, &small()) <= 1.1
         })
     };
-    let ours = with_reserve(10);
+    let ours = policies::ours();
     let mut others = policies::all();
     others.retain(keeps_to_it);
     assert!(keeps_to_it(&ours) && !others.is_empty());

@@ -13,7 +13,7 @@ Usage: storm [OPTIONS]
 
 Options:
       --clients <N>      How many clients there are; each asks once a minute [default: 10000]
-      --processes <N>    How many processes they run in, each with a budget [default: clients / 50]
+      --processes <N>    How many processes they run in, each with a budget [default: one for each account]
       --minutes <N>      Length of each run, 11 at least [default: 30]
       --seed <N>         The same seed gives the same output [default: 1]
       --scenario <NAME>  overload, outage, maintenance, slow, restart or faults [default: all]

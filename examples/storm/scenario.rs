@@ -18,7 +18,6 @@ pub struct World {
 impl World {
     /// Clients that share an account, and its limit.
     const CLIENTS_PER_ACCOUNT: u32 = 250;
-    const CLIENTS_PER_PROCESS: u32 = 50;
     /// The part of the server's capacity that is in use on a good day.
     const LOAD: f64 = 0.8;
     /// How long the work of one request takes, on average.
@@ -32,13 +31,16 @@ impl World {
     /// Calls that the gateway lets an account make in a minute.
     pub const LIMIT: u32 = 500;
 
+    /// For half an hour, with a process for each account.
     pub fn new(clients: u32) -> Self {
-        Self {
+        let mut world = Self {
             clients,
-            processes: clients.div_ceil(Self::CLIENTS_PER_PROCESS),
+            processes: 0,
             minutes: 30,
             seed: 1,
-        }
+        };
+        world.processes = world.accounts();
+        world
     }
 
     pub fn accounts(&self) -> u32 {
