@@ -17,7 +17,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, rt::Sleep};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use revio_status::{Error, ReplayBody, RevioStatusLayer, StatusError};
+use revio_status::{Error, Idempotent, ReplayBody, RevioStatusLayer, StatusError};
 use stacks::{Scenario, Stack, Template, allocations::Allocations};
 use tower::{Layer, Service};
 
@@ -138,7 +138,11 @@ fn a_body_is_recorded_without_a_copy() {
 /// The extensions' own three, and those of the body.
 #[test]
 fn of_a_post_that_may_be_resent_the_extensions_are_cloned_too() {
-    let post = || Template::new(Scenario::Post).idempotent();
+    let post = || {
+        let mut post = Template::new(Scenario::Post);
+        post.idempotent = Some(Idempotent(true));
+        post
+    };
     assert_eq!(allocations(Stack::Layer, post), 2 + 2 + 3 + 3);
 }
 

@@ -69,15 +69,23 @@ impl Stack {
                 spread(service, base, count).await;
             }
             Self::Reqwest => {
-                let client = reqwest::Client::builder().no_proxy().build();
-                spread_reqwest(client.expect("valid").into(), base, count).await;
+                let client = reqwest_client();
+                spread_reqwest(base, count, move |request| {
+                    let client = client.clone();
+                    async move { client.execute(request).await.expect("an answer") }
+                })
+                .await;
             }
             Self::ReqwestRetry => {
-                let client = reqwest::Client::builder().no_proxy().build();
                 let policy = ExponentialBackoff::builder().build_with_max_retries(3);
-                let client = ClientBuilder::new(client.expect("valid"))
-                    .with(RetryTransientMiddleware::new_with_policy(policy));
-                spread_reqwest(client.build(), base, count).await;
+                let client = ClientBuilder::new(reqwest_client())
+                    .with(RetryTransientMiddleware::new_with_policy(policy))
+                    .build();
+                spread_reqwest(base, count, move |request| {
+                    let client = client.clone();
+                    async move { client.execute(request).await.expect("an answer") }
+                })
+                .await;
             }
         }
     }
@@ -135,20 +143,29 @@ where
     tasks.join_all().await;
 }
 
-async fn spread_reqwest(
-    client: reqwest_middleware::ClientWithMiddleware,
+fn reqwest_client() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().build();
+    client.expect("valid")
+}
+
+async fn spread_reqwest<F>(
     base: &str,
     count: usize,
-) {
+    execute: impl Fn(reqwest::Request) -> F + Clone + Send + 'static,
+) where
+    F: Future<Output = reqwest::Response> + Send + 'static,
+{
     let mut tasks = JoinSet::new();
     for _ in 0..TASKS {
-        let client = client.clone();
+        let execute = execute.clone();
         let mut template = Template::new(Scenario::Get).to(base);
+        let url = reqwest::Url::parse(&template.request().uri().to_string()).expect("valid");
         tasks.spawn(async move {
             for _ in 0..count / TASKS {
-                let request =
-                    reqwest::Request::try_from(template.request().map(|_| "")).expect("valid");
-                let response = client.execute(request).await.expect("an answer");
+                let (head, _) = template.request().into_parts();
+                let mut request = reqwest::Request::new(head.method, url.clone());
+                *request.headers_mut() = head.headers;
+                let response = execute(request).await;
                 response.bytes().await.expect("a body");
             }
         });

@@ -59,7 +59,7 @@ pub struct Template {
     uri: Uri,
     subscription_key: HeaderValue,
     body: Bytes,
-    idempotent: Option<Idempotent>,
+    pub idempotent: Option<Idempotent>,
     more_headers: Vec<(HeaderName, HeaderValue)>,
     calls: u32,
 }
@@ -103,12 +103,6 @@ impl Template {
     pub fn put(mut self, bytes: usize) -> Self {
         self.method = Method::PUT;
         self.body = vec![b'x'; bytes].into();
-        self
-    }
-
-    /// With the word that it may be resent.
-    pub fn idempotent(mut self) -> Self {
-        self.idempotent = Some(Idempotent(true));
         self
     }
 
@@ -221,7 +215,7 @@ impl Stack {
             Self::Layer => "**revio-status**",
             Self::NeverRetry => "**revio-status**, `never_retry`",
             Self::TowerRetry => "tower `retry` + `TpsBudget`",
-            Self::ResilienceRetry => "tower-resilience-retry + bucket",
+            Self::ResilienceRetry => "tower-resilience-retry + bucket (boxes its future)",
         }
     }
 
