@@ -74,6 +74,12 @@ impl Account {
         let hide = |text: String, secret: &String| hide(&text, secret);
         self.secrets.iter().fold(text.into(), hide)
     }
+
+    /// The same for a text that may end in the middle of a secret.
+    pub fn redact_message(&self, text: &str) -> String {
+        let hide = |text: String, secret: &String| hide_end(hide(&text, secret), secret);
+        self.secrets.iter().fold(text.into(), hide)
+    }
 }
 
 /// A secret's first eight characters, and as many as follow: long messages are cut off anywhere.
@@ -94,6 +100,13 @@ fn hide(text: &str, secret: &str) -> String {
         rest = &found[length..];
     }
     hidden + rest
+}
+
+/// An end that is a secret's beginning. One or two characters tell nothing, and end many a word.
+fn hide_end(text: String, secret: &str) -> String {
+    let starts = secret.char_indices().skip(3).map(|(end, _)| &secret[..end]);
+    let longest = starts.filter_map(|start| text.strip_suffix(start)).last();
+    longest.map(|before| format!("{before}***")).unwrap_or(text)
 }
 
 /// What of user and password is sent.

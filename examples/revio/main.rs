@@ -223,7 +223,7 @@ async fn send(
     match result {
         Ok(answer) if answer.status().is_success() => print(answer, &mut console.out).await,
         Ok(answer) => report::of_redirect(sent, &answer),
-        Err(error) => report::of_error(sent, error),
+        Err(error) => report::of_error(account, sent, error),
     }
 }
 

@@ -9,6 +9,8 @@ use http::{Method, Response, Uri, header::LOCATION};
 use hyper_util::client::legacy;
 use revio_status::{BoxError, Error, StatusError, StatusKind, StopReason};
 
+use super::account::Account;
+
 /// How it ended, as [`HELP`](super::args::HELP) lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -58,14 +60,14 @@ impl Sent {
     }
 }
 
-pub fn of_error(sent: Sent, error: BoxError) -> (Exit, String) {
+pub fn of_error(account: &Account, sent: Sent, error: BoxError) -> (Exit, String) {
     match error.downcast::<Error>().map(|error| *error) {
-        Ok(Error::Status(error)) => of_status(sent, &error),
+        Ok(Error::Status(error)) => of_status(account, sent, &error),
         Ok(Error::Service(cause)) | Err(cause) => no_answer(sent, &*cause),
     }
 }
 
-fn of_status(sent: Sent, error: &StatusError) -> (Exit, String) {
+fn of_status(account: &Account, sent: Sent, error: &StatusError) -> (Exit, String) {
     use StatusKind as Kind;
     let exit = match error.kind() {
         Kind::TooManyRequests | Kind::QuotaExceeded => Exit::NotNow,
@@ -80,7 +82,10 @@ fn of_status(sent: Sent, error: &StatusError) -> (Exit, String) {
     // Many an error page says no more than the status does.
     let reason = error.status().canonical_reason();
     let said = error.message().filter(|said| Some(*said) != reason);
-    let said = said.unwrap_or(error.kind().explanation());
+    let said = match said {
+        Some(said) => account.redact_message(said), // it is cut off where it is too long
+        None => error.kind().explanation().into(),
+    };
     let mut facts = vec![
         format!("{}: {said}", error.status()),
         attempts(error.attempts()),
