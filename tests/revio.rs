@@ -376,6 +376,12 @@ async fn a_countdown_may_be_late() {
     assert_eq!(screen.text(), format!("{two}{one}\x1b[K"));
 }
 
+#[test]
+fn of_the_last_attempt_nothing_is_kept_for_another() {
+    let policy = StandardPolicy::default().max_attempts(2);
+    assert_eq!(Noted::new(policy).attempt_limit(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_retry_that_was_refused_is_not_counted_down() {
     let (_api, mut shell) = quickstart().await;

@@ -55,6 +55,10 @@ impl RetryPolicy for Noted {
         }
         decision
     }
+
+    fn attempt_limit(&self) -> u32 {
+        self.policy.attempt_limit()
+    }
 }
 
 pub struct Countdown(watch::Receiver<Option<Wait>>);
