@@ -3,6 +3,7 @@
 
 use std::{ffi::OsString, net::IpAddr};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{HeaderName, HeaderValue, Uri, uri::Scheme};
 
 pub const SUBSCRIPTION_KEY: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
@@ -50,7 +51,8 @@ impl Account {
             .map_err(|_| "REVIO_SUBSCRIPTION_KEY has characters that no header can have")?;
         // Left out of every `Debug`, and of HTTP/2's compression tables.
         subscription_key.set_sensitive(true);
-        let sent = base64(format!("{username}:{password}").as_bytes());
+        // What of user and password is sent.
+        let sent = BASE64_STANDARD.encode(format!("{username}:{password}"));
         let mut secrets = [sent, password.clone(), key];
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Ok(Self {
@@ -107,22 +109,6 @@ fn hide_end(text: String, secret: &str) -> String {
     let starts = secret.char_indices().skip(3).map(|(end, _)| &secret[..end]);
     let longest = starts.filter_map(|start| text.strip_suffix(start)).last();
     longest.map(|before| format!("{before}***")).unwrap_or(text)
-}
-
-/// What of user and password is sent.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |place| u32::from(chunk.get(place).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * place)) as usize % 64];
-            let is_padding = place > chunk.len();
-            text.push(if is_padding { '=' } else { digit.into() });
-        }
-    }
-    text
 }
 
 /// Passwords go through the open net only inside TLS.
