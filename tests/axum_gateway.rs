@@ -2,6 +2,8 @@
 #![cfg(all(feature = "tokio", feature = "json"))]
 
 mod support;
+#[path = "support/tls.rs"]
+mod tls;
 
 #[allow(dead_code)] // its `main`
 #[path = "../examples/axum_gateway.rs"]
@@ -9,6 +11,7 @@ mod axum_gateway;
 
 use std::{
     collections::VecDeque,
+    env,
     future::{Future, pending},
     iter::repeat_n,
     sync::{Arc, Mutex},
@@ -448,22 +451,34 @@ async fn a_wrong_base_url_is_found_at_the_start() {
     }
 }
 
+/// Where the API is, for a gateway in a process of its own.
+const BASE: &str = "REVIO_STATUS_TEST_BASE";
+
 #[tokio::test]
-async fn an_https_url_is_called_over_tls() {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
-    let base = format!("https://{}", listener.local_addr().expect("bound"));
-    if upstream(hasty(), &base).is_err() {
-        return println!("this machine trusts nobody");
+async fn over_tls_the_api_is_called_if_it_is_trusted() {
+    if let Ok(base) = env::var(BASE) {
+        let desk = Desk::before(hasty(), &base).await;
+        let (head, body) = desk.send(desk.request(Method::POST, "/notes")).await;
+        return println!("{} {body}", head.status);
     }
-    let api = async {
-        let (mut stream, _) = listener.accept().await.expect("a connection");
-        stream.read_u8().await.expect("a byte")
-    };
-    let desk = Desk::before(hasty(), &base).await;
-    let ((_, problem), first) = tokio::join!(desk.problem(Method::POST, "/notes"), api);
-    assert_eq!(first, 22, "a handshake, by RFC 8446, section 5.1");
+    let (host, stranger) = (tls::new_host(), tls::new_host());
+    let certificates = [&host, &stranger].map(|it| it.cert.pem());
+    let api = Server::start(async |_| answer(201, &[], "saved")).await;
+    let base = tls::in_front_of(&api.uri(""), host).await;
+    let [trusting, distrustful] = certificates.map(|roots| {
+        let test = "over_tls_the_api_is_called_if_it_is_trusted";
+        tls::in_a_process(test, [(BASE, &base)], roots)
+    });
+
+    let (_, text) = trusting.await;
+    assert!(text.contains("201 Created saved\n"), "{text}");
+    assert_eq!(api.connections(), 1);
+
+    let (_, text) = distrustful.await;
+    assert!(text.contains("502 Bad Gateway {"), "{text}");
     // There was no connection to send a note over.
-    assert_outcome(&problem, false);
+    assert!(!text.contains("may_have_been_applied"), "{text}");
+    assert_eq!(api.connections(), 1);
 }
 
 /// A user, the gateway, and the API with its script.

@@ -4,6 +4,8 @@
 #![cfg(all(feature = "tokio", feature = "json"))]
 
 mod support;
+#[path = "support/tls.rs"]
+mod tls;
 
 #[allow(dead_code)] // its `main`
 #[path = "../examples/revio/main.rs"]
@@ -19,7 +21,6 @@ use std::{
     future::{Future, pending},
     io::{self, Write},
     iter::repeat_n,
-    path::PathBuf,
     pin::pin,
     process,
     sync::{
@@ -34,17 +35,10 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use revio_status::{Attempt, Backoff, BoxError, RetryPolicy, StandardPolicy};
 use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    process::Command as Process,
+    net::TcpListener,
     time::{Instant, advance, timeout},
-};
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{ServerConfig, pki_types::PrivateKeyDer},
 };
 use tower::{Layer, ServiceExt, service_fn, timeout::error::Elapsed};
 use tracing_subscriber::{filter::dynamic_filter_fn, layer::SubscriberExt};
@@ -61,8 +55,8 @@ use server::Api;
 use support::{
     AnyBody, any_body,
     body::{Step, Steps, data},
-    no_body,
-    wire::{self, Server},
+    no_body, scratch,
+    wire::Server,
 };
 
 const PASSWORD: &str = "s3cret:pässword";
@@ -554,14 +548,6 @@ async fn the_wire_has_credentials_headers_and_the_file() {
     assert_eq!(body, NOTE);
 }
 
-/// A file of this process's own.
-fn scratch(name: &str, content: &[u8]) -> PathBuf {
-    let name = format!("revio-status-{}-{name}", std::process::id());
-    let path = std::env::temp_dir().join(name);
-    std::fs::write(&path, content).expect("a place for a file");
-    path
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_file_is_sent_again_as_it_was() {
     let (api, shell) = quickstart().await;
@@ -884,31 +870,8 @@ async fn a_request_does_not_wait_for_its_turn_forever() {
     assert_eq!(api.take_received().len(), 1);
 }
 
-/// Speaks TLS for the server of the quickstart, to one client after the other. Returns where.
-async fn over_tls(api: &Api, host: CertifiedKey<KeyPair>) -> String {
-    let key = PrivateKeyDer::try_from(host.signing_key.serialize_der()).expect("a key");
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![host.cert.into()], key);
-    let tls = TlsAcceptor::from(Arc::new(config.expect("the certificate's own key")));
-    let plain = api.uri("").replace("http://", "");
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-    let address = listener.local_addr().expect("bound");
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            // Who does not trust it, leaves.
-            if let Ok(mut stream) = tls.accept(stream).await {
-                let mut plain = TcpStream::connect(&plain).await.expect("it is up");
-                let _ = copy_bidirectional(&mut stream, &mut plain).await;
-            }
-        }
-    });
-    format!("https://{address}")
-}
-
 const IS_COMMAND: &str = "REVIO_STATUS_TEST_IS_COMMAND";
 
-/// Whom to trust, the environment of the whole process says: the command runs in one of its own.
 #[tokio::test]
 async fn over_tls_a_server_is_called_if_it_is_trusted() {
     if env::var_os(IS_COMMAND).is_some() {
@@ -920,13 +883,16 @@ async fn over_tls_a_server_is_called_if_it_is_trusted() {
         let args = ["GET", "/v1/Customers/7"].map(OsString::from);
         process::exit(run(args, |name| env::var_os(name), &mut console).await as i32);
     }
-    let new_host = || generate_simple_self_signed(["127.0.0.1".into()]).expect("a certificate");
-    let (host, stranger) = (new_host(), new_host());
+    let (host, stranger) = (tls::new_host(), tls::new_host());
     let certificates = [&host, &stranger].map(|it| it.cert.pem());
     let (api, mut shell) = quickstart().await;
-    let base = over_tls(&api, host).await;
+    let base = tls::in_front_of(&api.uri(""), host).await;
     shell.env.insert("REVIO_BASE_URL", base.into());
-    let [trusting, distrustful] = certificates.map(|roots| in_a_process(&shell, roots));
+    shell.env.insert(IS_COMMAND, "1".into());
+    let [trusting, distrustful] = certificates.map(|roots| {
+        let test = "over_tls_a_server_is_called_if_it_is_trusted";
+        tls::in_a_process(test, &shell.env, roots)
+    });
 
     let (exit, text) = trusting.await;
     assert_eq!(exit, Some(Exit::Done as i32), "{text}");
@@ -937,21 +903,4 @@ async fn over_tls_a_server_is_called_if_it_is_trusted() {
     assert_eq!(exit, Some(Exit::NoAnswer as i32), "{text}");
     assert!(text.contains(": invalid peer certificate: "), "{text}");
     assert!(api.take_received().is_empty());
-}
-
-/// Runs the test above as a command that trusts these roots. Returns its exit code and all it said.
-async fn in_a_process(shell: &Shell, roots: String) -> (Option<i32>, String) {
-    let path = scratch("roots.pem", roots.as_bytes());
-    let command = Process::new(env::current_exe().expect("this test"))
-        .args(["--exact", "over_tls_a_server_is_called_if_it_is_trusted"])
-        .envs(&shell.env)
-        .env(IS_COMMAND, "")
-        .env("SSL_CERT_FILE", &path)
-        .env_remove("SSL_CERT_DIR")
-        .kill_on_drop(true)
-        .output();
-    let got = wire::bounded(command).await.expect("it runs");
-    std::fs::remove_file(&path).expect("ours");
-    let text = [got.stdout, got.stderr].concat();
-    (got.status.code(), String::from_utf8(text).expect("UTF-8"))
 }

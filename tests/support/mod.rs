@@ -8,6 +8,8 @@ pub mod events;
 pub mod script;
 pub mod wire;
 
+use std::{env, fs, path::PathBuf, process};
+
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
@@ -58,6 +60,14 @@ where
 
 pub fn no_body() -> AnyBody {
     any_body(Empty::new())
+}
+
+/// A file of this process's own.
+pub fn scratch(name: &str, content: &[u8]) -> PathBuf {
+    let name = format!("revio-status-{}-{name}", process::id());
+    let path = env::temp_dir().join(name);
+    fs::write(&path, content).expect("a place for a file");
+    path
 }
 
 /// The failed answer that a test waits for.
