@@ -1,0 +1,182 @@
+//! Failures become problems that users can act on.
+
+use std::{future::pending, time::Duration};
+
+use http::{Method, header::RETRY_AFTER};
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::{Instant, timeout},
+};
+
+use crate::{
+    desk::{Desk, SECRET, answer, assert_outcome, plain},
+    support::{hasty, wire::Server},
+};
+
+#[tokio::test]
+async fn every_failure_is_a_problem_of_our_own() {
+    let table = [
+        (302, 502),
+        (400, 502),
+        (401, 502),
+        (403, 502),
+        (404, 404),
+        (405, 502),
+        (418, 502),
+        (429, 503),
+        (500, 502),
+        (501, 502),
+        (503, 503),
+        (504, 503),
+    ];
+    for (theirs, ours) in table {
+        for (method, path) in [(Method::GET, "/customers/7"), (Method::POST, "/notes")] {
+            println!("{method} {theirs}"); // seen when the test fails
+            let headers = [
+                ("www-authenticate", SECRET),
+                ("set-cookie", SECRET),
+                ("location", SECRET),
+            ];
+            let failures = (0..3).map(|_| answer(theirs, &headers, SECRET));
+            let desk = Desk::open(hasty(), failures).await;
+            let (head, problem) = desk.problem(method, path).await;
+            assert_eq!(head.status, ours);
+            assert_eq!(problem["status"], ours);
+            assert_eq!(head.headers.contains_key(RETRY_AFTER), ours == 503);
+            let seen = format!("{head:?} {problem}");
+            assert!(!seen.contains(SECRET), "{seen}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_used_up_quota_is_not_a_matter_of_credentials() {
+    let quota = answer(403, &[("retry-after", "1800")], SECRET);
+    let desk = Desk::open(hasty(), [quota]).await;
+    let (head, problem) = desk.problem(Method::GET, "/customers/7").await;
+    assert_eq!(head.status, 503);
+    assert_eq!(head.headers[RETRY_AFTER], "1800");
+    assert_eq!(problem["title"], "Service Unavailable");
+}
+
+#[tokio::test]
+async fn users_are_never_invited_earlier_than_the_api_wants() {
+    for (name, theirs, ours) in [
+        ("retry-after", "7", "7"),
+        ("retry-after-ms", "7001", "8"),
+        ("retry-after", "soon", "30"),
+    ] {
+        let busy = answer(429, &[(name, theirs)], "");
+        let desk = Desk::open(hasty(), [busy]).await;
+        let (head, _) = desk.problem(Method::GET, "/customers/7").await;
+        assert_eq!(head.headers[RETRY_AFTER], ours, "{name}: {theirs}");
+    }
+}
+
+#[tokio::test]
+async fn a_get_is_resent_for_the_user() {
+    let answers = [503, 504, 200].map(plain);
+    let desk = Desk::open(hasty(), answers).await;
+    let (head, _) = desk.get("/customers/7").await;
+    assert_eq!(head.status, 200);
+    assert_eq!(desk.received().len(), 3);
+}
+
+#[tokio::test]
+async fn a_post_is_sent_once_and_its_problem_tells_who_may_not_just_repeat_it() {
+    for (status, may_have_been_applied) in [
+        (303, true),
+        (400, false),
+        (401, false),
+        (404, false),
+        (429, false),
+        (500, true),
+        (501, false),
+        (503, true),
+        (504, true),
+    ] {
+        println!("{status}"); // seen when the test fails
+        let desk = Desk::open(hasty(), [status, 201].map(plain)).await;
+        let (_, problem) = desk.problem(Method::POST, "/notes").await;
+        assert_eq!(desk.received().len(), 1);
+        assert_outcome(&problem, may_have_been_applied);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_get_frightens_nobody() {
+    let desk = Desk::open(hasty(), [500].map(plain)).await;
+    let (_, problem) = desk.problem(Method::GET, "/customers/7").await;
+    assert_outcome(&problem, false);
+}
+
+#[tokio::test]
+async fn without_a_connection_it_is_a_bad_gateway_and_nothing_is_saved() {
+    // Bound, so that nobody else gets the port, but not listening.
+    let closed = TcpSocket::new_v4().expect("a socket");
+    closed.bind(([127, 0, 0, 1], 0).into()).expect("loopback");
+    let address = closed.local_addr().expect("bound");
+    let desk = Desk::before(hasty(), &format!("http://{address}")).await;
+    for (method, path) in [(Method::GET, "/customers/7"), (Method::POST, "/notes")] {
+        let (head, problem) = desk.problem(method, path).await;
+        assert_eq!(head.status, 502);
+        assert_outcome(&problem, false);
+        assert!(!problem.to_string().contains(&address.to_string()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_does_not_come_about_is_known_to_have_saved_nothing() {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("loopback");
+    let listener = socket.listen(1).expect("a listener");
+    let address = listener.local_addr().expect("bound");
+    // Nobody is let in, and soon nobody gets an answer.
+    let mut queue = Vec::new();
+    while let Ok(stream) = timeout(Duration::from_secs(1), TcpStream::connect(address)).await {
+        queue.push(stream.expect("a place in the queue"));
+    }
+    let desk = Desk::before(hasty(), &format!("http://{address}")).await;
+    let began = Instant::now();
+    let (head, problem) = desk.problem(Method::POST, "/notes").await;
+    assert_eq!(began.elapsed(), Duration::from_secs(5));
+    assert_eq!(head.status, 502);
+    assert_outcome(&problem, false);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_a_bad_gateway_and_a_note_may_be_saved() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+        }
+    });
+    let desk = Desk::before(hasty(), &format!("http://{address}")).await;
+    for (method, path, is_post) in [
+        (Method::GET, "/customers/7", false),
+        (Method::POST, "/notes", true),
+    ] {
+        let (head, problem) = desk.problem(method, path).await;
+        assert_eq!(head.status, 502);
+        assert_outcome(&problem, is_post);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_waits_ten_seconds_for_its_answer() {
+    let mute = Server::start(|_| pending()).await;
+    let desk = Desk::before(hasty(), &mute.uri("")).await;
+    for (method, path, is_post) in [
+        (Method::GET, "/customers/7", false),
+        (Method::POST, "/notes", true),
+    ] {
+        let began = Instant::now();
+        let (head, problem) = desk.problem(method, path).await;
+        assert_eq!(began.elapsed(), Duration::from_secs(10));
+        assert_eq!(head.status, 502);
+        assert_outcome(&problem, is_post);
+    }
+}
