@@ -511,10 +511,11 @@ mod extremes {
     use super::*;
     use support::script::{Script, answer};
 
-    const HUGE: [&str; 4] = [
+    const HUGE: [&str; 5] = [
         "9223372036854775808",
         "18446744073709551615",
         "18446744073709551616",
+        "18446744073709551620", // 4 where numbers wrap
         "99999999999999999999999999999999999999999999999999",
     ];
 

@@ -179,16 +179,20 @@ impl Case<'_> {
         let Outcome::Status(told) = self.outcome else {
             return true;
         };
-        let asked = told.retry_after.unwrap_or_default();
         let is_retryable = matches!(told.status, 503 | 504);
+        let is_short = told.retry_after.unwrap_or_default() <= Duration::from_secs(30);
+        // The questions before the deadline, the body and the budget were answered yes.
+        let is_open = is_retryable && !self.is_post() && told.attempts < 3 && is_short;
         match told.reason {
             StopReason::NotRetryable => !is_retryable,
             StopReason::NotIdempotent => is_retryable && self.is_post(),
             StopReason::AttemptsExhausted => is_retryable && told.attempts == 3,
-            StopReason::RetryAfterTooLong => is_retryable && asked > Duration::from_secs(30),
-            StopReason::DeadlineExceeded => is_retryable && told.attempts < 3,
-            StopReason::BodyNotReplayable => upload.breaks || upload.bytes.len() > REPLAY_LIMIT,
-            StopReason::BudgetExhausted => self.order.is_thrifty,
+            StopReason::RetryAfterTooLong => is_retryable && told.attempts < 3 && !is_short,
+            StopReason::DeadlineExceeded => is_open,
+            StopReason::BodyNotReplayable => {
+                is_open && (upload.breaks || upload.bytes.len() > REPLAY_LIMIT)
+            }
+            StopReason::BudgetExhausted => is_open && self.order.is_thrifty,
             _ => false,
         }
     }
