@@ -111,7 +111,7 @@ impl Measures {
 
     /// The highest load of any 5 seconds, in attempts a second.
     pub fn peak(&self) -> f64 {
-        let sums = self.seconds.chunks(5).map(|five| {
+        let sums = self.seconds.windows(5).map(|five| {
             let sent: u32 = five.iter().map(|second| second.sent).sum();
             f64::from(sent) / 5.0
         });

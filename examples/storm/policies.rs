@@ -52,7 +52,9 @@ pub fn all() -> Vec<Policy> {
         Policy::ours("backoff, no jitter", steps, || None),
         Policy::ours("full jitter, no budget", StandardPolicy::default(), || None),
         ours(),
-        Policy::new("AWS standard", AWS, || Allowance::Tokens(Tokens::default())),
+        Policy::new("AWS until 2026", AWS, || {
+            Allowance::Tokens(Tokens::default())
+        }),
         Policy::new(
             "tower + TpsBudget",
             TOWER,
@@ -81,10 +83,10 @@ const AT_ONCE: Peer = Peer {
     wait: |_| Duration::ZERO,
 };
 
-/// The standard mode of AWS's SDKs.
+/// The standard mode of AWS's SDKs, as it was until November 2026.
 const AWS: Peer = Peer {
     attempts: 3,
-    statuses: &[429, 500, 502, 503, 504],
+    statuses: &[500, 502, 503, 504],
     wait: |attempt| {
         Backoff::exponential(Duration::from_secs(1), Duration::from_secs(20)).delay(attempt)
     },

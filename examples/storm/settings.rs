@@ -11,7 +11,7 @@ use super::{
     scenario::{self, Scenario, World},
 };
 
-const PROCESSES_PER_ACCOUNT: [f64; 4] = [0.25, 1.0, 5.0, 25.0];
+const PROCESSES_PER_ACCOUNT: [f64; 5] = [0.25, 0.5, 1.0, 5.0, 25.0];
 /// For each setting in each fleet.
 const SCENARIOS: usize = 5;
 
@@ -94,6 +94,7 @@ fn all() -> Vec<Policy> {
         set("10, wait up to 90 s", patient, 10, 0.1),
         set("10, ratio 0.05", standard(), 10, 0.05),
         set("10, ratio 0.2", standard(), 10, 0.2),
+        set("100, base 1 s", base(1_000), 100, 0.1),
         set("10, base 100 ms", base(100), 10, 0.1),
         set("10, base 1 s", base(1_000), 10, 0.1),
         set("10, base 2 s", base(2_000), 10, 0.1),
