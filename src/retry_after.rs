@@ -75,6 +75,8 @@ fn http_date(value: &HeaderValue, now: SystemTime) -> Option<SystemTime> {
 fn http_date_of(text: &str, now: SystemTime) -> Option<SystemTime> {
     match rfc850(text) {
         Some(date) => date.resolve(now),
+        // The crate would read an ill-formed one of that form too. The others have no hyphens.
+        None if text.contains('-') => None,
         None => httpdate::parse_http_date(text).ok(),
     }
 }

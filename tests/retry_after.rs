@@ -367,6 +367,19 @@ mod dates {
     }
 
     #[test]
+    fn a_date_of_the_old_form_whose_parts_run_together_is_none() {
+        let now = "Fri, 08 Mar 2024 14:00:00 GMT";
+        assert_eq!(wait_at(now, "Friday, 08-Mar-24 14:27:13 GMT"), secs(1633));
+        for bad in [
+            "Friday, 08-Mar-24314:27:13 GMT",
+            "Friday, 08-Mar-24-14:27:13 GMT",
+            "Friday, 08-Mar-24T14:27:13 GMT",
+        ] {
+            assert_eq!(wait_at(now, bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn the_last_date_that_can_be_written_is_very_long_away() {
         let last = "Fri, 31 Dec 9999 23:59:59 GMT";
         assert!(wait_at(NOW, last) > Some(VERY_LONG));
