@@ -1,4 +1,5 @@
-//! HTTP-dates written without the crate that reads them: RFC 9110 §5.6.7 in its three forms.
+//! HTTP-dates written and read without the crate that reads them: RFC 9110 §5.6.7 in its three
+//! forms.
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 
@@ -7,6 +8,8 @@ pub const DAY: u64 = 86_400;
 pub const YEAR: u64 = 31_556_952;
 /// 10000-01-01: no form has five digits for a year.
 pub const END: u64 = 253_402_300_800;
+/// The days of 400 years.
+const CYCLE: u64 = 146_097;
 
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq)]
 pub enum Form {
@@ -49,10 +52,70 @@ pub fn write(unix: u64, form: Form, is_leap: bool) -> String {
     }
 }
 
+/// What is written so, in the same words; a negative instant is before 1970. Of several centuries
+/// the one nearest to `now`. A text is a date only if an instant is written like it.
+pub fn read(text: &[u8], now: u64) -> Option<(i64, Form, bool)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let form = match (text.contains('-'), text.contains(',')) {
+        (true, _) => Form::Rfc850,
+        (_, true) => Form::Imf,
+        _ => Form::Asctime,
+    };
+    let month = MONTHS.iter().position(|month| text.contains(month))?;
+    let numbers: Vec<_> = text.split(|c: char| !c.is_ascii_digit()).collect();
+    let numbers: Vec<_> = numbers.into_iter().filter(|n| !n.is_empty()).collect();
+    let [day, rest @ ..] = <[&str; 5]>::try_from(numbers).ok()?;
+    let (year, time) = match (form, rest) {
+        (Form::Asctime, [hour, minute, second, year]) => (year, [hour, minute, second]),
+        (_, [year, time @ ..]) => (year, time),
+    };
+    // The day of an asctime may be padded with a zero, too.
+    let text = match (form, day.strip_prefix('0')) {
+        (Form::Asctime, Some(digit)) => {
+            text.replacen(&format!(" {day} "), &format!("  {digit} "), 1)
+        }
+        _ => text.to_owned(),
+    };
+    let day: u64 = day.parse().ok().filter(|day| (1..=31).contains(day))?;
+    let [hour, minute, second] = time.map(|text| text.parse().ok().filter(|n| *n <= 60_u64));
+    let time = (hour?, minute?, second?);
+    let is_leap = time == (23, 59, 60);
+    let time = time.0 * 3600 + time.1 * 60 + time.2 - u64::from(is_leap);
+    let number: u64 = year.parse().ok().filter(|year| *year <= 9999)?;
+    let at = |year| days(year, month, day) * DAY + time;
+
+    if form == Form::Rfc850 {
+        let years = (1900..=9900).step_by(100).map(|century| century + number);
+        let instants = years.filter(|year| *year >= 1970).map(at);
+        let same = instants.filter(|unix| write(*unix, form, is_leap) == text);
+        let nearest = same.min_by_key(|unix| unix.abs_diff(now))?;
+        return Some((nearest as i64, form, is_leap));
+    }
+    if year.len() != 4 {
+        return None;
+    }
+    // 400 years later every day has the same name.
+    let cycles = 1970_u64.saturating_sub(number).div_ceil(400);
+    let later = number + cycles * 400;
+    let text = text.replacen(year, &later.to_string(), 1);
+    let unix = at(later);
+    let shift = (cycles * CYCLE * DAY) as i64;
+    (write(unix, form, is_leap) == text).then_some((unix as i64 - shift, form, is_leap))
+}
+
+/// Those from 1970 to this one.
+fn days(year: u64, month: usize, day: u64) -> u64 {
+    let cycles = (year - 1970) / 400;
+    let years = 1970 + cycles * 400..year;
+    let before = years.map(year_length).sum::<u64>();
+    let months = (0..month).map(|month| month_length(year, month));
+    cycles * CYCLE + before + months.sum::<u64>() + day - 1
+}
+
 /// Year, month from 0 and day from 1: counted, so that nothing clever can be wrong.
 fn civil(mut days: u64) -> (u64, usize, u64) {
-    let mut year = 1970 + days / 146_097 * 400;
-    days %= 146_097;
+    let mut year = 1970 + days / CYCLE * 400;
+    days %= CYCLE;
     while days >= year_length(year) {
         days -= year_length(year);
         year += 1;

@@ -54,7 +54,6 @@ impl Server {
     pub fn date(&self, now: Duration) -> Option<ServerDate> {
         let now = now.as_secs();
         let dated = |unix: u64, form, leap| {
-            // A leap second is written as the one before it, and is the one after it.
             let text = date::write(unix, form, leap).into_bytes();
             let unix = (form != Form::Rfc850 || is_same_century(unix, now))
                 .then_some(unix + u64::from(leap));
@@ -69,11 +68,17 @@ impl Server {
             Self::Near(off, form) => dated(now.saturating_add_signed((*off).into()), *form, false),
             Self::At(unix, form) => dated(unix % END, *form, false),
             Self::LeapSecond(day, form) => dated(u64::from(*day) * DAY + DAY - 1, *form, true),
-            Self::Garbage(text) => ServerDate {
-                text: text.clone(),
-                unix: None,
-                is_void: !is_like_a_date(text),
-            },
+            Self::Garbage(text) => {
+                let read = date::read(trim(text), now);
+                let sure = read.filter(|(unix, form, _)| {
+                    *form != Form::Rfc850 || is_same_century(unix.unsigned_abs(), now)
+                });
+                ServerDate {
+                    text: text.clone(),
+                    unix: sure.and_then(|(unix, _, leap)| instant(unix, leap)),
+                    is_void: read.is_none(),
+                }
+            }
         })
     }
 }
@@ -178,6 +183,11 @@ impl Expected {
         may_be_none: true,
         range: None,
     };
+    /// Before 1970, where not everybody can count.
+    const PAST: Self = Self {
+        may_be_none: true,
+        range: Some((Duration::ZERO, Duration::ZERO)),
+    };
     const ANY: Self = Self {
         may_be_none: true,
         range: Some((Duration::ZERO, Duration::MAX)),
@@ -265,12 +275,16 @@ fn seconds(
     if let Some(wait) = number(text, Duration::from_secs) {
         return wait;
     }
-    let Some((unix, form, leap)) = line.instant(server, clock.0) else {
-        return if is_like_a_date(text) {
-            Expected::ANY
-        } else {
-            Expected::NONE
-        };
+    let now = server
+        .and_then(|date| date.unix)
+        .unwrap_or(clock.0.as_secs());
+    let made = line.instant(server, clock.0);
+    let made = made.map(|(unix, form, leap)| (unix as i64, form, leap));
+    let Some((unix, form, leap)) = made.or_else(|| date::read(trim(text), now)) else {
+        return Expected::NONE;
+    };
+    let Some(then) = instant(unix, leap).map(Duration::from_secs) else {
+        return Expected::PAST;
     };
     // By the server's clock if it is known, else by ours.
     let (first, last) = match server {
@@ -280,20 +294,16 @@ fn seconds(
         Some(ServerDate { is_void: false, .. }) => return Expected::ANY,
         _ => clock,
     };
-    if form == Form::Rfc850 && !is_same_century(unix, first.as_secs()) {
+    if form == Form::Rfc850 && !is_same_century(then.as_secs(), first.as_secs()) {
         return Expected::ANY;
     }
-    let then = Duration::from_secs(unix + u64::from(leap));
     Expected::within(then.saturating_sub(last), then.saturating_sub(first))
 }
 
 /// `None`: not `1*DIGIT`. What no type can hold is very long: 68 years at the least.
 fn number(text: &[u8], unit: fn(u64) -> Duration) -> Option<Expected> {
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = text.iter().position(|byte| !is_space(byte))?;
-    let end = text.iter().rposition(|byte| !is_space(byte))? + 1;
-    let digits = std::str::from_utf8(&text[start..end]).ok()?;
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    let digits = std::str::from_utf8(trim(text)).ok()?;
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let digits = digits.trim_start_matches('0');
@@ -309,12 +319,18 @@ fn is_same_century(unix: u64, now: u64) -> bool {
     unix.abs_diff(now) < 49 * YEAR
 }
 
-/// Every form has a time with two colons and a month.
-fn is_like_a_date(text: &[u8]) -> bool {
-    let colons = text.iter().filter(|byte| **byte == b':').count();
-    let letters = text
+/// A leap second is written as the one before it, and is the one after it. `None`: before 1970.
+fn instant(unix: i64, leap: bool) -> Option<u64> {
+    Some(u64::try_from(unix).ok()? + u64::from(leap))
+}
+
+/// Without the spaces and tabs around it.
+fn trim(text: &[u8]) -> &[u8] {
+    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let start = text.iter().position(is_text).unwrap_or(text.len());
+    let end = text
         .iter()
-        .filter(|byte| byte.is_ascii_alphabetic())
-        .count();
-    colons >= 2 && letters >= 6
+        .rposition(is_text)
+        .map_or(start, |last| last + 1);
+    &text[start..end]
 }
