@@ -11,7 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{
+    BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
+};
 use revio_status::Budget;
 use stacks::{Scenario, Stack, Template};
 use tower::retry::budget::{Budget as _, TpsBudget};
@@ -43,24 +45,44 @@ fn budgets(criterion: &mut Criterion) {
     let bucket = bucket.expect("valid");
     for threads in [1, 2] {
         let mut group = criterion.benchmark_group(format!("budget, {threads} threads"));
-        let mut bench = |name: &str, work: &(dyn Fn() + Sync)| {
-            group.bench_function(name, |bencher| {
-                bencher.iter_custom(|count| on_threads(threads, count, work));
-            });
-        };
-        bench("revio-status, deposit when full", &|| ours.deposit());
-        bench("revio-status, withdraw and deposit", &|| {
-            black_box(ours.withdraw());
-            ours.deposit();
+        bench(
+            &mut group,
+            threads,
+            "revio-status, deposit when full",
+            || {
+                ours.deposit();
+            },
+        );
+        bench(
+            &mut group,
+            threads,
+            "revio-status, withdraw and deposit",
+            || {
+                black_box(ours.withdraw());
+                ours.deposit();
+            },
+        );
+        bench(&mut group, threads, "tower, deposit", || tower.deposit());
+        bench(&mut group, threads, "tower-resilience, deposit", || {
+            bucket.deposit();
         });
-        bench("tower, deposit", &|| tower.deposit());
-        bench("tower-resilience, deposit", &|| bucket.deposit());
         group.finish();
     }
 }
 
+fn bench(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    threads: usize,
+    name: &str,
+    work: impl Fn() + Sync,
+) {
+    group.bench_function(name, |bencher| {
+        bencher.iter_custom(|count| on_threads(threads, count, &work));
+    });
+}
+
 /// The time of the slowest of so many threads.
-fn on_threads(threads: usize, count: u64, work: &(dyn Fn() + Sync)) -> Duration {
+fn on_threads(threads: usize, count: u64, work: &(impl Fn() + Sync)) -> Duration {
     let run = || {
         let start = Instant::now();
         (0..count).for_each(|_| work());

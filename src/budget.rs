@@ -80,6 +80,7 @@ impl Budget {
     ///
     /// The layer does this for its own requests. Call it for requests that are retried elsewhere,
     /// by code that shares the allowance.
+    #[inline]
     pub fn deposit(&self) {
         self.credit(self.0.per_request);
     }
@@ -101,6 +102,7 @@ impl Budget {
         self.withdraw().then(|| Withdrawal(Some(self.clone())))
     }
 
+    #[inline]
     fn credit(&self, amount: u64) {
         let Account {
             balance, reserve, ..
