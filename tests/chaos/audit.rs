@@ -1,12 +1,16 @@
 //! The books: what must hold of every request, and the sums.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    time::{Duration, Instant},
+};
 
 use http::Method;
 use revio_status::StopReason;
 
 use super::{
-    caller::{ATTEMPT, DEADLINE},
+    caller::{DEADLINE, PAUSE},
     ledger::{Answer, Ledger, Outcome, Page, Told},
     plan::{Door, Manner, Order, Plan, REPLAY_LIMIT, When, may_execute},
 };
@@ -27,7 +31,7 @@ struct Case<'a> {
 /// A rule's words, and whether a request keeps it.
 type Rule = (&'static str, fn(&Case<'_>) -> bool);
 
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 18] = [
     ("every request has an outcome", |case| {
         !matches!(case.outcome, Outcome::Hung)
     }),
@@ -82,8 +86,9 @@ const RULES: [Rule; 17] = [
     }),
     ("only 503 and 504 are sent again, twice at most", |case| {
         let resends = case.page.sent.len() - 1;
-        let mut again = case.statuses().take(resends);
-        resends <= 2 && again.all(|status| matches!(status, 503 | 504))
+        let mut again = case.page.sent[..resends].iter();
+        resends <= 2
+            && again.all(|sent| matches!(sent.answer, Some((_, Answer::Status(503 | 504)))))
     }),
     ("nothing is sent before Retry-After", |case| {
         case.is_patient()
@@ -102,15 +107,30 @@ const RULES: [Rule; 17] = [
         })
     }),
     ("the stop reason is true", |case| case.has_true_reason()),
-    ("nothing outlasts its deadline and one attempt", |case| {
-        case.page.took <= DEADLINE + ATTEMPT + SLACK + 2 * case.lateness
+    ("nothing is sent again after the deadline", |case| {
+        let mut resent = case.page.sent.iter().skip(1);
+        resent.all(|sent| case.since_first(sent.at) < DEADLINE + case.lateness)
     }),
+    (
+        "nothing outlasts its deadline and its last answer",
+        |case| {
+            let last = case.page.sent.last().and_then(|sent| sent.answer);
+            let last = last.map(|(at, _)| case.since_first(at));
+            let end = DEADLINE.max(last.unwrap_or_default());
+            case.page.took <= end + SLACK + 2 * case.lateness
+        },
+    ),
 ];
 
 impl Case<'_> {
     /// What must never happen twice.
     fn is_post(&self) -> bool {
         self.order.method == Method::POST
+    }
+
+    /// The time from the first attempt to then.
+    fn since_first(&self, then: Instant) -> Duration {
+        then - self.page.sent[0].at
     }
 
     /// Whether this attempt had its effect.
@@ -188,7 +208,11 @@ impl Case<'_> {
             StopReason::NotIdempotent => is_retryable && self.is_post(),
             StopReason::AttemptsExhausted => is_retryable && told.attempts == 3,
             StopReason::RetryAfterTooLong => is_retryable && told.attempts < 3 && !is_short,
-            StopReason::DeadlineExceeded => is_open,
+            // The longest pause that may have been meant would have ended at it, or after.
+            StopReason::DeadlineExceeded => {
+                let pause = PAUSE.saturating_add(told.retry_after.unwrap_or_default());
+                is_open && self.page.took.saturating_add(pause) >= DEADLINE
+            }
             StopReason::BodyNotReplayable => {
                 is_open && (upload.breaks || upload.bytes.len() > REPLAY_LIMIT)
             }

@@ -35,6 +35,8 @@ pub const PERMITS: usize = 48;
 pub const DEADLINE: Duration = Duration::from_millis(1500);
 /// For one attempt, by a timeout below the layer.
 pub const ATTEMPT: Duration = Duration::from_millis(750);
+/// The layer's longest backoff.
+pub const PAUSE: Duration = Duration::from_millis(4);
 
 /// For the body of a success: nothing bounds it but the test.
 const HANGS_AFTER: Duration = Duration::from_secs(30);
@@ -61,7 +63,7 @@ impl Stacks {
                 ledger: ledger.clone(),
             }
         });
-        let backoff = Backoff::exponential(Duration::from_millis(1), Duration::from_millis(4));
+        let backoff = Backoff::exponential(Duration::from_millis(1), PAUSE);
         let policy = StandardPolicy::default().backoff(backoff);
         let layer = super::layer().policy(policy).deadline(DEADLINE);
         let under = |budget: &Budget| layer.clone().budget(budget.clone());
