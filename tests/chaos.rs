@@ -32,6 +32,8 @@ mod server;
 mod wait;
 
 use std::{
+    fmt::Display,
+    io::{self, Write},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -68,10 +70,10 @@ async fn whatever_happens_on_the_wire_the_books_balance() {
     let before = Memory::now();
     loop {
         let books = run(seed, requests, &mut budgets).await;
-        println!("{books}");
+        say(&books);
         drop(books);
         let memory = Memory::now();
-        println!("{memory}");
+        say(&memory);
         memory.is_all_back(&before);
         if end.is_some() {
             memory.is_flat(&before);
@@ -89,9 +91,18 @@ fn setting(name: &str) -> Option<u64> {
     Some(text.parse().expect("a number"))
 }
 
+/// When it goes on and on, past the test harness: what that keeps is memory of this process.
+fn say(words: impl Display) {
+    if setting("CHAOS_SECONDS").is_some() {
+        let _ = writeln!(io::stderr(), "{words}");
+    } else {
+        println!("{words}");
+    }
+}
+
 /// Sends so many requests by the plan of this seed; returns the books when nothing is wrong.
 async fn run(seed: u64, requests: usize, budgets: &mut Budgets) -> Books {
-    println!("CHAOS_SEED={seed} CHAOS_REQUESTS={requests}"); // seen when the test fails
+    say(format_args!("CHAOS_SEED={seed} CHAOS_REQUESTS={requests}")); // seen when the test fails
     let plan = &Plan::new(seed);
     let tasks = alive_tasks();
     let descriptors = memory::descriptors();
@@ -105,7 +116,7 @@ async fn run(seed: u64, requests: usize, budgets: &mut Budgets) -> Books {
     let watch = tokio::spawn(ledger.clone().watch_the_clock());
     let sending = caller::send_all(plan, &ledger, &server, &stacks);
     timeout(HANGS_AFTER, sending).await.expect("it hangs");
-    println!("{requests} requests in {:?}", start.elapsed());
+    say(format_args!("{requests} requests in {:?}", start.elapsed()));
     watch.abort();
     drop((stacks, server));
     let mut problems = leftovers(tasks, descriptors, &ledger, &permits).await;
