@@ -22,12 +22,21 @@ fn named(row: &str) -> Vec<(&str, &str)> {
 
 fn exists(file: &str, test: &str) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let function = format!("fn {test}(");
     ["tests", "src"].iter().any(|folder| {
         let path = root.join(folder).join(file).with_extension("rs");
         let text = fs::read_to_string(path).unwrap_or_default();
-        // The line of a test begins there, after an attribute.
-        text.contains(&format!("fn {test}("))
+        let mut places = text.match_indices(&function);
+        places.any(|(at, _)| is_test(&text[..at]))
     })
+}
+
+/// Whether an attribute makes a test of the function that comes next.
+fn is_test(before: &str) -> bool {
+    let ends = ["\n\n", "{\n", "}\n", ";\n"].map(|end| before.rfind(end));
+    let start = ends.into_iter().flatten().max().unwrap_or(0);
+    let mut lines = before[start..].lines().map(str::trim);
+    lines.any(|line| line == "#[test]" || line.starts_with("#[tokio::test"))
 }
 
 #[test]
