@@ -4,13 +4,10 @@
 
 mod support;
 
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+#[path = "gateways/process.rs"]
+mod process;
+
+use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Uri};
@@ -19,44 +16,32 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use process::{Gateway, start};
 use revio_status::{Error, StatusError, StatusKind, StopReason};
 use support::{
     Refused, hasty,
-    wire::{Counter, Http, bounded},
+    wire::{Counter, Http, bounded, client},
 };
 use tokio::{
     io::AsyncReadExt,
-    net::{TcpListener, TcpStream},
-    process::{Child, Command},
+    net::{TcpListener, TcpSocket},
 };
 use tower::{Layer, Service, ServiceExt};
 
 const VERSIONS: [Http; 2] = [Http::One, Http::Two];
 
-/// A gateway's process, with a folder of its own. Both go when this goes.
-struct Gateway {
-    folder: PathBuf,
-    /// For HTTP/1.1 and HTTP/2.
-    ports: [u16; 2],
-    process: Child,
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
 /// What is behind the gateways: nobody, a server that never answers, one that hangs up.
 struct Backends {
-    dead: u16,
+    /// Bound and not listening: refuses, and nobody else can get the port.
+    dead: TcpSocket,
     silent: u16,
     rude: u16,
 }
 
 impl Backends {
     async fn start() -> Self {
-        let [dead] = free_ports();
+        let dead = TcpSocket::new_v4().expect("loopback");
+        dead.bind(([127, 0, 0, 1], 0).into()).expect("loopback");
         let (silent, rude) = (listen().await, listen().await);
         let ports = [&silent, &rude].map(|l| l.local_addr().expect("bound").port());
         tokio::spawn(async move {
@@ -76,70 +61,16 @@ impl Backends {
             rude: ports[1],
         }
     }
+
+    /// Of the dead, the silent and the rude one.
+    fn ports(&self) -> [u16; 3] {
+        let dead = self.dead.local_addr().expect("bound").port();
+        [dead, self.silent, self.rude]
+    }
 }
 
 async fn listen() -> TcpListener {
     TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback")
-}
-
-/// Free a moment ago: a gateway cannot tell which port it was given.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let bind = |_| std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-    let listeners: Vec<_> = (0..N).map(bind).collect();
-    let port = |n: usize| listeners[n].local_addr().expect("bound").port();
-    std::array::from_fn(port)
-}
-
-/// Starts a gateway with this configuration, or tells that there is none on this machine.
-async fn start(
-    name: &str,
-    args: &[&str],
-    config: impl Fn(&Path, [u16; 2]) -> String,
-) -> Option<Gateway> {
-    // One whose port was taken in the meantime ends at once.
-    for _ in 0..5 {
-        let mut gateway = spawn(name, args, &config)?;
-        let process = &mut gateway.process;
-        let is_up = async {
-            for port in gateway.ports {
-                while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            }
-        };
-        tokio::select! {
-            biased;
-            _ = process.wait() => continue,
-            () = bounded(is_up) => return Some(gateway),
-        }
-    }
-    panic!("{name} does not start");
-}
-
-fn spawn(name: &str, args: &[&str], config: impl Fn(&Path, [u16; 2]) -> String) -> Option<Gateway> {
-    let ports = free_ports();
-    let folder = format!("revio-status-{name}-{}-{}", std::process::id(), ports[0]);
-    let folder = std::env::temp_dir().join(folder);
-    fs::create_dir_all(&folder).expect("a place for files");
-    fs::write(folder.join("page.html"), "<title>Back at noon</title>").expect("ours");
-    let file = folder.join("config");
-    fs::write(&file, config(&folder, ports)).expect("ours");
-    let mut command = Command::new(name);
-    command.args(args).arg(&file).kill_on_drop(true);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    match command.spawn() {
-        Ok(process) => Some(Gateway {
-            folder,
-            ports,
-            process,
-        }),
-        Err(error) => {
-            // Past the test harness, which keeps what passing tests print.
-            let _ = writeln!(std::io::stderr(), "{name} is not tested: {error}");
-            let _ = fs::remove_dir_all(&folder);
-            None
-        }
-    }
 }
 
 /// A client of one gateway, which counts its connections.
@@ -203,7 +134,7 @@ fn assert_error<'a>(
 }
 
 fn nginx(folder: &Path, ports: [u16; 2], backends: &Backends) -> String {
-    let Backends { dead, silent, rude } = backends;
+    let [dead, silent, rude] = backends.ports();
     let (folder, [one, two]) = (folder.display(), ports);
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {folder}/{kind};"))
@@ -217,6 +148,7 @@ fn nginx(folder: &Path, ports: [u16; 2], backends: &Backends) -> String {
             server {{
                 listen 127.0.0.1:{one}; listen 127.0.0.1:{two} http2;
                 root {folder};
+                location = /folder {{ add_header X-Folder {folder}; return 204; }}
                 location /limited {{ limit_req zone=calls; try_files /page.html =404; }}
                 location /dead {{ proxy_pass http://127.0.0.1:{dead}; }}
                 location /rude {{ proxy_pass http://127.0.0.1:{rude}; }}
@@ -271,11 +203,13 @@ async fn nginx_says_what_it_means() {
     }
 }
 
-fn haproxy(ports: [u16; 2], backends: &Backends) -> String {
-    let Backends { dead, silent, rude } = backends;
-    let [one, two] = ports;
+fn haproxy(folder: &Path, ports: [u16; 2], backends: &Backends) -> String {
+    let [dead, silent, rude] = backends.ports();
+    let (folder, [one, two]) = (folder.display(), ports);
     format!(
-        "defaults
+        "global
+  noreuseport
+defaults
   mode http
   retries 0
   timeout connect 1s
@@ -284,6 +218,7 @@ fn haproxy(ports: [u16; 2], backends: &Backends) -> String {
 frontend api
   bind 127.0.0.1:{one}
   bind 127.0.0.1:{two} proto h2
+  http-request return status 204 hdr X-Folder {folder} if {{ path /folder }}
   http-request return status 503 content-type text/html string \"<title>Back at noon</title>\" hdr Retry-After 3600 if {{ path /maintenance }}
   use_backend dead if {{ path /dead }}
   use_backend silent if {{ path /silent }}
@@ -303,7 +238,7 @@ backend rude
 #[tokio::test]
 async fn haproxy_says_what_it_means() {
     let backends = Backends::start().await;
-    let config = |_: &Path, ports| haproxy(ports, &backends);
+    let config = |folder: &Path, ports| haproxy(folder, ports, &backends);
     let Some(gateway) = start("haproxy", &["-db", "-f"], config).await else {
         return;
     };
@@ -339,8 +274,8 @@ async fn a_gateways_error_pages_do_not_cost_connections() {
         nginx(folder, ports, &backends)
     })
     .await;
-    let haproxy = start("haproxy", &["-db", "-f"], |_, ports| {
-        haproxy(ports, &backends)
+    let haproxy = start("haproxy", &["-db", "-f"], |folder, ports| {
+        haproxy(folder, ports, &backends)
     })
     .await;
     for gateway in [nginx, haproxy].into_iter().flatten() {
