@@ -257,7 +257,7 @@ impl Stack {
                 let service = layer(Scenario::Get).layer(api);
                 together(service, &is_open, parallel, count);
             }
-            _ => unimplemented!("{self:?}"),
+            other => panic!("{other:?} is not run so"),
         }
     }
 
