@@ -181,8 +181,8 @@
 //! clone of the inner service, and up to 64 KiB of the body as it streams, shared and not copied:
 //! two allocations, one more for each header's value or own name that was made for this request
 //! alone, three for a body, and those of a clone of its extensions. No timer and no event is made
-//! unless a request fails. Over hyper-util's client the future has 160 bytes. `cargo bench --bench table` counts instructions beside those of other
-//! middleware.
+//! unless a request fails. Over hyper-util's client the future has 160 bytes. `cargo bench --bench
+//! table` counts instructions beside those of other middleware.
 //!
 //! # Features
 //!

@@ -19,7 +19,7 @@ use crate::{
 pin_project! {
     /// A request body as the inner service of a [`RevioStatus`](crate::RevioStatus) sees it.
     ///
-    /// The body of a request that may not be resent passes through. That of any other is recorded
+    /// The body of a request that will not be resent passes through. That of any other is recorded
     /// while the inner service reads it, never ahead of it, up to the layer's
     /// [`replay_limit`](crate::RevioStatusLayer::replay_limit); a resend carries the same bytes
     /// and trailers. An empty body is neither kept nor allocated for.

@@ -43,7 +43,7 @@ pub(crate) struct Session<S, P, B> {
     pub(crate) settings: Arc<Settings<P>>,
     pub(crate) service: S,
     head: Head,
-    /// `None`: the body is empty.
+    /// `None`: the body is empty, or no attempt can follow.
     tape: Option<sync::Arc<Tape<B>>>,
     attempts: u32,
     /// Asked once: what is kept goes by it, and a limit raised later would find nothing to send.

@@ -17,7 +17,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, rt::Sleep};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use revio_status::{Error, Idempotent, ReplayBody, RevioStatusLayer, StatusError};
+use revio_status::{Error, Idempotent, ReplayBody, RevioStatusLayer, StandardPolicy, StatusError};
 use stacks::{Scenario, Stack, Template, allocations::Allocations};
 use tower::{Layer, Service};
 
@@ -133,6 +133,26 @@ fn a_body_is_recorded_without_a_copy() {
     assert_eq!(bytes(1024), bytes(64 * 1024));
     assert!(bytes(1024) < 1024 + 512, "{}", bytes(1024));
     assert!(allocations(Stack::Layer, put(1024)) <= 2 + 2 + 3);
+}
+
+/// A session, for the event should it fail.
+#[test]
+fn of_a_single_attempt_neither_headers_nor_body_are_kept() {
+    let allocated = |max_attempts| {
+        let policy = StandardPolicy::default().max_attempts(max_attempts);
+        let api = stacks::Api::new(Scenario::Get);
+        let service = RevioStatusLayer::new().policy(policy).layer(api);
+        let start = Allocations::so_far().count;
+        block_on(stacks::drive(
+            service,
+            Template::new(Scenario::Get).put(1024),
+            REQUESTS,
+        ));
+        Allocations::so_far().count - start
+    };
+    allocated(1); // what is made once in a thread is made now
+    // Three for the body, one for the list, two for the values made for each request.
+    assert_eq!(allocated(2) - allocated(1), (3 + 1 + 2) * REQUESTS);
 }
 
 /// The extensions' own three, and those of the body.

@@ -29,6 +29,7 @@ use storm::{
     plot,
     policies::{self, Policy},
     scenario::{self, LASTING, MAINTENANCE, NOTHING, OVERLOAD, Scenario, World},
+    settings::ten_seconds_of_requests,
     table,
 };
 
@@ -235,6 +236,22 @@ fn a_reserve_in_each_process_is_as_many_reserves() {
     let accounts = World::new(10_000).accounts();
     let (few, many) = (recovery(accounts), recovery(accounts * 10));
     assert!(few + 60 < many, "{few} s, {many} s");
+}
+
+#[test]
+fn ten_seconds_of_its_requests_are_a_reserve_that_suits_each_process() {
+    for processes_per_account in [1, 5, 25] {
+        let mut world = World::new(10_000);
+        world.minutes = 11;
+        world.processes = world.accounts() * processes_per_account;
+        let policy = ten_seconds_of_requests(&world);
+        let overload = run(&world, &OVERLOAD, &policy);
+        let recovery = overload.recovery(&OVERLOAD, &world);
+        let name = &policy.name;
+        assert!(recovery.is_some_and(|s| s <= 20), "{name}: {recovery:?}");
+        let restart = |policy| run(&world, &scenario::RESTART, policy).success();
+        assert!(restart(&policy) > restart(&with_reserve(0)), "{name}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Settings of this crate's policy side by side, in fleets of few processes and of many.
 
-use std::{fmt::Write, time::Duration};
+use std::{fmt::Write, iter, time::Duration};
 
 use indicatif::ProgressBar;
 use revio_status::{Backoff, Budget, StandardPolicy};
@@ -22,7 +22,7 @@ SETTING                  overload                          outage       mainten.
 ";
 
 pub fn runs() -> usize {
-    PROCESSES_PER_ACCOUNT.len() * all().len() * SCENARIOS
+    PROCESSES_PER_ACCOUNT.len() * (all().len() + 1) * SCENARIOS
 }
 
 /// A table for each number of processes.
@@ -40,7 +40,8 @@ pub fn compare(world: &World, bar: &ProgressBar) -> String {
             text,
             "\n{processes} processes of {each:.2} requests a second"
         );
-        for policy in &settings {
+        let ten_seconds = ten_seconds_of_requests(&world);
+        for policy in iter::once(&ten_seconds).chain(&settings) {
             bar.set_message(format!("{processes} processes: {}", policy.name));
             text += &row(&world, policy, bar);
         }
@@ -69,6 +70,18 @@ fn row(world: &World, policy: &Policy, bar: &ProgressBar) -> String {
         part(&scenario::MAINTENANCE),
         part(&scenario::RESTART),
         part(&scenario::FAULTS),
+    )
+}
+
+/// The defaults, with a reserve of what a process asks for in ten seconds.
+pub fn ten_seconds_of_requests(world: &World) -> Policy {
+    let asks = world.asks_per_second() / f64::from(world.processes);
+    let reserve = (asks * 10.0).round() as u32;
+    let budget = move || Some(Budget::new(reserve, 0.1));
+    Policy::ours(
+        &format!("ten seconds' ({reserve})"),
+        StandardPolicy::default(),
+        budget,
     )
 }
 
