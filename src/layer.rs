@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tower::Layer;
 
 use crate::{
-    budget::Budget,
     policy::{NeverRetry, RetryPolicy, StandardPolicy},
     service::RevioStatus,
     settings::{Settings, Timer},
+    shared::Budget,
 };
 
 /// Turns failed statuses into typed errors and retries those that may be retried.

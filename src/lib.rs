@@ -215,48 +215,31 @@
     )
 )]
 
-mod attempt;
-mod backoff;
-mod budget;
-mod capture;
-#[cfg(feature = "tower-http")]
-#[cfg_attr(docsrs, doc(cfg(feature = "tower-http")))]
-pub mod classify;
-mod error;
-mod extensions;
-mod future;
-mod head;
+mod body;
+mod failure;
 mod layer;
-mod message;
 #[cfg(all(test, revio_loom))]
 mod models;
 mod policy;
-mod replay;
-mod retry_after;
+mod request;
 mod service;
-mod session;
 mod settings;
-mod status;
-mod status_error;
-mod stop_reason;
-mod sync;
-mod tape;
-mod trace;
+mod shared;
 
+#[cfg(feature = "tower-http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower-http")))]
+pub use self::failure::classify;
 pub use self::{
-    attempt::Attempt,
-    backoff::Backoff,
-    budget::Budget,
-    error::{BoxError, Error},
-    extensions::{Idempotent, ResendCount},
-    future::ResponseFuture,
+    body::ReplayBody,
+    failure::{BoxError, Error, StatusError, StatusKind, StopReason},
     layer::RevioStatusLayer,
-    policy::{Decision, NeverRetry, PolicyFn, RetryPolicy, StandardPolicy, policy_fn},
-    replay::ReplayBody,
+    policy::{
+        Attempt, Backoff, Decision, Idempotent, NeverRetry, PolicyFn, ResendCount, RetryPolicy,
+        StandardPolicy, policy_fn,
+    },
+    request::ResponseFuture,
     service::RevioStatus,
-    status::StatusKind,
-    status_error::StatusError,
-    stop_reason::StopReason,
+    shared::Budget,
 };
 
 /// Compiles what the README shows.

@@ -22,8 +22,8 @@ use loom::{
 };
 
 use crate::{
-    budget::Budget,
-    tape::{Reader, Tape},
+    body::{Reader, Tape},
+    shared::Budget,
 };
 
 #[test]

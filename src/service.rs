@@ -12,11 +12,10 @@ use http_body::Body;
 use tower::Service;
 
 use crate::{
-    error::{BoxError, Error},
-    future::ResponseFuture,
+    body::ReplayBody,
+    failure::{BoxError, Error},
     policy::RetryPolicy,
-    replay::ReplayBody,
-    session::Kept,
+    request::{Kept, ResponseFuture},
     settings::Settings,
 };
 

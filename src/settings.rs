@@ -9,7 +9,7 @@ use std::{
 
 use hyper::rt::Sleep;
 
-use crate::budget::Budget;
+use crate::shared::Budget;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings<P> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Method, StatusCode, Uri};
 use tracing::Level;
 
-use crate::stop_reason::StopReason;
+use crate::failure::StopReason;
 
 const TARGET: &str = "revio_status";
 

@@ -10,11 +10,8 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{
-    error::BoxError,
-    sync::Arc,
-    tape::{Reader, Tape},
-};
+use super::tape::{Reader, Tape};
+use crate::{failure::BoxError, shared::sync::Arc};
 
 pin_project! {
     /// A request body as the inner service of a [`RevioStatus`](crate::RevioStatus) sees it.

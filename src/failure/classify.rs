@@ -5,11 +5,7 @@ use std::{any::Any, error::Error as StdError, fmt};
 use http::Response;
 use tower_http::classify::{ClassifiedResponse, ClassifyResponse, NeverClassifyEos};
 
-use crate::{
-    error::{BoxError, Error},
-    status::StatusKind,
-    status_error::StatusError,
-};
+use super::{BoxError, Error, StatusError, StatusKind};
 
 /// Classifies responses as [`RevioStatus`](crate::RevioStatus) does: 400 and above are failures.
 ///

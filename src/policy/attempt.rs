@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, request, response};
 
-use crate::{retry_after::retry_after, status::StatusKind, status_error::StatusError};
+use crate::failure::{StatusError, StatusKind, retry_after};
 
 /// One failed attempt, as a [`RetryPolicy`](crate::RetryPolicy) sees it: what was sent and what came back.
 ///

@@ -11,8 +11,8 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::{
-    error::BoxError,
-    sync::{Arc, Mutex, MutexGuard},
+    failure::BoxError,
+    shared::sync::{Arc, Mutex, MutexGuard},
 };
 
 /// Chunks beyond this many are copied together: a handle is 32 bytes, whatever it points at.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::{HeaderMap, StatusCode};
 
-use crate::retry_after::retry_after;
+use super::retry_after::retry_after;
 
 /// What a failed response means to a client of the Rev.io API.
 ///

@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{Method, StatusCode, request};
 
-use crate::{attempt::Attempt, backoff::Backoff, extensions::Idempotent, stop_reason::StopReason};
+use super::{Attempt, Backoff, Idempotent};
+use crate::failure::StopReason;
 
 /// Decides whether a failed request is sent again.
 ///

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::atomic::Ordering::Relaxed};
 
-use crate::sync::{Arc, AtomicU64};
+use super::sync::{Arc, AtomicU64};
 
 /// The price of one retry. All amounts are millionths of a retry, so that sums are exact.
 const RETRY: u64 = 1_000_000;

@@ -11,7 +11,7 @@ use http::{
     response,
 };
 
-use crate::{message, retry_after::retry_after, status::StatusKind, stop_reason::StopReason};
+use super::{message, retry_after::retry_after, status::StatusKind, stop_reason::StopReason};
 
 /// A failed answer: status 400 or above, with all that was learned about it.
 ///

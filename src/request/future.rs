@@ -14,14 +14,11 @@ use hyper::rt::Sleep;
 use pin_project_lite::pin_project;
 use tower::Service;
 
+use super::session::{Kept, Plan};
 use crate::{
-    capture::Capture,
-    error::{BoxError, Error},
+    body::{Capture, ReplayBody},
+    failure::{BoxError, Error, StatusError, StopReason},
     policy::RetryPolicy,
-    replay::ReplayBody,
-    session::{Kept, Plan},
-    status_error::StatusError,
-    stop_reason::StopReason,
 };
 
 /// An attempt takes three steps. A policy may ask for endless instant retries of a service that

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, io, sync::Arc};
 
-use crate::{status::StatusKind, status_error::StatusError};
+use super::{status::StatusKind, status_error::StatusError};
 
 /// Any error that is not ours: the inner service's, or a request body's.
 pub type BoxError = Box<dyn StdError + Send + Sync>;

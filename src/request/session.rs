@@ -10,21 +10,16 @@ use std::{
 use http::{Method, Request, Response, request};
 use http_body::Body;
 
-use crate::{
-    attempt::Attempt,
-    budget::Withdrawal,
-    capture::{Capture, Captured},
-    error::{BoxError, Error},
-    extensions::ResendCount,
+use super::{
     head::Head,
-    policy::{Decision, RetryPolicy},
-    replay::ReplayBody,
-    settings::Settings,
-    status_error::StatusError,
-    stop_reason::StopReason,
-    sync,
-    tape::{Reader, Tape},
     trace::{self, Subject},
+};
+use crate::{
+    body::{Capture, Captured, Reader, ReplayBody, Tape},
+    failure::{BoxError, Error, StatusError, StopReason},
+    policy::{Attempt, Decision, ResendCount, RetryPolicy},
+    settings::Settings,
+    shared::{Withdrawal, sync},
 };
 
 pub(crate) enum Kept<S, P, B> {
