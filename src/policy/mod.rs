@@ -1,6 +1,7 @@
 //! Whether to send again, and when: pure decisions, without futures and clocks.
 //!
-//! - `retry_policy`: the questions, and the policies that answer them.
+//! - `retry_policy`: the questions, and the answers of a policy that leaves them open.
+//! - `standard`, `never`, `policy_fn`: policies.
 //! - `attempt`: what a policy sees of a failure.
 //! - `backoff`: the wait where the server names none.
 //! - `extensions`: the caller's word about one request.
@@ -8,11 +9,17 @@
 mod attempt;
 mod backoff;
 mod extensions;
+mod never;
+mod policy_fn;
 mod retry_policy;
+mod standard;
 
 pub use self::{
     attempt::Attempt,
     backoff::Backoff,
     extensions::{Idempotent, ResendCount},
-    retry_policy::{Decision, NeverRetry, PolicyFn, RetryPolicy, StandardPolicy, policy_fn},
+    never::NeverRetry,
+    policy_fn::{PolicyFn, policy_fn},
+    retry_policy::{Decision, RetryPolicy},
+    standard::StandardPolicy,
 };

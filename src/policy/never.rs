@@ -1,0 +1,28 @@
+//! The policy for typed errors alone.
+
+use http::{StatusCode, request};
+
+use super::{Attempt, Decision, RetryPolicy};
+use crate::failure::StopReason;
+
+/// Sends every request once: typed errors without retries.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NeverRetry;
+
+impl RetryPolicy for NeverRetry {
+    fn is_retryable(&self, _: StatusCode) -> bool {
+        false
+    }
+
+    fn may_resend(&self, _: &request::Parts) -> bool {
+        false
+    }
+
+    fn decide(&self, _: &Attempt<'_>) -> Decision {
+        Decision::Stop(StopReason::NotRetryable)
+    }
+
+    fn attempt_limit(&self) -> u32 {
+        1
+    }
+}
