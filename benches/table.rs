@@ -1,14 +1,12 @@
 //! What one request costs in each stack, as a Markdown table:
 //!
 //! ```console
-//! $ cargo bench --bench table
+//! $ cargo bench -p benches --bench table
 //! ```
 //!
 //! Instructions are counted by callgrind, a part of valgrind, which must be installed: each is the
 //! difference between a run with twice as many requests and one with as many. Without it those
 //! columns stay empty. Everything else needs nothing.
-
-mod stacks;
 
 use std::{env, process::Command, time::Duration};
 

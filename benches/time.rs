@@ -1,8 +1,5 @@
-//! Nanoseconds, side by side in one run: `cargo bench --bench time`. On a noisy machine compare the
+//! Nanoseconds, side by side in one run: `cargo bench -p benches --bench time`. On a noisy machine compare the
 //! lines with each other and with nothing else; `table.rs` counts what is repeatable.
-
-#[allow(dead_code)]
-mod stacks;
 
 use std::{
     hint::black_box,

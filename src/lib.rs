@@ -241,8 +241,3 @@ pub use self::{
     service::RevioStatus,
     shared::Budget,
 };
-
-/// Compiles what the README shows.
-#[cfg(all(doctest, feature = "tokio", feature = "json"))]
-#[doc = include_str!("../README.md")]
-struct Readme;

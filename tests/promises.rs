@@ -1,7 +1,10 @@
 //! `tests/README.md` says on which test each promise rests, and the project's why each dependency is
 //! there: those tests exist, and no dependency is left out.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The rows of the tables: everything but their heads.
 fn promises() -> Vec<&'static str> {
@@ -20,15 +23,31 @@ fn named(row: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// Wherever tests live: beside the code, in this folder, or in those of the other packages.
 fn exists(file: &str, test: &str) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let function = format!("fn {test}(");
-    ["tests", "src"].iter().any(|folder| {
-        let path = root.join(folder).join(file).with_extension("rs");
-        let text = fs::read_to_string(path).unwrap_or_default();
+    let places = ["src", "tests", "benches/tests", "examples"].map(|place| root.join(place));
+    sources(places.into()).into_iter().any(|path| {
+        let text = fs::read_to_string(&path).unwrap_or_default();
         let mut places = text.match_indices(&function);
-        places.any(|(at, _)| is_test(&text[..at]))
+        path.file_stem().is_some_and(|stem| stem == file)
+            && places.any(|(at, _)| is_test(&text[..at]))
     })
+}
+
+fn sources(mut folders: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("readable").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => files.push(path),
+            }
+        }
+    }
+    files
 }
 
 /// Whether an attribute makes a test of the function that comes next.

@@ -13,11 +13,11 @@ use http_body_util::Full;
 use revio_status::{Decision, StopReason, policy_fn};
 
 use crate::{
-    axum_gateway::check_base,
     desk::{Desk, KEY, SECRET, answer, operation, plain, upstream},
     support::{any_body, hasty, wire::Server},
     tls,
 };
+use axum_gateway::check_base;
 
 /// `user@client:upstream-secret`, in Base64.
 const BASIC: &str = "Basic dXNlckBjbGllbnQ6dXBzdHJlYW0tc2VjcmV0";

@@ -1,7 +1,4 @@
-//! Puts `reqwest::Client` under the layer: `cargo run --example reqwest`.
-//!
-//! [`over_reqwest`] is all it takes. The rest sends two requests to a server on this machine that
-//! answers every first attempt with 503.
+//! Two requests to a server on this machine that answers every first attempt with 503.
 
 use std::{
     convert::Infallible,
@@ -16,32 +13,10 @@ use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use reqwest::Body;
-use revio_status::{BoxError, Error, RevioStatusLayer};
+use reqwest_example::over_reqwest;
+use revio_status::{BoxError, RevioStatusLayer};
 use tokio::net::TcpListener;
-use tower::{Service, ServiceBuilder, ServiceExt};
-
-/// The recipe: a line for the requests and one for the responses. Where a client is used in the
-/// function that makes it, these lines need no type written down.
-///
-/// A client takes one type of body, `Full<Bytes>` for instance. It must be `Sync`, because
-/// `Body::wrap` asks for it. [`reqwest::Body`] itself can be anything: text, bytes, and by
-/// `Body::wrap_stream` streams that are not `Sync`.
-///
-/// Errors without an answer are a boxed [`reqwest::Error`], whose text shows the URL with its
-/// query; put `.map_err(reqwest::Error::without_url)` below `filter` where that is a secret.
-pub fn over_reqwest<B>(
-    layer: RevioStatusLayer,
-    client: reqwest::Client,
-) -> impl Service<Request<B>, Response = Response<Body>, Error = Error, Future: Send> + Clone
-where
-    B: http_body::Body<Error: Into<BoxError>> + Send + Sync + 'static,
-{
-    ServiceBuilder::new()
-        .layer(layer)
-        .map_response(Response::from)
-        .filter(|request: Request<_>| reqwest::Request::try_from(request.map(Body::wrap)))
-        .service(client)
-}
+use tower::ServiceExt;
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {

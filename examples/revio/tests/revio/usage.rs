@@ -2,10 +2,8 @@
 
 use std::ffi::OsString;
 
-use crate::{
-    revio::Exit,
-    shell::{Outcome, Shell, assert_fails, quickstart},
-};
+use crate::shell::{Outcome, Shell, assert_fails, quickstart};
+use revio::Exit;
 
 #[tokio::test(start_paused = true)]
 async fn what_is_wrong_here_is_not_sent() {

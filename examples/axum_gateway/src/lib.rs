@@ -3,10 +3,10 @@
 //!
 //! ```console
 //! $ export REVIO_USERNAME=… REVIO_CLIENT_CODE=… REVIO_PASSWORD=… REVIO_SUBSCRIPTION_KEY=…
-//! $ REVIO_BASE_URL=http://localhost:8080 cargo run --example axum_gateway
+//! $ REVIO_BASE_URL=http://localhost:8080 cargo run -p axum_gateway
 //! ```
 
-use std::{env, error::Error as StdError, io, iter, net::IpAddr, sync::Arc, time::Duration};
+use std::{error::Error as StdError, io, iter, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -33,7 +33,6 @@ use revio_status::{
     BoxError, Error, ReplayBody, RetryPolicy, RevioStatusLayer, StatusError, StatusKind,
 };
 use serde_json::json;
-use tokio::net::TcpListener;
 use tower::{
     ServiceBuilder, ServiceExt,
     util::{BoxCloneSyncService, Either},
@@ -65,29 +64,6 @@ const PASSED_ON: [HeaderName; 5] = [
     CONTENT_LENGTH, // a body with a timeout does not tell its length itself
     CONTENT_TYPE,
 ];
-
-#[tokio::main]
-async fn main() -> Result<(), BoxError> {
-    tracing_subscriber::fmt().init();
-    let account = Account {
-        base_url: var("REVIO_BASE_URL")?,
-        username: format!("{}@{}", var("REVIO_USERNAME")?, var("REVIO_CLIENT_CODE")?),
-        password: var("REVIO_PASSWORD")?,
-        subscription_key: var("REVIO_SUBSCRIPTION_KEY")?,
-    };
-    // Users wait for their answer: better tell them soon to come back.
-    let layer = RevioStatusLayer::new().deadline(Duration::from_secs(20));
-    let upstream = Upstream::new(layer, &account)?;
-    let listener = TcpListener::bind(("127.0.0.1", 3000)).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, gateway(upstream)).await?;
-    Ok(())
-}
-
-/// Names the variable, never its value.
-fn var(name: &str) -> Result<String, BoxError> {
-    env::var(name).map_err(|_| format!("{name} is not set").into())
-}
 
 pub struct Account {
     /// `https://`, or `http://` for a server on this machine.

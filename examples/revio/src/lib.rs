@@ -2,7 +2,7 @@
 //!
 //! ```console
 //! $ export REVIO_USERNAME=… REVIO_CLIENT_CODE=… REVIO_PASSWORD=… REVIO_SUBSCRIPTION_KEY=…
-//! $ cargo run --example revio -- GET /v1/Customers/1001
+//! $ cargo run -p revio -- GET /v1/Customers/1001
 //! ```
 //!
 //! `stack.rs` is the part to copy; `--help` lists options and exit codes.
@@ -14,11 +14,9 @@ pub mod report;
 pub mod stack;
 
 use std::{
-    env,
     ffi::OsString,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     pin::pin,
-    process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -43,20 +41,6 @@ use report::Sent;
 use stack::{Answer, Body, Limits};
 
 pub use report::Exit;
-
-/// One thread: the trace's subscriber is this thread's, and there is one request to serve.
-#[allow(dead_code)] // the test includes this file for the code below
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let mut console = Console {
-        out: Box::new(io::stdout()),
-        err: Screen::new(io::stderr()),
-        is_terminal: io::stderr().is_terminal(),
-    };
-    let args = env::args_os().skip(1);
-    let exit = run(args, |name| env::var_os(name), &mut console).await;
-    ExitCode::from(exit as u8)
-}
 
 /// Where it all goes.
 pub struct Console {

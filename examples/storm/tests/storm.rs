@@ -1,9 +1,4 @@
 //! The simulated fleet: that it counts right, and what its figures promise of the defaults.
-#![cfg(all(feature = "tokio", feature = "json"))]
-
-#[allow(dead_code)] // its `main`
-#[path = "../examples/storm/main.rs"]
-mod storm;
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},

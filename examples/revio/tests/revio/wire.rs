@@ -8,11 +8,11 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::{
-    revio::{self, Console, Exit, Screen, run},
     shell::{BASIC, KEY, NOTE, Shell, parsed, quickstart},
     support::{no_body, scratch, wire::Server},
     tls,
 };
+use revio::{self, Console, Exit, Screen, run};
 
 #[tokio::test(start_paused = true)]
 async fn the_wire_has_credentials_headers_and_the_file() {

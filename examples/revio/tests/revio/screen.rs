@@ -16,10 +16,10 @@ use revio_status::{Attempt, Backoff, BoxError, RetryPolicy, StandardPolicy};
 use tokio::time::advance;
 
 use crate::{
-    revio::{Exit, countdown::Noted, report},
     shell::{Paper, Shell, quickstart},
     support::{no_body, wire::Server},
 };
+use revio::{Exit, countdown::Noted, report};
 
 #[tokio::test(start_paused = true)]
 async fn the_trace_tells_of_attempts_and_retries() {

@@ -1,9 +1,4 @@
-//! What a request costs wherever it runs: allocations and sizes. `benches/table.rs` has the rest.
-#![cfg(feature = "tokio")]
-
-#[allow(dead_code)]
-#[path = "../benches/stacks/mod.rs"]
-mod stacks;
+//! What a request costs wherever it runs: allocations and sizes. `table.rs` has the rest.
 
 use std::{
     pin::Pin,

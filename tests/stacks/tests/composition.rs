@@ -1,5 +1,6 @@
 //! Other people's layers around and below ours: each keeps its own promise, and so do we.
 
+#[path = "../../support/mod.rs"]
 mod support;
 
 use std::{

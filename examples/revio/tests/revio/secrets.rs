@@ -7,10 +7,10 @@ use revio_status::BoxError;
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::{
-    revio::{self, Exit, stack},
     shell::{BASIC, KEY, PASSWORD, Shell, against, assert_fails, parsed},
     support::{any_body, no_body, wire::Server},
 };
+use revio::{self, Exit, stack};
 
 #[tokio::test]
 async fn secret_headers_are_marked_as_such() {

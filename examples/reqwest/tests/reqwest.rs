@@ -1,12 +1,7 @@
 //! `reqwest::Client` under the layer, through the code that the example offers for copying.
 
-#![cfg(feature = "tokio")] // as the example
-
+#[path = "../../../tests/support/mod.rs"]
 mod support;
-
-#[path = "../examples/reqwest.rs"]
-#[allow(dead_code)] // its server is not needed here
-mod example;
 
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +16,7 @@ use http_body_util::{BodyExt, Full};
 use revio_status::{BoxError, Error, ResendCount, StatusKind, StopReason};
 use tower::ServiceExt;
 
-use example::over_reqwest;
+use reqwest_example::over_reqwest;
 use support::{
     AnyBody, Refused, any_body, hasty,
     wire::{Server, bounded},

@@ -14,14 +14,15 @@ use revio_status::StandardPolicy;
 use tokio::time::timeout;
 use tracing_subscriber::{filter::dynamic_filter_fn, layer::SubscriberExt};
 
+use revio::{
+    Console, Exit, Screen,
+    account::Account,
+    args::{self, Args, Command},
+    run,
+    stack::{self, Limits},
+};
+
 use crate::{
-    revio::{
-        Console, Exit, Screen,
-        account::Account,
-        args::{self, Args, Command},
-        run,
-        stack::{self, Limits},
-    },
     server::Api,
     support::{AnyBody, wire::Server},
 };

@@ -12,7 +12,6 @@ use http::Response;
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
-    revio::Exit,
     shell::{NOTE, Shell, against, assert_fails, quickstart},
     support::{
         any_body,
@@ -21,6 +20,7 @@ use crate::{
         wire::Server,
     },
 };
+use revio::Exit;
 
 #[tokio::test(start_paused = true)]
 async fn a_success_is_its_body_and_nothing_else() {

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use tower::{ServiceExt, timeout::error::Elapsed};
 
 use crate::{
-    revio::{Exit, stack::Limits},
     shell::{Shell, against, assert_fails, bounded, quickstart, seconds},
     support::{
         AnyBody, any_body,
@@ -16,6 +15,7 @@ use crate::{
         wire::Server,
     },
 };
+use revio::{Exit, stack::Limits};
 
 #[tokio::test(start_paused = true)]
 async fn of_calls_there_are_five_hundred_a_minute_resends_included() {

@@ -1,7 +1,7 @@
 //! Ten thousand clients and one server: what the retries of a fleet do to both, in virtual time.
 //!
 //! ```console
-//! $ cargo run --release --example storm -- --plots examples/storm/plots
+//! $ cargo run --release -p storm -- --plots examples/storm/plots
 //! ```
 //!
 //! Retries are decided by this crate's own `StandardPolicy`, `Backoff` and `Budget`, and by its
@@ -21,42 +21,20 @@ pub mod settings;
 pub mod table;
 
 use std::{
-    env,
     error::Error,
     fs,
     io::{self, Write},
-    process::ExitCode,
     time::Instant,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use args::{Args, Command};
+use args::Args;
 use measure::Measures;
 use scenario::{Scenario, World};
 
-#[allow(dead_code)] // the test includes this file for the code below
-fn main() -> ExitCode {
-    let result = match args::parse(env::args_os().skip(1)) {
-        Ok(Command::Help) => {
-            print!("{}", args::HELP);
-            Ok(())
-        }
-        Ok(Command::Run(args)) => run(&args),
-        Err(error) => Err(format!("{error} (see --help)").into()),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        // Whoever read it has read enough.
-        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("storm: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+/// Runs what was asked for, and prints it.
+pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     let world = args.world();
     if let Some(folder) = &args.plots {
@@ -138,11 +116,6 @@ fn rows(
 fn progress(runs: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:32} {pos}/{len} {wide_msg}");
     ProgressBar::new(runs).with_style(style.expect("a valid template"))
-}
-
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The most memory this process ever had, where the system tells.

@@ -15,13 +15,11 @@ use revio_status::{BoxError, RetryPolicy, RevioStatusLayer};
 use serde_json::Value;
 use tokio::{net::TcpListener, time::timeout};
 
-use crate::{
-    axum_gateway::{Account, Upstream, gateway},
-    support::{
-        AnyBody, any_body, no_body,
-        wire::{self, Http, Server},
-    },
+use crate::support::{
+    AnyBody, any_body, no_body,
+    wire::{self, Http, Server},
 };
+use axum_gateway::{Account, Upstream, gateway};
 
 pub const KEY: &str = "ocp-apim-subscription-key";
 /// What no user may ever read.

@@ -1,0 +1,30 @@
+//! The program: settings and a port for the library beside it.
+
+use std::{env, time::Duration};
+
+use axum_gateway::{Account, Upstream, gateway};
+use revio_status::{BoxError, RevioStatusLayer};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    tracing_subscriber::fmt().init();
+    let account = Account {
+        base_url: var("REVIO_BASE_URL")?,
+        username: format!("{}@{}", var("REVIO_USERNAME")?, var("REVIO_CLIENT_CODE")?),
+        password: var("REVIO_PASSWORD")?,
+        subscription_key: var("REVIO_SUBSCRIPTION_KEY")?,
+    };
+    // Users wait for their answer: better tell them soon to come back.
+    let layer = RevioStatusLayer::new().deadline(Duration::from_secs(20));
+    let upstream = Upstream::new(layer, &account)?;
+    let listener = TcpListener::bind(("127.0.0.1", 3000)).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, gateway(upstream)).await?;
+    Ok(())
+}
+
+/// Names the variable, never its value.
+fn var(name: &str) -> Result<String, BoxError> {
+    env::var(name).map_err(|_| format!("{name} is not set").into())
+}
