@@ -139,7 +139,22 @@ impl<P> RevioStatusLayer<P> {
     }
 }
 
-impl<S, P: Clone> Layer<S> for RevioStatusLayer<P> {
+/// The service must be `Clone`, because a resend uses a clone of it. What is not, such as tower's
+/// `RateLimit`, goes below a `buffer`.
+///
+/// ```compile_fail,E0277
+/// use std::time::Duration;
+/// use revio_status::RevioStatusLayer;
+/// use tower::ServiceBuilder;
+///
+/// # fn client<S>(client: S) {
+/// let client = ServiceBuilder::new()
+///     .layer(RevioStatusLayer::new()) // `RateLimit<S>: Clone` is not satisfied
+///     .rate_limit(500, Duration::from_secs(60)) // `.buffer(64)` above this line mends it
+///     .service(client);
+/// # }
+/// ```
+impl<S: Clone, P: Clone> Layer<S> for RevioStatusLayer<P> {
     type Service = RevioStatus<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {

@@ -7,7 +7,7 @@ use std::{error::Error as _, io, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header::CONTENT_LENGTH};
 use revio_status::{BoxError, Error, StatusError, StatusKind, StopReason};
-use support::{Refused, body::*, get, hasty, layer, script::*};
+use support::{AnyBody, Refused, body::*, get, hasty, layer, script::*};
 use tower::{Layer, ServiceBuilder, ServiceExt, buffer::Buffer};
 
 async fn refused(answer: Answer) -> StatusError {
@@ -46,6 +46,35 @@ async fn a_service_error_keeps_its_cause_as_the_source() {
     assert!(source.is::<io::Error>());
     assert!(StatusError::find(&error).is_none());
     assert!(Error::from(refused(answer(400)).await).source().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn above_a_layer_that_boxes_it_is_moved_out_again() {
+    let stack = || {
+        ServiceBuilder::new()
+            .map_err(Error::from)
+            .timeout(Duration::from_secs(1))
+            .layer(hasty())
+    };
+    let refused = stack().service(Script::new([404])).oneshot(get()).await;
+    assert_eq!(refused.refused().kind(), StatusKind::NotFound);
+
+    let silent =
+        tower::service_fn(|_| std::future::pending::<Result<http::Response<AnyBody>, BoxError>>());
+    let late = stack().service(silent).oneshot(get()).await.unwrap_err();
+    let source = late.source().expect("the timeout's own error");
+    assert!(source.is::<tower::timeout::error::Elapsed>());
+}
+
+#[tokio::test]
+async fn a_box_of_either_of_our_types_is_opened() {
+    let status = refused(answer(404)).await;
+    let error = Error::from(BoxError::from(Error::from(status)));
+    let status = Err::<(), _>(error).refused();
+    let error = Error::from(BoxError::from(status));
+    assert_eq!(error.kind(), Some(StatusKind::NotFound));
+    let other = Error::from(BoxError::from("something else"));
+    assert_eq!(other.source().expect("kept").to_string(), "something else");
 }
 
 #[tokio::test(start_paused = true)]

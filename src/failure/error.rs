@@ -30,14 +30,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// What another layer of this kind, further down, already named keeps its name.
-    pub(crate) fn from_service(error: impl Into<BoxError>) -> Self {
-        match error.into().downcast::<Self>() {
-            Ok(ours) => *ours,
-            Err(other) => Self::Service(other),
-        }
-    }
-
     /// The failed answer, if one came.
     pub fn status_error(&self) -> Option<&StatusError> {
         match self {
@@ -77,6 +69,33 @@ impl StdError for Error {
             Self::Status(_) => None,
             Self::Service(error) => Some(&**error),
         }
+    }
+}
+
+/// Brings the typed error back from below a layer that boxes errors, such as tower's `Timeout` or
+/// `Buffer`: `.map_err(Error::from)` above it.
+///
+/// An [`Error`] or a [`StatusError`] in the box is moved out. Anything else, the boxing layer's own
+/// error for instance, becomes [`Error::Service`].
+///
+/// ```
+/// use revio_status::{BoxError, Error, StatusKind};
+///
+/// fn advice(error: BoxError) -> &'static str {
+///     match Error::from(error) {
+///         Error::Status(e) if e.kind() == StatusKind::NotFound => "no such customer",
+///         Error::Status(_) => "the API refused",
+///         Error::Service(_) => "no answer came",
+///     }
+/// }
+/// ```
+impl From<BoxError> for Error {
+    fn from(error: BoxError) -> Self {
+        let status = match error.downcast::<Self>() {
+            Ok(ours) => return *ours,
+            Err(other) => other.downcast::<StatusError>(),
+        };
+        status.map_or_else(Self::Service, |status| Self::Status(*status))
     }
 }
 

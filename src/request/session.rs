@@ -204,7 +204,7 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
     /// An error of the inner service. One that another layer of this kind already concluded keeps
     /// all it says, but an earlier attempt of ours may have been applied as well.
     pub(crate) fn pass_on(&self, error: impl Into<BoxError>) -> Error {
-        match Error::from_service(error) {
+        match Error::from(error.into()) {
             Error::Status(error) => {
                 let (attempts, reason) = (error.attempts(), error.stop_reason());
                 error.conclude(attempts, reason, self.was_applied()).into()
