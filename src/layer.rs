@@ -142,7 +142,7 @@ impl<P> RevioStatusLayer<P> {
 /// The service must be `Clone`, because a resend uses a clone of it. What is not, such as tower's
 /// `RateLimit`, goes below a `buffer`.
 ///
-/// ```compile_fail,E0277
+/// ```compile_fail,E0599
 /// use std::time::Duration;
 /// use revio_status::RevioStatusLayer;
 /// use tower::ServiceBuilder;

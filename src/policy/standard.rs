@@ -24,7 +24,7 @@ use crate::failure::StopReason;
 ///     .retry_on(StatusCode::TOO_MANY_REQUESTS);
 /// ```
 ///
-#[doc = include_str!("choosing.md")]
+/// Which settings fit whom is told in [`guide::choosing`](crate::guide::choosing).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct StandardPolicy {

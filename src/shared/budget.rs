@@ -19,7 +19,7 @@ const RETRY: u64 = 1_000_000;
 /// A clone is the same budget, not a second one. Each [`RevioStatusLayer`] starts with its own;
 /// give one to several layers to share it. A budget knows its own process only: where several share
 /// an account, give each its part of the reserve
-/// ([Choosing retry settings](crate::StandardPolicy#choosing-retry-settings)).
+/// ([`guide::processes`](crate::guide::processes)).
 ///
 /// ```
 /// use revio_status::{Budget, RevioStatusLayer};
