@@ -1,4 +1,4 @@
-//! `tests/README.md` says on which test each promise rests, and the project's why each dependency is
+//! `tests/README.md` says on which test each promise rests, and `CONTRIBUTING.md` why each dependency is
 //! there: those tests exist, and no dependency is left out.
 
 use std::{
@@ -73,7 +73,7 @@ fn every_promise_names_a_test_that_exists() {
 
 #[test]
 fn every_dependency_has_its_reason() {
-    let (_, section) = include_str!("../README.md")
+    let (_, section) = include_str!("../CONTRIBUTING.md")
         .split_once("\n## Dependencies\n")
         .expect("the section");
     let manifest = include_str!("../Cargo.toml");
