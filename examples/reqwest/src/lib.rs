@@ -1,29 +1,54 @@
-//! `reqwest::Client` under the layer: [`over_reqwest`] is all it takes.
+//! `reqwest::Client` under the layer: [`Api`] is all it takes. Copy it.
 
 use http::{Request, Response};
-use reqwest::Body;
-use revio_status::{BoxError, Error, RevioStatusLayer};
-use tower::{Service, ServiceBuilder};
+use reqwest::{Body, ClientBuilder, RequestBuilder, redirect::Policy};
+use revio_status::{Error, RevioStatusLayer};
+use tower::{BoxError, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
-/// The recipe: a line for the requests and one for the responses. Where a client is used in the
-/// function that makes it, these lines need no type written down.
+/// Make it once, so that all requests share one budget. A clone is cheap.
 ///
-/// A client takes one type of body, `Full<Bytes>` for instance. It must be `Sync`, because
-/// `Body::wrap` asks for it. [`reqwest::Body`] itself can be anything: text, bytes, and by
-/// `Body::wrap_stream` streams that are not `Sync`.
+/// ```no_run
+/// use reqwest::Client;
+/// use reqwest_example::Api;
+/// use revio_status::RevioStatusLayer;
 ///
-/// Errors without an answer are a boxed [`reqwest::Error`], whose text shows the URL with its
-/// query; put `.map_err(reqwest::Error::without_url)` below `filter` where that is a secret.
-pub fn over_reqwest<B>(
-    layer: RevioStatusLayer,
-    client: reqwest::Client,
-) -> impl Service<Request<B>, Response = Response<Body>, Error = Error, Future: Send> + Clone
-where
-    B: http_body::Body<Error: Into<BoxError>> + Send + Sync + 'static,
-{
-    ServiceBuilder::new()
-        .layer(layer)
-        .map_response(Response::from)
-        .filter(|request: Request<_>| reqwest::Request::try_from(request.map(Body::wrap)))
-        .service(client)
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let api = Api::new(RevioStatusLayer::new(), Client::builder())?;
+/// let request = api.http.get("http://localhost:8080/v1/Customers/1001");
+/// println!("{}", api.send(request).await?.text().await?);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Errors without an answer have the [`reqwest::Error`] as their source, whose text shows the URL
+/// with its query; put `.map_err(reqwest::Error::without_url)` below `filter` where that is a secret.
+#[derive(Clone)]
+pub struct Api {
+    /// Its builders make the requests for [`send`](Self::send). What it sends itself is not retried.
+    pub http: reqwest::Client,
+    stack: BoxCloneSyncService<Request<Body>, Response<Body>, Error>,
+}
+
+impl Api {
+    /// reqwest follows redirects below the layer, which sees the last answer alone: a POST that was
+    /// accepted with 303, and whose following GET is refused with 401, would read as not applied. A
+    /// redirected PUT would come back all the same, because a wrapped body is a stream. So each 3xx
+    /// comes back as `Ok`.
+    pub fn new(layer: RevioStatusLayer, builder: ClientBuilder) -> reqwest::Result<Self> {
+        let http = builder.redirect(Policy::none()).build()?;
+        let stack = ServiceBuilder::new()
+            .layer(layer)
+            .map_response(Response::from)
+            .filter(|request: Request<_>| reqwest::Request::try_from(request.map(Body::wrap)))
+            .service(http.clone());
+        let stack = BoxCloneSyncService::new(stack);
+        Ok(Self { http, stack })
+    }
+
+    pub async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, Error> {
+        let request = request.build().map_err(BoxError::from)?;
+        let request = Request::try_from(request).map_err(BoxError::from)?;
+        let response = self.stack.clone().oneshot(request).await?;
+        Ok(reqwest::Response::from(response))
+    }
 }

@@ -12,31 +12,27 @@ use http::{Request, Response, StatusCode, header::RETRY_AFTER};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use reqwest::Body;
-use reqwest_example::over_reqwest;
+use reqwest::{Body, Client};
+use reqwest_example::Api;
 use revio_status::{BoxError, RevioStatusLayer};
 use tokio::net::TcpListener;
-use tower::ServiceExt;
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let uri = format!("http://{}/v1/Customers/1001", serve().await?);
-    let direct = reqwest::Client::builder().no_proxy().build()?; // whatever HTTP_PROXY says
-    let client = over_reqwest(RevioStatusLayer::new(), direct);
+    let direct = Client::builder().no_proxy(); // whatever HTTP_PROXY says
+    let api = Api::new(RevioStatusLayer::new(), direct)?;
 
-    let get = Request::get(&uri).body(Body::default())?;
-    show(client.clone().oneshot(get).await?).await?;
+    show(api.send(api.http.get(&uri)).await?).await?;
 
-    // Recorded while it streams; the resend carries the same bytes. A boxed stream is not `Sync`.
+    // Recorded while it streams; the resend carries the same bytes.
     let pieces = [r#"{"line_1": "1 Main"#, r#" St", "city": "#, r#""Macon"}"#];
-    let pieces = stream::iter(pieces).map(Ok::<_, Infallible>).boxed();
-    let put = Request::put(&uri).body(Body::wrap_stream(pieces))?;
-    show(client.oneshot(put).await?).await
+    let pieces = stream::iter(pieces).map(Ok::<_, Infallible>);
+    let put = api.http.put(&uri).body(Body::wrap_stream(pieces));
+    show(api.send(put).await?).await
 }
 
-/// Back in reqwest's own type a response has `text()`, `json()` and `bytes_stream()` again.
-async fn show(response: Response<Body>) -> Result<(), BoxError> {
-    let response = reqwest::Response::from(response);
+async fn show(response: reqwest::Response) -> Result<(), BoxError> {
     println!("{}: {}", response.status(), response.text().await?);
     Ok(())
 }

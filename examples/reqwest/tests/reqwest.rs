@@ -3,20 +3,22 @@
 #[path = "../../../tests/support/mod.rs"]
 mod support;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU32, Ordering::SeqCst},
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{
     HeaderValue, Method, Request, Response,
-    header::{CONTENT_LENGTH, RETRY_AFTER, TRANSFER_ENCODING},
+    header::{CONTENT_LENGTH, LOCATION, RETRY_AFTER, TRANSFER_ENCODING},
 };
-use http_body::Body;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use reqwest::{Body, Client, RequestBuilder};
+use reqwest_example::Api;
 use revio_status::{BoxError, Error, ResendCount, StatusKind, StopReason};
-use tower::ServiceExt;
-
-use reqwest_example::over_reqwest;
 use support::{
     AnyBody, Refused, any_body, hasty,
     wire::{Server, bounded},
@@ -26,32 +28,70 @@ const PIECES: [&str; 3] = ["a PUT ", "in ", "pieces"];
 
 #[tokio::test]
 async fn a_whole_body_comes_again_as_it_was() {
-    let received = send(Method::PUT, Full::<Bytes>::from(PIECES.concat())).await;
+    let received = twice(Method::PUT, Body::from(PIECES.concat())).await;
     let length = HeaderValue::from(PIECES.concat().len());
     assert_eq!(received, (Some(length), None, PIECES.concat().into()));
 }
 
 #[tokio::test]
-async fn a_streamed_body_that_is_not_sync_comes_again_as_it_was() {
-    let stream = stream::iter(PIECES).map(Ok::<_, BoxError>).boxed();
-    let received = send(Method::PUT, reqwest::Body::wrap_stream(stream)).await;
+async fn a_streamed_body_comes_again_as_it_was() {
+    let stream = stream::iter(PIECES).map(Ok::<_, BoxError>);
+    let received = twice(Method::PUT, Body::wrap_stream(stream)).await;
     let chunked = HeaderValue::from_static("chunked");
     assert_eq!(received, (None, Some(chunked), PIECES.concat().into()));
 }
 
 #[tokio::test]
 async fn an_empty_body_stays_none_at_all() {
-    let received = send(Method::DELETE, reqwest::Body::default()).await;
+    let received = twice(Method::DELETE, Body::default()).await;
     assert_eq!(received, (None, None, Bytes::new()));
 }
 
 #[tokio::test]
 async fn a_failure_keeps_its_kind_and_message() {
     let server = Server::start(async |_| answer(404, "No such customer")).await;
-    let error = call(get(&server.uri("/"))).await.refused();
+    let api = api();
+    let error = send(&api, api.http.get(server.uri("/"))).await.refused();
     assert_eq!(error.kind(), StatusKind::NotFound);
     assert_eq!(error.message(), Some("No such customer"));
     assert_eq!(error.stop_reason(), StopReason::NotRetryable);
+}
+
+/// A thousand requests, and the tenth part of that in reserve.
+#[tokio::test]
+async fn all_requests_share_one_budget() {
+    let count = Arc::new(AtomicU32::new(0));
+    let counter = count.clone();
+    let server = Server::start(move |_| {
+        counter.fetch_add(1, SeqCst);
+        async { answer(503, "down for good") }
+    })
+    .await;
+    let api = api();
+    for _ in 0..1_000 {
+        let request = api.http.get(server.uri("/"));
+        send(&api, request).await.refused();
+    }
+    assert_eq!(count.load(SeqCst), 1_100);
+}
+
+/// The answer to the POST, not that of the page which it names.
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let server = Server::start(async |request: Request<Incoming>| match *request.method() {
+        Method::GET => answer(401, "log in"),
+        _ => {
+            let mut answer = answer(303, "accepted");
+            let location = HeaderValue::from_static("/v1/Payments/7");
+            answer.headers_mut().insert(LOCATION, location);
+            answer
+        }
+    })
+    .await;
+    let api = api();
+    let post = api.http.post(server.uri("/v1/Payments")).body("{}");
+    let response = send(&api, post).await.expect("no failure");
+    assert_eq!(response.status(), 303);
 }
 
 #[tokio::test]
@@ -63,8 +103,9 @@ async fn no_answer_is_the_error_of_reqwest_itself() {
 }
 
 async fn same_error(uri: &str, is_expected: fn(&reqwest::Error) -> bool) {
-    let own = direct().get(uri).send().await.expect_err("no answer");
-    match call(get(uri)).await {
+    let api = api();
+    let own = api.http.get(uri).send().await.expect_err("no answer");
+    match send(&api, api.http.get(uri)).await {
         Err(Error::Service(error)) => {
             assert_eq!(error.to_string(), own.to_string());
             assert!(error.downcast_ref().is_some_and(is_expected), "{error:?}");
@@ -77,10 +118,7 @@ async fn same_error(uri: &str, is_expected: fn(&reqwest::Error) -> bool) {
 type Received = (Option<HeaderValue>, Option<HeaderValue>, Bytes);
 
 /// Sends a request to a server that says 503 and then 200. Returns what came there, the same twice.
-async fn send<B>(method: Method, body: B) -> Received
-where
-    B: Body<Error: Into<BoxError>> + Send + Sync + 'static,
-{
+async fn twice(method: Method, body: Body) -> Received {
     let received = Arc::new(Mutex::new(Vec::new()));
     let log = received.clone();
     let server = Server::start(move |request| {
@@ -98,35 +136,26 @@ where
         }
     })
     .await;
-    let request = Request::builder().method(method).uri(server.uri("/"));
-    let request = request.body(body).expect("a valid request");
-    let response = call(request).await.expect("the resend succeeds");
+    let api = api();
+    let request = api.http.request(method, server.uri("/")).body(body);
+    let response = send(&api, request).await.expect("the resend succeeds");
     let resends = response.extensions().get::<ResendCount>();
     assert_eq!(resends.map(|resends| resends.0), Some(1));
-    let body = response.into_body().collect().await.expect("a whole body");
-    assert_eq!(body.to_bytes(), "done");
+    assert_eq!(response.text().await.expect("a whole body"), "done");
     match &received.lock().expect("no panic")[..] {
         [first, resend] if first == resend => first.clone(),
         other => panic!("not the same twice: {other:?}"),
     }
 }
 
-async fn call<B>(request: Request<B>) -> Result<Response<reqwest::Body>, Error>
-where
-    B: Body<Error: Into<BoxError>> + Send + Sync + 'static,
-{
-    bounded(over_reqwest(hasty(), direct()).oneshot(request)).await
+async fn send(api: &Api, request: RequestBuilder) -> Result<reqwest::Response, Error> {
+    bounded(api.send(request)).await
 }
 
 /// Whatever proxy the environment names.
-fn direct() -> reqwest::Client {
-    let client = reqwest::Client::builder().no_proxy().build();
-    client.expect("a client without TLS")
-}
-
-fn get(uri: &str) -> Request<Full<Bytes>> {
-    let request = Request::get(uri).body(Full::default());
-    request.expect("a valid request")
+fn api() -> Api {
+    let direct = Client::builder().no_proxy();
+    Api::new(hasty(), direct).expect("a client without TLS")
 }
 
 fn answer(status: u16, body: &'static str) -> Response<AnyBody> {
