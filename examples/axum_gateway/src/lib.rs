@@ -6,7 +6,9 @@
 //! $ REVIO_BASE_URL=http://localhost:8080 cargo run -p axum_gateway
 //! ```
 
-use std::{error::Error as StdError, io, iter, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow, error::Error as StdError, fmt, io, iter, net::IpAddr, sync::Arc, time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -16,7 +18,7 @@ use axum::{
     routing::{get, post},
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
     header::{
         CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
         RETRY_AFTER, TRANSFER_ENCODING,
@@ -41,6 +43,8 @@ use tower_http::{
     auth::AddAuthorizationLayer,
     timeout::{ResponseBodyTimeoutLayer, TimeoutBody},
 };
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
 
 type Answer = http::Response<TimeoutBody<Incoming>>;
 
@@ -113,20 +117,41 @@ impl Upstream {
     async fn send(self, request: http::request::Builder, body: Body) -> Result<Response, Problem> {
         let unsent = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, OURS, false);
         let request = request.body(body).map_err(unsent)?;
-        let is_safe = request.method().is_safe();
+        let call = (request.method().clone(), request.uri().path().to_owned());
+        let is_safe = call.0.is_safe();
         match self.client.oneshot(request).await {
             Ok(response) if response.status().is_success() => Ok(passed_on(response)),
             // The layer lets redirects pass; where they lead is nothing for users.
             Ok(response) => {
-                tracing::warn!(status = %response.status(), "unexpected answer from the API");
+                log(&call, &format_args!("unexpected {}", response.status()));
                 Err(Problem::new(StatusCode::BAD_GATEWAY, UNUSABLE, !is_safe))
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn StdError, "call of the API failed");
+                log(&call, &causes(&error));
                 Err(Problem::of(&error, is_safe))
             }
         }
     }
+}
+
+/// A failure's one line in the log: which call, what came of it, and how often it was tried.
+fn log((method, path): &(Method, String), failure: &dyn fmt::Display) {
+    tracing::warn!(%method, path, %failure, "call of the API failed");
+}
+
+/// What the log gets. The layer tells at WARN which requests it gives up; [`Upstream`] tells of
+/// these and of all other failures, so the layer's word would be the second one on the same call.
+pub fn log_filter() -> Targets {
+    Targets::new()
+        .with_default(Level::INFO)
+        .with_target("revio_status", Level::ERROR)
+}
+
+/// Each error's own words, from the outermost in.
+fn causes(error: &Error) -> String {
+    let chain = iter::successors(Some(error as &dyn StdError), |error| (*error).source());
+    let words: Vec<String> = chain.map(ToString::to_string).collect();
+    words.join(": ")
 }
 
 /// TLS trusts whom the operating system trusts. Plain HTTP works without any roots.
@@ -215,12 +240,13 @@ const UNKNOWN: &str = "The billing system knows no such record.";
 const BUSY: &str = "The billing system cannot answer now.";
 const OURS: &str = "The request could not be passed on.";
 const UNUSABLE: &str = "The billing system gave no answer that we could use.";
+const REFUSED: &str = "The billing system does not accept what you sent.";
 const APPLIED: &str = "It may have been saved nevertheless: look before you send it again.";
 
 /// A failure in the words of [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457).
 struct Problem {
     status: StatusCode,
-    detail: &'static str,
+    detail: Cow<'static, str>,
     retry_after: Option<Duration>,
     may_have_been_applied: bool,
 }
@@ -229,7 +255,7 @@ impl Problem {
     fn new(status: StatusCode, detail: &'static str, may_have_been_applied: bool) -> Self {
         Self {
             status,
-            detail,
+            detail: detail.into(),
             may_have_been_applied,
             retry_after: None,
         }
@@ -239,6 +265,8 @@ impl Problem {
         use StatusKind as Kind;
         let (status, detail) = match error.kind() {
             Some(Kind::NotFound) => (StatusCode::NOT_FOUND, UNKNOWN),
+            // Of a GET we wrote every part ourselves.
+            Some(Kind::BadRequest) if !is_safe => (StatusCode::BAD_REQUEST, REFUSED),
             Some(Kind::TooManyRequests | Kind::QuotaExceeded)
             | Some(Kind::ServiceUnavailable | Kind::GatewayTimeout) => {
                 (StatusCode::SERVICE_UNAVAILABLE, BUSY)
@@ -247,12 +275,20 @@ impl Problem {
             // password, and its body could tell them about ours.
             _ => (StatusCode::BAD_GATEWAY, UNUSABLE),
         };
+        // Only of a request whose body was the user's own: it tells them what to correct.
+        let said = error.status_error().and_then(StatusError::message);
+        let detail = match said {
+            Some(said) if status == StatusCode::BAD_REQUEST => format!("{detail} {said}").into(),
+            _ => detail.into(),
+        };
         let asked = error.status_error().and_then(StatusError::retry_after);
         let is_temporary = status == StatusCode::SERVICE_UNAVAILABLE;
         let may_have_been_applied = error.may_have_been_applied() && !is_unsent(error);
         Self {
+            status,
+            detail,
             retry_after: is_temporary.then_some(asked.unwrap_or(DEFAULT_RETRY_AFTER)),
-            ..Self::new(status, detail, !is_safe && may_have_been_applied)
+            may_have_been_applied: !is_safe && may_have_been_applied,
         }
     }
 }

@@ -2,13 +2,18 @@
 
 use std::{env, time::Duration};
 
-use axum_gateway::{Account, Upstream, gateway};
+use axum_gateway::{Account, Upstream, gateway, log_filter};
 use revio_status::{BoxError, RevioStatusLayer};
 use tokio::net::TcpListener;
+use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    tracing_subscriber::fmt().init();
+    let log = tracing_subscriber::fmt::layer();
+    tracing_subscriber::registry()
+        .with(log)
+        .with(log_filter())
+        .init();
     let account = Account {
         base_url: var("REVIO_BASE_URL")?,
         username: format!("{}@{}", var("REVIO_USERNAME")?, var("REVIO_CLIENT_CODE")?),

@@ -1,13 +1,20 @@
 //! Failures become problems that users can act on.
 
-use std::{future::pending, time::Duration};
+use std::{
+    future::pending,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use axum_gateway::log_filter;
 use http::{Method, header::RETRY_AFTER};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpSocket, TcpStream},
     time::{Instant, timeout},
 };
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::{
     desk::{Desk, SECRET, answer, assert_outcome, plain},
@@ -38,7 +45,10 @@ async fn every_failure_is_a_problem_of_our_own() {
                 ("set-cookie", SECRET),
                 ("location", SECRET),
             ];
-            let failures = (0..3).map(|_| answer(theirs, &headers, SECRET));
+            // Of a user's own bad request the API's words are for the user.
+            let is_theirs = (theirs, &method) == (400, &Method::POST);
+            let (ours, text) = if is_theirs { (400, "") } else { (ours, SECRET) };
+            let failures = (0..3).map(|_| answer(theirs, &headers, text));
             let desk = Desk::open(hasty(), failures).await;
             let (head, problem) = desk.problem(method, path).await;
             assert_eq!(head.status, ours);
@@ -47,6 +57,83 @@ async fn every_failure_is_a_problem_of_our_own() {
             let seen = format!("{head:?} {problem}");
             assert!(!seen.contains(SECRET), "{seen}");
         }
+    }
+}
+
+#[tokio::test]
+async fn who_sent_what_the_api_does_not_take_is_told_why() {
+    let refusal = answer(400, &[], r#"{"Message": "customer_id missing"}"#);
+    let desk = Desk::open(hasty(), [refusal]).await;
+    let (head, problem) = desk.problem(Method::POST, "/notes").await;
+    assert_eq!(head.status, 400);
+    assert_eq!(
+        problem["detail"],
+        "The billing system does not accept what you sent. customer_id missing"
+    );
+    assert_outcome(&problem, false);
+}
+
+#[tokio::test]
+async fn a_failure_is_one_line_of_the_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
+    let log_to = tracing_subscriber::registry()
+        .with(lines)
+        .with(log_filter());
+    let _guard = tracing::subscriber::set_default(log_to);
+    for (method, path, status, line) in [
+        (
+            Method::GET,
+            "/customers/7",
+            503,
+            "method=GET path=\"/v1/Customers/7\" \
+             failure=503 Service Unavailable (3 attempts, attempts_exhausted)",
+        ),
+        (
+            Method::POST,
+            "/notes",
+            504,
+            "method=POST path=\"/v1/Notes\" failure=504 Gateway Timeout (not_idempotent)",
+        ),
+        (
+            Method::POST,
+            "/notes",
+            302,
+            "method=POST path=\"/v1/Notes\" failure=unexpected 302 Found",
+        ),
+    ] {
+        let desk = Desk::open(hasty(), [status; 3].map(plain)).await;
+        desk.problem(method, path).await;
+        let log = log.take();
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.contains("WARN") && log.contains(line), "{log}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Without the colours.
+    fn take(&self) -> String {
+        let log = std::mem::take(&mut *self.0.lock().expect("no panic"));
+        let text = String::from_utf8(log).expect("UTF-8");
+        let mut pieces = text.split('\x1b');
+        let first = pieces.next().unwrap_or_default().to_owned();
+        pieces.fold(first, |text, piece| {
+            text + piece.split_once('m').map_or("", |(_, rest)| rest)
+        })
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
