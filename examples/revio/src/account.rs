@@ -8,6 +8,13 @@ use http::{HeaderName, HeaderValue, Uri, uri::Scheme};
 
 pub const SUBSCRIPTION_KEY: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
 
+const REQUIRED: [&str; 4] = [
+    "REVIO_USERNAME",
+    "REVIO_CLIENT_CODE",
+    "REVIO_PASSWORD",
+    "REVIO_SUBSCRIPTION_KEY",
+];
+
 const PUBLIC_HOST: &str = "https://restapi.rev.io";
 
 /// Without `Debug`: nobody can print it by mistake.
@@ -34,6 +41,12 @@ impl Account {
             Some(Err(_)) => Err(format!("{name} is not valid UTF-8")),
             None => Err(format!("{name} is not set")),
         };
+        // All at once: nobody likes to be told of one after the other.
+        let missing: Vec<_> = REQUIRED.into_iter().filter(|n| env(n).is_none()).collect();
+        if let [first @ .., before, last] = &missing[..] {
+            let names: Vec<_> = first.iter().chain([before]).copied().collect();
+            return Err(format!("{} and {last} are not set", names.join(", ")));
+        }
         // An empty one is a mistake in a script, and must not lead to the real account.
         let base = match env("REVIO_BASE_URL") {
             Some(_) => var("REVIO_BASE_URL")?,

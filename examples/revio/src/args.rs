@@ -1,7 +1,11 @@
-//! The command line, read before anything is sent. What it complains about it names, but never
-//! repeats a value: that may be a secret in the wrong place.
+//! The command line, read before anything is sent. What it does not understand it repeats, but for
+//! bodies, headers, paths and words too many: there may be a secret in the wrong place.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    time::Duration,
+};
 
 use http::{
     HeaderName, HeaderValue, Method,
@@ -21,7 +25,7 @@ Usage: revio [OPTIONS] <METHOD> <PATH>
 
 Options:
       --data <TEXT>          Body of the request
-      --data-file <PATH>     Body of the request, streamed from disk
+      --data-file <PATH>     Body of the request, streamed from disk; - is standard input
       --header <NAME: VALUE> One more header; may be repeated
       --idempotent           Sending this request twice does no harm: retry it like a GET
       --retry-429            Retry 429 Too Many Requests, beside 503 and 504
@@ -29,6 +33,7 @@ Options:
       --deadline <SECONDS>   Plan no retry beyond this time [default: 90]
   -v, --verbose              Tell on standard error of each attempt and retry
   -h, --help                 Print this
+      --version              Print the version
 
 A body is sent as application/json unless --header says otherwise. Beyond 64 KiB it is sent once.
 
@@ -60,6 +65,7 @@ const METHODS: [Method; 7] = [
 
 pub enum Command {
     Help,
+    Version,
     Send(Box<Args>),
 }
 
@@ -79,6 +85,7 @@ pub struct Args {
 pub enum Data {
     Text(String),
     File(PathBuf),
+    Stdin,
 }
 
 impl Default for Args {
@@ -107,6 +114,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, String
     while let Some(arg) = parser.next().map_err(explain)? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Long("version") => return Ok(Command::Version),
             Arg::Short('v') | Arg::Long("verbose") => parsed.is_verbose = true,
             Arg::Long("idempotent") => parsed.is_idempotent = true,
             Arg::Long("retry-429") => parsed.is_429_retried = true,
@@ -115,19 +123,21 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, String
                 set_data(&mut parsed, Data::Text(text))?;
             }
             Arg::Long("data-file") => {
-                let path = parser.value().map_err(explain)?.into();
-                set_data(&mut parsed, Data::File(path))?;
+                let path = parser.value().map_err(explain)?;
+                let data = match path.to_str() {
+                    Some("-") => Data::Stdin,
+                    _ => Data::File(path.into()),
+                };
+                set_data(&mut parsed, data)?;
             }
             Arg::Long("header") => parsed
                 .headers
                 .push(header(&text(parser.value(), "--header")?)?),
             Arg::Long("max-attempts") => {
-                parsed.max_attempts = number(&text(parser.value(), "--max-attempts")?)
-                    .ok_or("--max-attempts: not a number from 1 on")?;
+                parsed.max_attempts = number(parser.value(), "--max-attempts")?;
             }
             Arg::Long("deadline") => {
-                let seconds = number(&text(parser.value(), "--deadline")?)
-                    .ok_or("--deadline: not a number of seconds from 1 on")?;
+                let seconds = number(parser.value(), "--deadline")?;
                 parsed.deadline = Duration::from_secs(seconds.into());
             }
             Arg::Value(word) => words.push(word),
@@ -135,7 +145,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, String
         }
     }
     let words: Result<[OsString; 2], _> = words.try_into();
-    let [method, path] = words.map_err(|_| "expected two words: a method and a path")?;
+    let [method, path] = words.map_err(|words| {
+        let number = words.len();
+        format!("expected two words, a method and a path, not {number}")
+    })?;
     parsed.method = known_method(&method)?;
     parsed.path = checked_path(path)?;
     Ok(Command::Send(Box::new(parsed)))
@@ -145,7 +158,11 @@ fn known_method(word: &OsString) -> Result<Method, String> {
     let known = METHODS.iter().find(|method| word == method.as_str());
     known.cloned().ok_or_else(|| {
         let names: Vec<_> = METHODS.iter().map(Method::as_str).collect();
-        format!("unknown method; it must be one of {}", names.join(", "))
+        format!(
+            "unknown method {}; it must be one of {}",
+            shown(word),
+            names.join(", ")
+        )
     })
 }
 
@@ -185,8 +202,26 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     Ok((name, value))
 }
 
-fn number(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|number| *number > 0)
+fn number(value: Result<OsString, lexopt::Error>, option: &str) -> Result<u32, String> {
+    let value = value.map_err(explain)?;
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    number
+        .filter(|number| *number > 0)
+        .ok_or_else(|| format!("{option} {}: not a number from 1 on", shown(&value)))
+}
+
+/// A word as it can be printed: nothing that moves a cursor, and its beginning alone if it is long.
+fn shown(word: &OsStr) -> String {
+    const LONGEST: usize = 20;
+    let text = word.to_string_lossy();
+    let safe = |c: char| if c.is_control() { '?' } else { c };
+    let start = text.chars().map(safe).take(LONGEST);
+    let more = if text.chars().count() > LONGEST {
+        "…"
+    } else {
+        ""
+    };
+    start.chain(more.chars()).collect()
 }
 
 fn text(value: Result<OsString, lexopt::Error>, option: &str) -> Result<String, String> {
@@ -201,7 +236,9 @@ fn explain(error: lexopt::Error) -> String {
         lexopt::Error::MissingValue {
             option: Some(option),
         } => format!("{option}: a value is missing"),
-        lexopt::Error::UnexpectedOption(option) => format!("unknown option {option}"),
+        lexopt::Error::UnexpectedOption(option) => {
+            format!("unknown option {}", shown(option.as_ref()))
+        }
         lexopt::Error::UnexpectedValue { option, .. } => format!("{option}: takes no value"),
         _ => "unreadable arguments".into(),
     }

@@ -29,7 +29,10 @@ use http::{
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use revio_status::{BoxError, Idempotent, StandardPolicy};
-use tokio::{fs::File, io::AsyncReadExt};
+use tokio::{
+    fs::File,
+    io::{AsyncRead, AsyncReadExt},
+};
 use tokio_util::io::ReaderStream;
 use tower::ServiceExt;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt};
@@ -84,6 +87,10 @@ pub async fn run(
             let _ = console.out.write_all(args::HELP.as_bytes());
             return Exit::Done;
         }
+        Ok(Command::Version) => {
+            let _ = writeln!(console.out, "revio {}", env!("CARGO_PKG_VERSION"));
+            return Exit::Done;
+        }
         Err(error) => {
             let _ = writeln!(console.err, "revio: {error} (see --help)");
             return Exit::Unsent;
@@ -132,6 +139,7 @@ pub async fn request(args: &Args, account: &Account) -> Result<Request<Body>, St
             let unreadable = |error| format!("--data-file: {error}");
             from_disk(path).await.map_err(unreadable)?
         }
+        Some(Data::Stdin) => (streamed(tokio::io::stdin()), None),
     };
     let mut request = Request::new(body);
     *request.method_mut() = args.method.clone();
@@ -166,9 +174,13 @@ async fn from_disk(path: &std::path::Path) -> io::Result<(Body, Option<u64>)> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     let length = metadata.is_file().then_some(metadata.len());
-    let chunks = ReaderStream::new(file.take(length.unwrap_or(u64::MAX)));
+    Ok((streamed(file.take(length.unwrap_or(u64::MAX))), length))
+}
+
+fn streamed(reader: impl AsyncRead + Send + Sync + 'static) -> Body {
+    let chunks = ReaderStream::new(reader);
     let frames = chunks.map_ok(Frame::data).map_err(BoxError::from);
-    Ok((StreamBody::new(frames).boxed(), length))
+    StreamBody::new(frames).boxed()
 }
 
 async fn send(

@@ -44,6 +44,52 @@ async fn what_is_wrong_here_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_not_understood_is_repeated_in_safe_characters() {
+    let shell = Shell::at(String::new());
+    for (args, words) in [
+        (&["get", "/v1/Bills"][..], "unknown method get;"),
+        (&["\u{1b}[2JGET", "/v1/Bills"], "unknown method ?[2JGET;"),
+        (
+            &["a-word-of-more-than-twenty", "/"],
+            "unknown method a-word-of-more-than-…;",
+        ),
+        (&["--heder", "a: b"], "unknown option --heder ("),
+        (&["-x"], "unknown option -x ("),
+        (
+            &["--max-attempts", "many"],
+            "--max-attempts many: not a number from 1 on",
+        ),
+        (&["--deadline", "0"], "--deadline 0: not a number from 1 on"),
+        (&["GET", "/v1/Bills", "please"], "not 3"),
+    ] {
+        let got = shell.run(args).await;
+        assert_eq!(got.exit, Exit::Unsent);
+        assert!(got.err.contains(words), "{}", got.err);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_missing_settings_are_named_at_once() {
+    let mut shell = Shell::at("http://localhost:1".into());
+    shell.env.remove("REVIO_PASSWORD");
+    shell.env.remove("REVIO_CLIENT_CODE");
+    let got = shell.run(&["GET", "/v1/Bills"]).await;
+    let line = "revio: REVIO_CLIENT_CODE and REVIO_PASSWORD are not set\n";
+    assert_fails(&got, Exit::Unsent, line);
+    shell.env.clear();
+    let got = shell.run(&["GET", "/v1/Bills"]).await;
+    let line = "revio: REVIO_USERNAME, REVIO_CLIENT_CODE, REVIO_PASSWORD and \
+                REVIO_SUBSCRIPTION_KEY are not set\n";
+    assert_fails(&got, Exit::Unsent, line);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_tells_its_version() {
+    let got = Shell::at(String::new()).run(&["--version"]).await;
+    assert_eq!((got.exit, &*got.out), (Exit::Done, "revio 0.1.0\n"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn settings_are_complained_about_by_name() {
     let faults = [
         ("REVIO_BASE_URL", "http://example.com"),

@@ -1,15 +1,25 @@
 //! What is on the wire, and who may read it there.
 
-use std::{env, ffi::OsString, io, process};
+use std::{
+    env,
+    ffi::OsString,
+    io,
+    process::{self, Stdio},
+};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use tokio::{io::AsyncWriteExt, process::Command};
+
 use crate::{
     shell::{BASIC, KEY, NOTE, Shell, parsed, quickstart},
-    support::{no_body, scratch, wire::Server},
+    support::{
+        no_body, scratch,
+        wire::{Server, bounded},
+    },
     tls,
 };
 use revio::{self, Console, Exit, Screen, run};
@@ -123,4 +133,59 @@ async fn over_tls_a_server_is_called_if_it_is_trusted() {
     assert_eq!(exit, Some(Exit::NoAnswer as i32), "{text}");
     assert!(text.contains(": invalid peer certificate: "), "{text}");
     assert!(api.take_received().is_empty());
+}
+
+/// In a process of its own: standard input is the process's.
+#[tokio::test]
+async fn standard_input_is_streamed() {
+    let (seen, mut bodies) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::start(move |request: Request<Incoming>| {
+        let seen = seen.clone();
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.expect("whole").to_bytes();
+            let _ = seen.send((head.headers.get(header::CONTENT_LENGTH).cloned(), body));
+            Response::new(no_body())
+        }
+    })
+    .await;
+    let shell = Shell::at(server.uri(""));
+    let mut process = Command::new(env!("CARGO_BIN_EXE_revio"))
+        .args(["POST", "/v1/Notes", "--data-file", "-"])
+        .envs(&shell.env)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it runs");
+    let mut input = process.stdin.take().expect("piped");
+    input.write_all(NOTE.as_bytes()).await.expect("it reads");
+    drop(input);
+    let got = bounded(process.wait_with_output()).await.expect("it ends");
+    assert!(got.status.success(), "{got:?}");
+    let received = bodies.recv().await.expect("one request");
+    assert_eq!(received, (None, NOTE.into()));
+}
+
+/// Nobody types anything: it ends all the same.
+#[tokio::test]
+async fn an_answer_before_the_end_of_standard_input_is_not_held_up_by_it() {
+    let server = Server::start(|_| async {
+        let mut refusal = Response::new(no_body());
+        *refusal.status_mut() = http::StatusCode::UNAUTHORIZED;
+        refusal
+    })
+    .await;
+    let shell = Shell::at(server.uri(""));
+    let mut process = Command::new(env!("CARGO_BIN_EXE_revio"))
+        .args(["POST", "/v1/Notes", "--data-file", "-"])
+        .envs(&shell.env)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it runs");
+    let _open = process.stdin.take().expect("piped");
+    let got = bounded(process.wait_with_output()).await.expect("it ends");
+    assert_eq!(got.status.code(), Some(Exit::Refused as i32), "{got:?}");
 }
