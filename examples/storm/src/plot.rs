@@ -63,7 +63,30 @@ pub fn scenario(world: &World, scenario: &Scenario, rows: &[(String, Measures)])
         )?;
         root.present()?;
     }
-    Ok(svg)
+    let title = format!("{}: what is sent, and what ends well", scenario.title);
+    Ok(described(&svg, &title, &description(world, scenario, rows)))
+}
+
+/// Says in an SVG what it shows, for those who cannot see it.
+pub fn described(svg: &str, title: &str, description: &str) -> String {
+    let (tag, rest) = svg.split_once('>').unwrap_or((svg, ""));
+    let [title, description] =
+        [title, description].map(|text| text.replace('&', "&amp;").replace('<', "&lt;"));
+    format!("{tag}>\n<title>{title}</title>\n<desc>{description}</desc>{rest}")
+}
+
+fn description(world: &World, scenario: &Scenario, rows: &[(String, Measures)]) -> String {
+    let mut text = format!(
+        "One panel for each policy, from minute {:.0} to {:.0}. Each shows three rates: attempts \
+         sent, requests that ended well, and what the server can do. A grey band is the time of \
+         the cause. After it, attempts should fall below what the server can do, and requests \
+         should end well again.",
+        SHOWN.start, SHOWN.end,
+    );
+    for (name, measures) in rows {
+        text += &format!("\n{name}: {}.", summary(world, scenario, measures));
+    }
+    text
 }
 
 fn head(root: &Area, scenario: &Scenario) -> Result {
