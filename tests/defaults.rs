@@ -190,3 +190,32 @@ async fn of_a_request_body_64_kib_are_kept() {
         assert_eq!(error.stop_reason(), reason, "{length} bytes");
     }
 }
+
+/// A layer that nobody has told anything has that policy: three attempts, half a minute of
+/// `Retry-After`, and its backoff on top.
+#[tokio::test(start_paused = true)]
+async fn a_layer_has_the_standard_policy() {
+    let script = Script::new([answer(503).retry_after("30")]);
+    let service = layer().layer(script.clone());
+    let error = service.oneshot(get()).await.refused();
+    assert_eq!(error.stop_reason(), StopReason::AttemptsExhausted);
+    let [first, second] = script.waits()[..] else {
+        panic!("three attempts: {:?}", script.waits());
+    };
+    let asked = Duration::from_secs(30);
+    let tick = Duration::from_millis(1); // the timer's
+    assert!(first >= asked && first <= asked + Duration::from_millis(500) + tick);
+    assert!(second >= asked && second <= asked + Duration::from_secs(1) + tick);
+
+    let script = Script::new([answer(503).retry_after("31")]);
+    let service = layer().layer(script.clone());
+    let error = service.oneshot(get()).await.refused();
+    assert_eq!(error.stop_reason(), StopReason::RetryAfterTooLong);
+}
+
+/// Messages and `new` for those who name no feature; tower-http only on request.
+#[test]
+fn the_features_are_those_that_most_need() {
+    let manifest = include_str!("../Cargo.toml");
+    assert!(manifest.contains("\ndefault = [\"tokio\", \"json\"]\n"));
+}

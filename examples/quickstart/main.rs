@@ -155,7 +155,9 @@ async fn rate_limits(story: &mut Story, client: &ApiClient) -> Result<(), BoxErr
         429 Rate limit is exceeded. Try again in 1 seconds.";
     story.get(client, "/v1/Services", promise).await?;
 
-    let policy = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
+    let policy = StandardPolicy::default()
+        .retry_on(StatusCode::TOO_MANY_REQUESTS)
+        .max_retry_after(60 * SECOND); // a 429 asks for up to a minute
     let patient = ServiceBuilder::new()
         .layer(RevioStatusLayer::new().policy(policy))
         .service(Client::builder(TokioExecutor::new()).build_http());

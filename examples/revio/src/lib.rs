@@ -18,6 +18,7 @@ use std::{
     io::{self, Write},
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -192,7 +193,10 @@ async fn send(
 ) -> (Exit, String) {
     let mut policy = StandardPolicy::default().max_attempts(args.max_attempts);
     if args.is_429_retried {
-        policy = policy.retry_on(StatusCode::TOO_MANY_REQUESTS);
+        // The account's limit is one of calls a minute.
+        policy = policy
+            .retry_on(StatusCode::TOO_MANY_REQUESTS)
+            .max_retry_after(Duration::from_secs(60));
     }
     let policy = Noted::new(policy);
     let countdown = policy.countdown();

@@ -131,11 +131,12 @@ fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
     found
 }
 
-/// Needs what `cargo doc --no-deps --all-features` writes.
+/// The README's, which name the published pages, too. Needs what `cargo doc --no-deps --all-features` writes.
 #[test]
 #[ignore = "needs the documentation, as `.ci/run` builds it"]
 fn every_link_into_the_documentation_leads_somewhere() {
-    let docs = root().join("target/doc");
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
+    let docs = root().join(target).join("doc");
     let mut links = Vec::new();
     for path in files(&root(), ".md") {
         let ours = page(&path).links.into_iter().filter_map(|link| {

@@ -234,3 +234,23 @@ async fn an_answer_that_breaks_off_is_no_success() {
     let line = "revio: 200 OK, but its answer broke off: ";
     assert!(got.err.starts_with(line), "{}", got.err);
 }
+
+/// As long as the gateway asks for when the minute's calls are used up.
+#[tokio::test(start_paused = true)]
+async fn a_429_that_asks_for_most_of_a_minute_is_waited_for() {
+    let answers = std::sync::Arc::new(std::sync::Mutex::new(vec![200, 429]));
+    let server = Server::start(move |_| {
+        let status = answers.lock().expect("no panic").pop();
+        async move {
+            let response = http::Response::builder().status(status.expect("two"));
+            let response = response.header("retry-after", "40");
+            response.body(no_body()).expect("valid")
+        }
+    })
+    .await;
+    let begun = tokio::time::Instant::now();
+    let shell = Shell::at(server.uri(""));
+    let got = shell.run(&["GET", "/v1/Bills", "--retry-429"]).await;
+    assert_eq!(got.exit, Exit::Done, "{}", got.err);
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(40));
+}
