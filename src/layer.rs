@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tower::Layer;
 
 use crate::{
-    policy::{NeverRetry, RetryPolicy, StandardPolicy},
+    policy::{Event, NeverRetry, Observer, RetryPolicy, StandardPolicy},
     service::RevioStatus,
     settings::{Settings, Timer},
     shared::Budget,
@@ -106,7 +106,32 @@ impl<P> RevioStatusLayer<P> {
         self
     }
 
+    /// Tells this closure what happens to requests, for metrics: see [`Event`]. Default: none.
+    ///
+    /// It runs while a request is polled, at the moments of the events that `tracing` gets, and must
+    /// not block. A second closure replaces the first.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")] {
+    /// use std::sync::{Arc, atomic::{AtomicU64, Ordering::Relaxed}};
+    /// use revio_status::{Event, RevioStatusLayer};
+    ///
+    /// let retries = Arc::new(AtomicU64::new(0));
+    /// let counter = retries.clone();
+    /// let layer = RevioStatusLayer::new().on_event(move |event| {
+    ///     if let Event::RetryScheduled { .. } = event {
+    ///         counter.fetch_add(1, Relaxed);
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn on_event(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.0.observer = Some(Observer::new(observer));
+        self
+    }
+
     /// Sets how long a request may go on being retried, counted from `call`. Default: no end.
+    /// [`Deadline`](crate::Deadline) in a request's extensions says otherwise for that request.
     ///
     /// No wait begins that would end at the deadline or after it, a failed body is read no longer
     /// than to it, and no attempt starts after it. An attempt on its way is not cut off: put a

@@ -33,9 +33,9 @@
 //! | status | result | retried |
 //! |---|---|---|
 //! | 1xx, 2xx, 3xx | `Ok`: the inner service's response, untouched | |
-//! | 503, 504 | [`Error::Status`] | yes, if the request may be sent twice |
+//! | 503, 504 | [`Error::Status`] | yes, if the request may be applied twice |
 //! | all others from 400 to 999 | [`Error::Status`] | where you name them ([`StandardPolicy::retry_on`]) |
-//! | no answer | [`Error::Service`], with the inner service's error as its source | no |
+//! | no answer | [`Error::Service`], with the inner service's error as its source | where you ask for it ([`StandardPolicy::retry_unsent`], [`StandardPolicy::retry_no_answer`]) |
 //!
 //! A redirect is not a failure: where nothing above follows it, it comes back as `Ok`.
 //!
@@ -47,13 +47,14 @@
 //!
 //! # What is retried
 //!
-//! 503 and 504, if the request may reach the server twice: GET, HEAD, OPTIONS, TRACE, PUT, DELETE
+//! 503 and 504, if the request may be applied twice: GET, HEAD, OPTIONS, TRACE, PUT, DELETE
 //! ([RFC 9110 §9.2.2]), and what you mark with [`Idempotent`]. At most 3 attempts, never earlier
 //! than `Retry-After` asks for, within a [`Budget`] that all requests of a layer share.
 //! [`StopReason`] lists the questions in the order in which they are asked.
 //!
-//! A POST is sent once: a 504 does not say that the payment was not posted.
+//! By default a POST is sent once: a 504 does not say that the payment was not posted.
 //! [`Error::may_have_been_applied`] tells whether to look before you send it again.
+//! [`guide::why_not_my_post`] tells after which failures the layer may do it.
 //!
 //! # Where to read on
 //!
@@ -61,6 +62,7 @@
 //! retries. The [`guide`] has the rest:
 //!
 //! - [`guide::stacks`]: the order of layers, a client for production, reqwest, axum, any runtime.
+//! - [`guide::why_not_my_post`]: what is sent again after which failure.
 //! - [`guide::errors`]: what to do about each, and how to match them under other layers.
 //! - [`guide::choosing`]: retry settings. [`guide::processes`]: several processes, one account.
 //! - [`guide::observing`]: logs, traces and metrics. [`guide::testing`]: tests that do not wait.
@@ -70,6 +72,8 @@
 //!
 //! - `tokio` (default): `RevioStatusLayer::new`, on tokio's clock. Without it,
 //!   [`RevioStatusLayer::with_timer`] takes any [`hyper::rt::Timer`].
+//! - `hyper-util` (default): connect errors of its client, which reqwest and others hand on, are known
+//!   as unsent.
 //! - `json` (default): messages from JSON bodies, and `StatusError::json`.
 //! - `tower-http`: `classify::StatusClassifier`, for tower-http's `TraceLayer`.
 //!
@@ -114,11 +118,11 @@ mod shared;
 pub use self::failure::classify;
 pub use self::{
     body::ReplayBody,
-    failure::{BoxError, Error, StatusError, StatusKind, StopReason},
+    failure::{BoxError, Error, FailedAttempt, ServiceError, StatusError, StatusKind, StopReason},
     layer::RevioStatusLayer,
     policy::{
-        Attempt, Backoff, Decision, Idempotent, NeverRetry, PolicyFn, ResendCount, RetryPolicy,
-        StandardPolicy, policy_fn,
+        Attempt, Backoff, Deadline, Decision, Event, Idempotent, MaxAttempts, NeverRetry, PolicyFn,
+        Resend, ResendCount, RetryPolicy, StandardPolicy, policy_fn,
     },
     request::ResponseFuture,
     service::RevioStatus,

@@ -70,7 +70,7 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner
             .poll_ready(cx)
-            .map_err(|error| Error::from(error.into()))
+            .map_err(|error| Error::of_readiness(error.into()))
     }
 
     #[inline]

@@ -7,15 +7,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::Extensions;
 use hyper::rt::Sleep;
 
-use crate::shared::Budget;
+use crate::{
+    policy::{Deadline, Observer},
+    shared::Budget,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings<P> {
     pub(crate) policy: P,
     pub(crate) timer: Timer,
     pub(crate) budget: Option<Budget>,
+    pub(crate) observer: Option<Observer>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) capture_limit: usize,
     pub(crate) capture_timeout: Duration,
@@ -28,6 +33,7 @@ impl<P> Settings<P> {
             policy,
             timer,
             budget: Some(Budget::default()),
+            observer: None,
             deadline: None,
             capture_limit: 64 * 1024,
             capture_timeout: Duration::from_secs(5),
@@ -40,6 +46,7 @@ impl<P> Settings<P> {
             policy: _,
             timer,
             budget,
+            observer,
             deadline,
             capture_limit,
             capture_timeout,
@@ -49,6 +56,7 @@ impl<P> Settings<P> {
             policy,
             timer,
             budget,
+            observer,
             deadline,
             capture_limit,
             capture_timeout,
@@ -56,11 +64,21 @@ impl<P> Settings<P> {
         }
     }
 
-    /// The time until the deadline of a request that began at `started`.
-    pub(crate) fn remaining(&self, started: Instant) -> Option<Duration> {
-        let deadline = self.deadline?;
-        let elapsed = self.timer.now().saturating_duration_since(started);
-        Some(deadline.saturating_sub(elapsed))
+    /// When the deadline of a request with these extensions is. One beyond all time is none.
+    #[inline]
+    pub(crate) fn end(
+        &self,
+        extensions: &Extensions,
+        started: impl FnOnce() -> Instant,
+    ) -> Option<Instant> {
+        let own = extensions.get().map(|Deadline(time)| *time);
+        let time = own.or(self.deadline)?;
+        started().checked_add(time)
+    }
+
+    /// The time until then.
+    pub(crate) fn remaining(&self, end: Option<Instant>) -> Option<Duration> {
+        end.map(|end| end.saturating_duration_since(self.timer.now()))
     }
 }
 

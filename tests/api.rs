@@ -12,9 +12,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use revio_status::{
-    Attempt, Backoff, BoxError, Budget, Decision, Error, Idempotent, NeverRetry, PolicyFn,
-    ReplayBody, ResendCount, ResponseFuture, RetryPolicy, RevioStatus, RevioStatusLayer,
-    StandardPolicy, StatusError, StatusKind, StopReason, policy_fn,
+    Attempt, Backoff, BoxError, Budget, Deadline, Decision, Error, FailedAttempt, Idempotent,
+    MaxAttempts, NeverRetry, PolicyFn, ReplayBody, Resend, ResendCount, ResponseFuture,
+    RetryPolicy, RevioStatus, RevioStatusLayer, ServiceError, StandardPolicy, StatusError,
+    StatusKind, StopReason, policy_fn,
 };
 use support::{Refused, body::Step, get, script::*, wire::Server};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
@@ -170,15 +171,18 @@ fn ones_own_policy_can_be_tested_by_hand() -> Result<(), http::Error> {
     );
     assert_eq!(
         (attempt.status(), attempt.kind()),
-        (StatusCode::GATEWAY_TIMEOUT, StatusKind::GatewayTimeout)
+        (
+            Some(StatusCode::GATEWAY_TIMEOUT),
+            Some(StatusKind::GatewayTimeout)
+        )
     );
     assert_eq!(
         (
-            attempt.headers().len(),
+            attempt.headers().map(HeaderMap::len),
             attempt.body(),
             attempt.retry_after()
         ),
-        (0, &body, None)
+        (Some(0), Some(&body), None)
     );
     assert_eq!(
         (attempt.elapsed(), attempt.remaining()),
@@ -187,7 +191,10 @@ fn ones_own_policy_can_be_tested_by_hand() -> Result<(), http::Error> {
     assert_eq!(attempt.request().method, Method::GET);
 
     let policy = StandardPolicy::default().backoff(Backoff::none());
-    assert!(policy.is_retryable(attempt.status()) && policy.may_resend(&request));
+    assert!(attempt.error().is_none() && !attempt.is_unsent());
+    assert!(attempt.may_have_been_applied());
+    assert!(policy.is_retryable(StatusCode::GATEWAY_TIMEOUT));
+    assert_eq!(policy.may_resend(&request), Resend::Always);
     assert_eq!(
         policy.decide(&attempt),
         Decision::Retry {
@@ -195,6 +202,19 @@ fn ones_own_policy_can_be_tested_by_hand() -> Result<(), http::Error> {
         }
     );
     Ok(())
+}
+
+#[test]
+fn a_policy_can_be_tested_on_an_attempt_without_an_answer() {
+    let (request, ()) = Request::new(()).into_parts();
+    let error = std::io::Error::other("reset");
+    let lost = Attempt::without_answer(&request, &error);
+    let answer = (lost.status(), lost.kind(), lost.headers(), lost.body());
+    assert_eq!(answer, (None, None, None, None));
+    assert_eq!(lost.error().expect("it").to_string(), "reset");
+    assert!(lost.may_have_been_applied() && !lost.is_unsent());
+    let unsent = lost.with_unsent();
+    assert!(unsent.is_unsent() && !unsent.may_have_been_applied());
 }
 
 #[test]
@@ -209,6 +229,7 @@ fn backoff_and_budget_tell_their_numbers() {
 fn errors_are_small() {
     assert_eq!(size_of::<Error>(), 16);
     assert_eq!(size_of::<StatusError>(), size_of::<usize>());
+    assert_eq!(size_of::<ServiceError>(), size_of::<usize>());
 }
 
 fn sendable<T: Send>(_: T) {}
@@ -220,15 +241,17 @@ fn is_cloneable<T: Clone + std::fmt::Debug>() {}
 #[test]
 fn auto_traits_hold() {
     is_shareable::<Error>();
-    is_shareable::<StatusError>();
+    is_shareable::<(StatusError, ServiceError, FailedAttempt)>();
     is_shareable::<RevioStatusLayer>();
     is_shareable::<RevioStatus<Client<(), ReplayBody<Full<Bytes>>>, StandardPolicy>>();
     is_shareable::<ReplayBody<Full<Bytes>>>();
     is_shareable::<(StandardPolicy, NeverRetry, Backoff, Budget, Decision)>();
-    is_shareable::<(StatusKind, StopReason, Idempotent, ResendCount)>();
+    is_shareable::<(StatusKind, StopReason, Resend)>();
+    is_shareable::<(Idempotent, MaxAttempts, Deadline, ResendCount)>();
     is_cloneable::<RevioStatusLayer>();
     is_cloneable::<(StandardPolicy, NeverRetry, Backoff, Budget, Decision)>();
-    is_cloneable::<(StatusKind, StopReason, Idempotent, ResendCount)>();
+    is_cloneable::<(StatusKind, StopReason, Resend, FailedAttempt)>();
+    is_cloneable::<(Idempotent, MaxAttempts, Deadline, ResendCount)>();
 }
 
 #[test]

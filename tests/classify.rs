@@ -5,7 +5,7 @@ mod support;
 
 use http::Response;
 use revio_status::{
-    BoxError, Error, StatusKind,
+    BoxError, Error, ServiceError, StatusKind,
     classify::{FailureClass, StatusClassifier},
 };
 use support::{Refused, get, hasty, script::*};
@@ -61,7 +61,7 @@ async fn above_the_layer_an_error_keeps_its_kind() {
     );
     let boxed: BoxError = Error::from(refused().await).into();
     assert_eq!(classify().classify_error(&boxed), not_found);
-    let wrapped = Error::Service(boxed);
+    let wrapped = Error::from(ServiceError::new(boxed));
     assert_eq!(classify().classify_error(&wrapped), not_found);
     let broken = std::io::Error::other("http://user:hunter2@api.test/");
     assert_eq!(classify().classify_error(&broken), FailureClass::NoAnswer);

@@ -35,7 +35,8 @@ async fn three_attempts() {
     let script = Script::new([503]);
     assert_eq!(refused(&script, empty_get()).await.attempts(), 3);
     assert_eq!(script.count(), 3);
-    assert_eq!(StandardPolicy::default().attempt_limit(), 3);
+    let (head, _) = get().into_parts();
+    assert_eq!(StandardPolicy::default().attempt_limit(&head), 3);
 }
 
 /// What the API's document calls temporary. 429 counts for a whole account: who names it, chooses.
@@ -213,9 +214,10 @@ async fn a_layer_has_the_standard_policy() {
     assert_eq!(error.stop_reason(), StopReason::RetryAfterTooLong);
 }
 
-/// Messages and `new` for those who name no feature; tower-http only on request.
+/// Messages, `new`, and hyper-util's word on what was not sent, for those who name no feature;
+/// tower-http only on request.
 #[test]
 fn the_features_are_those_that_most_need() {
     let manifest = include_str!("../Cargo.toml");
-    assert!(manifest.contains("\ndefault = [\"tokio\", \"json\"]\n"));
+    assert!(manifest.contains("\ndefault = [\"hyper-util\", \"json\", \"tokio\"]\n"));
 }

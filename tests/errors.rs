@@ -6,7 +6,7 @@ use std::{error::Error as _, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header::CONTENT_LENGTH};
-use revio_status::{BoxError, Error, StatusError, StatusKind, StopReason};
+use revio_status::{BoxError, Error, ServiceError, StatusError, StatusKind, StopReason};
 use support::{AnyBody, Refused, body::*, get, hasty, layer, script::*};
 use tower::{Layer, ServiceBuilder, ServiceExt, buffer::Buffer};
 
@@ -40,7 +40,7 @@ async fn display_is_one_line() {
 #[tokio::test]
 async fn a_service_error_keeps_its_cause_as_the_source() {
     let cause = io::Error::from(io::ErrorKind::ConnectionRefused);
-    let error = Error::Service(cause.into());
+    let error = Error::from(ServiceError::new(cause));
     assert_eq!(error.to_string(), "no answer came from the API");
     let source = error.source().expect("a source");
     assert!(source.is::<io::Error>());
@@ -95,7 +95,7 @@ async fn it_is_found_through_whatever_wraps_it() {
         boxed().await,
         io::Error::other(boxed().await).into(),
         io::Error::other(io::Error::other(boxed().await)).into(),
-        Box::new(Error::Service(boxed().await)),
+        Box::new(Error::from(ServiceError::new(boxed().await))),
         outer
             .oneshot(get())
             .await

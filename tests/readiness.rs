@@ -178,7 +178,10 @@ fn gate(later: Later, polls: u32) -> Gate<Script> {
 
 fn assert_pool_closed(error: &Error) {
     match error {
-        Error::Service(inner) => assert_eq!(inner.to_string(), "the pool is closed"),
+        Error::Service(error) => {
+            assert!(error.is_unsent());
+            assert_eq!(error.get_ref().to_string(), "the pool is closed");
+        }
         Error::Status(_) => panic!("{error:?}"),
     }
 }

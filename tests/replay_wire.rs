@@ -4,6 +4,7 @@ mod support;
 
 use std::{
     collections::hash_map::DefaultHasher,
+    error::Error as _,
     future::Future,
     hash::{Hash, Hasher},
     pin::Pin,
@@ -650,7 +651,7 @@ fn answered(status: u16) -> Response<AnyBody> {
 
 /// The caller's own error, found below what the service returned.
 fn assert_own_error<T>(sent: Result<T, Error>, http: Http) {
-    let Err(Error::Service(error)) = sent else {
+    let Err(error @ Error::Service(_)) = sent else {
         panic!("an answer came");
     };
     let mut texts = vec![error.to_string()];

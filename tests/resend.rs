@@ -130,7 +130,7 @@ impl RetryPolicy for Witness {
         }
     }
 
-    fn attempt_limit(&self) -> u32 {
+    fn attempt_limit(&self, _: &http::request::Parts) -> u32 {
         self.limit.unwrap_or(u32::MAX)
     }
 }
@@ -222,7 +222,7 @@ impl RetryPolicy for Rising {
         }
     }
 
-    fn attempt_limit(&self) -> u32 {
+    fn attempt_limit(&self, _: &http::request::Parts) -> u32 {
         self.0.fetch_add(1, SeqCst)
     }
 }

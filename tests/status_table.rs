@@ -184,10 +184,10 @@ async fn a_post_is_sent_once_whatever_the_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_4xx_and_501_say_that_nothing_was_applied() {
+async fn only_4xx_but_for_408_and_501_say_that_nothing_was_applied() {
     for code in 400..=999 {
         let error = Error::from(failure(code).await);
-        let expected = !matches!(code, 400..=499 | 501);
+        let expected = !matches!(code, 400..=407 | 409..=499 | 501);
         assert_eq!(error.may_have_been_applied(), expected, "{code}");
     }
 }

@@ -40,6 +40,7 @@ async fn a_retry_is_told_at_debug_and_giving_up_at_warn() {
                 ("message", "retry scheduled"),
                 ("http.request.method", "\"GET\""),
                 ("server.address", "\"api.test\""),
+                ("url.path", "\"/v1/Customers/1001\""),
                 ("http.response.status_code", status),
                 ("http.request.resend_count", resend),
                 ("error.type", &format!("{status:?}")),
@@ -53,6 +54,7 @@ async fn a_retry_is_told_at_debug_and_giving_up_at_warn() {
             ("message", "request given up"),
             ("http.request.method", "\"GET\""),
             ("server.address", "\"api.test\""),
+            ("url.path", "\"/v1/Customers/1001\""),
             ("http.response.status_code", "503"),
             ("http.request.resend_count", "2"),
             ("error.type", "\"503\""),
@@ -83,13 +85,15 @@ async fn two_layers_tell_one_story() {
 }
 
 #[tokio::test]
-async fn a_request_that_may_not_be_resent_is_given_up_without_its_host() {
+async fn a_request_that_may_not_be_resent_is_named_too() {
     let (events, _) = events_of(post(), Script::new([504])).await;
     let given_up = record(
         Level::WARN,
         [
             ("message", "request given up"),
             ("http.request.method", "\"POST\""),
+            ("server.address", "\"api.test\""),
+            ("url.path", "\"/v1/Customers/1001\""),
             ("http.response.status_code", "504"),
             ("http.request.resend_count", "0"),
             ("error.type", "\"504\""),

@@ -161,10 +161,12 @@ fn of_a_post_that_may_be_resent_the_extensions_are_cloned_too() {
     assert_eq!(allocations(Stack::Layer, post), 2 + 2 + 3 + 3);
 }
 
+/// One of them for the list of the failures before the last.
 #[test]
 fn two_resends_allocate_no_more_than_they_did() {
     let retry = || Template::new(Scenario::Retry);
-    assert!(allocations(Stack::Layer, retry) <= 21);
+    let made = allocations(Stack::Layer, retry);
+    assert!(made <= 22, "{made}");
 }
 
 #[test]

@@ -28,8 +28,8 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use revio_status::{
-    BoxError, Error, Idempotent, ReplayBody, RevioStatus, RevioStatusLayer, StandardPolicy,
-    StatusKind, StopReason,
+    BoxError, Error, Idempotent, ReplayBody, RevioStatus, RevioStatusLayer, ServiceError,
+    StandardPolicy, StatusKind, StopReason,
 };
 use tower::{ServiceBuilder, ServiceExt};
 
@@ -77,14 +77,16 @@ async fn main() -> Result<ExitCode, BoxError> {
 /// One request, and the whole answer.
 async fn send(client: &ApiClient, request: Request<Body>) -> Result<Response<Bytes>, Error> {
     let (head, body) = client.clone().oneshot(request).await?.into_parts();
-    let body = body.collect().await.map_err(|e| Error::Service(e.into()))?;
+    let body = body.collect().await.map_err(ServiceError::new)?;
     Ok(Response::from_parts(head, body.to_bytes()))
 }
 
 /// What the caller should do about an error. Copy it, and change the words.
 fn advice(error: &Error) -> String {
-    let Error::Status(e) = error else {
-        return "look before resending".into();
+    let e = match error {
+        Error::Status(e) => e,
+        Error::Service(_) if !error.may_have_been_applied() => return "try again later".into(),
+        Error::Service(_) => return "look before resending".into(),
     };
     // All other reasons are for requests that may be sent twice.
     let only_once = [StopReason::NotRetryable, StopReason::NotIdempotent];

@@ -77,7 +77,7 @@ fn read(headers: &HeaderMap) -> [Option<Duration>; 3] {
         true => StatusKind::QuotaExceeded,
         false => StatusKind::Forbidden,
     };
-    assert_eq!(attempt.kind(), kind);
+    assert_eq!(attempt.kind(), Some(kind));
     assert_eq!(StatusKind::of(response.status, headers), Some(kind));
     assert_eq!(error.kind(), kind);
     // The second reading of one error is the first one.

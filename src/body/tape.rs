@@ -37,6 +37,10 @@ struct State<B> {
     recording: Option<Recording>,
     /// The attempt that may read, counted from 0.
     attempt: u32,
+    /// That attempt has asked for the body.
+    was_read: bool,
+    /// No other attempt will follow it.
+    is_last: bool,
     waker: Option<Waker>,
 }
 
@@ -44,6 +48,18 @@ impl<B> Tape<B> {
     /// Whether another attempt could send the whole body, as far as one can tell now.
     pub(crate) fn is_replayable(&self) -> bool {
         self.lock().is_some_and(|state| state.recording.is_some())
+    }
+
+    /// Whether the present attempt has asked for the body: what it is sent over was ready to take it.
+    pub(crate) fn was_read(&self) -> bool {
+        self.lock().is_none_or(|state| state.was_read)
+    }
+
+    /// Lets the recording go while the present attempt reads it: no other one will follow.
+    pub(crate) fn end(&self) {
+        if let Some(mut state) = self.lock() {
+            state.is_last = true;
+        }
     }
 
     /// Gives the recording to the next attempt. An attempt that still reads gets an error.
@@ -54,6 +70,7 @@ impl<B> Tape<B> {
         let recording = state.recording.as_mut()?;
         recording.seal();
         state.attempt = state.attempt.wrapping_add(1);
+        state.was_read = false;
         let attempt = state.attempt;
         let waker = state.waker.take();
         // A waker may run anything, even a reader that wants the lock.
@@ -181,6 +198,8 @@ impl<B: Body> Reader<B> {
                 body: Some(Box::pin(body)),
                 recording: Some(Recording::default()),
                 attempt: 0,
+                was_read: false,
+                is_last: false,
                 waker: None,
             }),
         };
@@ -238,18 +257,23 @@ impl<B: Body<Error: Into<BoxError>>> Reader<B> {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         // Nobody else holds the tape: the answer has come, and there will be no resend.
-        let is_last = Arc::strong_count(&self.tape) == 1;
+        let is_alone = Arc::strong_count(&self.tape) == 1;
         let Some(mut state) = self.tape.lock() else {
             return Poll::Ready(Some(Err(Lost::Panicked.into())));
         };
         if state.attempt != self.attempt {
             return Poll::Ready(Some(Err(Lost::TakenOver.into())));
         }
+        state.was_read = true;
+        let is_last = is_alone || state.is_last;
         let recorded = |number| state.recording.as_ref().and_then(|r| r.frame(number));
         if let Some(frame) = self.next.and_then(recorded) {
             self.next = self.next.map(|number| number.saturating_add(1));
             let more = self.next.and_then(recorded).is_some();
             self.is_ended = !more && state.body.is_none();
+            if is_last && !more {
+                state.recording = None;
+            }
             return Poll::Ready(Some(Ok(frame)));
         }
         self.next = None;

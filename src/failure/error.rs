@@ -1,8 +1,11 @@
 //! What a failed call returns: an answer that says no, or no answer at all.
 
-use std::{error::Error as StdError, fmt, io, sync::Arc};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
-use super::{status::StatusKind, status_error::StatusError};
+use super::{
+    FailedAttempt, ServiceError, StatusError, StatusKind, StopReason, chain::chain,
+    outcome::History,
+};
 
 /// Any error that is not ours: the inner service's, or a request body's.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -13,20 +16,18 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 ///
 /// # Formatting
 ///
-/// [`Status`](Self::Status) prints as its [`StatusError`] does. [`Service`](Self::Service) prints
-/// a fixed sentence; the inner error's own text is one step down, at
-/// [`source`](StdError::source). What that text shows is the inner service's choice: reqwest's
-/// shows the URL with its query.
+/// It prints as the [`StatusError`] or the [`ServiceError`] that it holds.
 ///
 /// # Source
 ///
-/// `Service` has the inner error as its source, `Status` has none.
+/// [`Service`](Self::Service) has the inner service's error as its source, [`Status`](Self::Status)
+/// has none.
 #[derive(Debug)]
 pub enum Error {
     /// The API answered, and the answer was a failure.
     Status(StatusError),
     /// No answer came: the inner service failed, for instance to connect, or timed out.
-    Service(BoxError),
+    Service(ServiceError),
 }
 
 impl Error {
@@ -38,19 +39,113 @@ impl Error {
         }
     }
 
+    /// What is known where no answer came.
+    pub fn service_error(&self) -> Option<&ServiceError> {
+        match self {
+            Self::Status(_) => None,
+            Self::Service(error) => Some(error),
+        }
+    }
+
     /// The kind of the failed answer, if one came.
     pub fn kind(&self) -> Option<StatusKind> {
         self.status_error().map(StatusError::kind)
     }
 
+    /// How often the request was sent or tried to be sent, the first time included.
+    pub fn attempts(&self) -> u32 {
+        match self {
+            Self::Status(error) => error.attempts(),
+            Self::Service(error) => error.attempts(),
+        }
+    }
+
+    /// Why the request was not sent again.
+    pub fn stop_reason(&self) -> StopReason {
+        match self {
+            Self::Status(error) => error.stop_reason(),
+            Self::Service(error) => error.stop_reason(),
+        }
+    }
+
     /// Whether the server may have done what the request asked for, although the call failed.
     ///
-    /// Always true for [`Service`](Self::Service): where no answer came nobody knows. For
-    /// [`Status`](Self::Status) see [`StatusError::may_have_been_applied`]. The method is not looked
-    /// at: where a GET may have been applied there is nothing to undo.
+    /// Once true for one attempt, true for the request: see
+    /// [`StatusError::may_have_been_applied`] and [`ServiceError::may_have_been_applied`]. The method
+    /// is not looked at: where a GET may have been applied there is nothing to undo.
     pub fn may_have_been_applied(&self) -> bool {
-        self.status_error()
-            .is_none_or(StatusError::may_have_been_applied)
+        match self {
+            Self::Status(error) => error.may_have_been_applied(),
+            Self::Service(error) => error.may_have_been_applied(),
+        }
+    }
+
+    /// How long the server asked to be left alone, see [`StatusError::retry_after`]. `None` where no
+    /// answer came.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.status_error().and_then(StatusError::retry_after)
+    }
+
+    /// The failed attempts before the last one, oldest first: the last 16 of them.
+    ///
+    /// ```
+    /// # use revio_status::Error;
+    /// fn line(error: &Error) -> String {
+    ///     let statuses = error.earlier().iter().filter_map(|attempt| attempt.status());
+    ///     match statuses.last() {
+    ///         Some(status) => format!("{error}; before that {status}"),
+    ///         None => error.to_string(),
+    ///     }
+    /// }
+    /// ```
+    pub fn earlier(&self) -> &[FailedAttempt] {
+        match self {
+            Self::Status(error) => error.earlier(),
+            Self::Service(error) => error.earlier(),
+        }
+    }
+
+    /// An error of a service that was asked before the first attempt whether it is ready.
+    pub(crate) fn of_readiness(error: BoxError) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(ours) => return *ours,
+            Err(error) => error,
+        };
+        let error = ServiceError::of_readiness(error);
+        error.with_attempts(0).into()
+    }
+
+    /// Makes it the result of a request.
+    pub(crate) fn conclude(
+        self,
+        attempts: u32,
+        reason: StopReason,
+        may_have_been_applied: bool,
+        history: History,
+    ) -> Self {
+        match self {
+            Self::Status(error) => error
+                .conclude(attempts, reason, may_have_been_applied, history)
+                .into(),
+            Self::Service(error) => error
+                .conclude(attempts, reason, may_have_been_applied, history)
+                .into(),
+        }
+    }
+
+    /// What another layer of this kind has said stays so.
+    pub(crate) fn keep(self) -> Self {
+        match self {
+            Self::Status(error) => error.keep().into(),
+            Self::Service(error) => error.keep().into(),
+        }
+    }
+
+    /// This failure, once another attempt follows it.
+    pub(crate) fn into_attempt(self, delay: Duration) -> FailedAttempt {
+        let status = self.status_error().map(StatusError::status);
+        let is_unsent = self.service_error().is_some_and(ServiceError::is_unsent);
+        FailedAttempt::new(status, is_unsent, delay)
     }
 }
 
@@ -58,7 +153,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(error) => error.fmt(f),
-            Self::Service(_) => f.write_str("no answer came from the API"),
+            Self::Service(error) => error.fmt(f),
         }
     }
 }
@@ -67,7 +162,7 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Status(_) => None,
-            Self::Service(error) => Some(&**error),
+            Self::Service(error) => error.source(),
         }
     }
 }
@@ -75,8 +170,9 @@ impl StdError for Error {
 /// Brings the typed error back from below a layer that boxes errors, such as tower's `Timeout` or
 /// `Buffer`: `.map_err(Error::from)` above it.
 ///
-/// An [`Error`] or a [`StatusError`] in the box is moved out. Anything else, the boxing layer's own
-/// error for instance, becomes [`Error::Service`].
+/// An [`Error`], a [`StatusError`] or a [`ServiceError`] in the box is moved out. Anything else, the
+/// boxing layer's own error for instance, becomes [`Error::Service`] of a request of which nothing is
+/// known: 0 attempts, possibly applied.
 ///
 /// ```
 /// use revio_status::{BoxError, Error, StatusKind};
@@ -91,11 +187,18 @@ impl StdError for Error {
 /// ```
 impl From<BoxError> for Error {
     fn from(error: BoxError) -> Self {
-        let status = match error.downcast::<Self>() {
+        let error = match error.downcast::<Self>() {
             Ok(ours) => return *ours,
-            Err(other) => other.downcast::<StatusError>(),
+            Err(other) => other,
         };
-        status.map_or_else(Self::Service, |status| Self::Status(*status))
+        let error = match error.downcast::<StatusError>() {
+            Ok(status) => return Self::Status(*status),
+            Err(other) => other,
+        };
+        Self::Service(match error.downcast::<ServiceError>() {
+            Ok(service) => *service,
+            Err(other) => ServiceError::of_unknown(other),
+        })
     }
 }
 
@@ -105,11 +208,17 @@ impl From<StatusError> for Error {
     }
 }
 
+impl From<ServiceError> for Error {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(error)
+    }
+}
+
 impl StatusError {
     /// Finds a `StatusError` in an error or anywhere below it, through whatever layers wrapped it.
     ///
-    /// Follows [`source`](StdError::source), and looks into [`io::Error`] and [`Arc`], which hide
-    /// what they hold from that chain.
+    /// Follows [`source`](StdError::source), and looks into [`io::Error`](std::io::Error) and
+    /// [`Arc`], which hide what they hold from that chain.
     ///
     /// ```
     /// use revio_status::StatusError;
@@ -119,20 +228,7 @@ impl StatusError {
     /// }
     /// ```
     pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(found) = Self::of(error) {
-                return Some(found);
-            }
-            let hidden = error
-                .downcast_ref::<io::Error>()
-                .and_then(io::Error::get_ref);
-            next = match hidden {
-                Some(inner) => Some(inner),
-                None => error.source(),
-            };
-        }
-        None
+        chain(error).find_map(Self::of)
     }
 
     fn of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {

@@ -145,6 +145,16 @@ impl StatusKind {
     }
 }
 
+/// Whether the server may have done the work and yet said so: a 503 can come from a proxy whose
+/// upstream died half-way, and some gateways say 408 of work that is slow.
+pub(crate) fn may_be_applied(status: StatusCode) -> bool {
+    match status.as_u16() {
+        408 => true,
+        501 => false,
+        code => code >= 500,
+    }
+}
+
 impl fmt::Display for StatusKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

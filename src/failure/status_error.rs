@@ -11,7 +11,12 @@ use http::{
     response,
 };
 
-use super::{message, retry_after::retry_after, status::StatusKind, stop_reason::StopReason};
+use super::{
+    FailedAttempt, StatusKind, StopReason, message,
+    outcome::{History, Outcome},
+    retry_after::retry_after,
+    status::may_be_applied,
+};
 
 /// A failed answer: status 400 or above, with all that was learned about it.
 ///
@@ -33,9 +38,7 @@ struct Failure {
     body: Bytes,
     is_body_truncated: bool,
     message: OnceLock<Option<Box<str>>>,
-    attempts: u32,
-    stop_reason: StopReason,
-    may_have_been_applied: bool,
+    outcome: Outcome,
 }
 
 impl StatusError {
@@ -52,9 +55,7 @@ impl StatusError {
             body: Bytes::new(),
             is_body_truncated: false,
             message: OnceLock::new(),
-            attempts: 1,
-            stop_reason: StopReason::NotRetryable,
-            may_have_been_applied: kind.is_server() && kind != StatusKind::NotImplemented,
+            outcome: Outcome::of_attempt(may_be_applied(status)),
         }))
     }
 
@@ -64,16 +65,53 @@ impl StatusError {
         self
     }
 
-    /// Makes it the result of a request. Other attempts may have been applied as well.
+    /// Makes a failed answer of a response, to test what your own code makes of it: one attempt,
+    /// [`StopReason::NotRetryable`]. `None` where the status is below 400.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use revio_status::{StatusError, StatusKind};
+    ///
+    /// let response = Response::builder().status(404).body(Bytes::new())?;
+    /// let error = StatusError::from_response(response).expect("a failure");
+    /// assert_eq!(error.kind(), StatusKind::NotFound);
+    /// # Ok::<_, http::Error>(())
+    /// ```
+    pub fn from_response(response: http::Response<Bytes>) -> Option<Self> {
+        let (head, body) = response.into_parts();
+        (head.status.as_u16() >= 400).then(|| Self::new(head).with_body(body, false))
+    }
+
+    /// Makes it the error of a request that was sent this often.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.outcome.attempts = attempts;
+        self
+    }
+
+    /// Makes it the error of a request that was not sent again for this reason.
+    #[must_use]
+    pub fn with_stop_reason(mut self, reason: StopReason) -> Self {
+        self.0.outcome.stop_reason = reason;
+        self
+    }
+
+    /// What another layer of this kind has said stays so.
+    pub(crate) fn keep(mut self) -> Self {
+        self.0.outcome.keep();
+        self
+    }
+
     pub(crate) fn conclude(
         mut self,
         attempts: u32,
         stop_reason: StopReason,
         may_have_been_applied: bool,
+        history: History,
     ) -> Self {
-        self.0.attempts = attempts;
-        self.0.stop_reason = stop_reason;
-        self.0.may_have_been_applied |= may_have_been_applied;
+        let outcome = &mut self.0.outcome;
+        outcome.conclude(attempts, stop_reason, may_have_been_applied, history);
         self
     }
 
@@ -139,22 +177,28 @@ impl StatusError {
 
     /// How often the request was sent, the first time included.
     pub fn attempts(&self) -> u32 {
-        self.0.attempts
+        self.0.outcome.attempts
     }
 
     /// Why the request was not sent again.
     pub fn stop_reason(&self) -> StopReason {
-        self.0.stop_reason
+        self.0.outcome.stop_reason
     }
 
     /// Whether the server may have done what the request asked for, although the call failed.
     ///
-    /// False for 4xx and 501. True for every other failure: even a 503 can come from a proxy
-    /// whose upstream died half-way. Once true for one attempt, true for the request.
+    /// False for 4xx other than 408, and for 501. True for every other failure: even a 503 can come
+    /// from a proxy whose upstream died half-way, and some gateways say 408 of work that is slow.
+    /// Once true for one attempt, true for the request.
     ///
     /// When this is true of a payment, look whether it exists before you send it again.
     pub fn may_have_been_applied(&self) -> bool {
-        self.0.may_have_been_applied
+        self.0.outcome.may_have_been_applied
+    }
+
+    /// The failed attempts before the last one, oldest first: the last 16 of them.
+    pub fn earlier(&self) -> &[FailedAttempt] {
+        self.0.outcome.earlier()
     }
 
     /// The failed answer as a response that can be served to somebody else.
@@ -189,10 +233,7 @@ impl StatusError {
 impl fmt::Display for StatusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Failure {
-            status,
-            attempts,
-            stop_reason,
-            ..
+            status, outcome, ..
         } = &*self.0;
         let reason = status.canonical_reason().unwrap_or_default();
         f.write_str(status.as_str())?;
@@ -204,11 +245,7 @@ impl fmt::Display for StatusError {
             Some(message) if !message.eq_ignore_ascii_case(reason) => write!(f, ": {message}")?,
             _ => {}
         }
-        match (*attempts, *stop_reason) {
-            (1, StopReason::NotRetryable) => Ok(()),
-            (1, reason) => write!(f, " ({reason})"),
-            (attempts, reason) => write!(f, " ({attempts} attempts, {reason})"),
-        }
+        outcome.fmt(f)
     }
 }
 
@@ -216,8 +253,8 @@ impl fmt::Debug for StatusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StatusError")
             .field("status", &self.0.status)
-            .field("attempts", &self.0.attempts)
-            .field("stop_reason", &self.0.stop_reason)
+            .field("attempts", &self.attempts())
+            .field("stop_reason", &self.stop_reason())
             .field("body_len", &self.0.body.len())
             .finish_non_exhaustive()
     }

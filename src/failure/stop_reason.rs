@@ -8,9 +8,9 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StopReason {
-    /// A status like this one is not retried.
+    /// A status or an error like this one is not retried.
     NotRetryable,
-    /// Sending the request twice could do its work twice.
+    /// An attempt may have been applied, and sending the request again could do its work twice.
     NotIdempotent,
     /// The request's body was too long to be kept, or broke.
     BodyNotReplayable,

@@ -3,6 +3,7 @@
 //! | page | answers |
 //! |---|---|
 //! | [`stacks`] | In what order do I stack layers? What does a client for production look like, over hyper-util or reqwest, in axum, on any runtime? |
+//! | [`why_not_my_post`] | Which requests are sent again after which failure, and by which setting? |
 //! | [`errors`] | What do I do about each failure? How do I find it below other layers' errors? |
 //! | [`choosing`] | Which retry settings fit a user who waits, a service, a nightly job? |
 //! | [`processes`] | How do many processes share a budget, and an account's limit of calls? |
@@ -16,6 +17,9 @@
 
 #[cfg_attr(not(doctest), doc = include_str!("stacks.md"))]
 pub mod stacks {}
+
+#[doc = include_str!("why_not_my_post.md")]
+pub mod why_not_my_post {}
 
 #[cfg_attr(any(not(doctest), feature = "tokio"), doc = include_str!("errors.md"))]
 pub mod errors {}

@@ -1,11 +1,11 @@
 //! What a policy sees of a failed attempt.
 
-use std::{fmt, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, request, response};
 
-use crate::failure::{StatusError, StatusKind, retry_after};
+use crate::failure::{self, StatusKind, may_be_applied, retry_after};
 
 /// One failed attempt, as a [`RetryPolicy`](crate::RetryPolicy) sees it: what was sent and what came back.
 ///
@@ -28,17 +28,28 @@ use crate::failure::{StatusError, StatusKind, retry_after};
 pub struct Attempt<'a> {
     number: u32,
     request: &'a request::Parts,
-    status: StatusCode,
-    kind: StatusKind,
-    headers: &'a HeaderMap,
-    body: &'a Bytes,
+    end: End<'a>,
+    is_unsent: bool,
+    may_have_been_applied: bool,
     retry_after: Option<Duration>,
     elapsed: Duration,
     remaining: Option<Duration>,
 }
 
+/// How it ended.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    Answer {
+        status: StatusCode,
+        kind: StatusKind,
+        headers: &'a HeaderMap,
+        body: &'a Bytes,
+    },
+    NoAnswer(&'a (dyn Error + Send + Sync + 'static)),
+}
+
 impl<'a> Attempt<'a> {
-    /// The first attempt, at once, without a deadline.
+    /// The first attempt, at once, without a deadline, and its answer.
     ///
     /// A policy is asked about failures only. Of a response below 400,
     /// [`kind`](Self::kind) says [`StatusKind::OtherServer`].
@@ -49,30 +60,71 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         let (status, headers) = (response.status, &response.headers);
         let retry_after = retry_after(headers);
+        let kind = StatusKind::of_failure(status, retry_after.is_some());
+        let end = End::Answer {
+            status,
+            kind,
+            headers,
+            body,
+        };
+        Self {
+            retry_after,
+            ..Self::first(request, end, may_be_applied(status))
+        }
+    }
+
+    /// The first attempt, at once, without a deadline, and the error that came instead of an answer.
+    /// It may have been applied, unless [`with_unsent`](Self::with_unsent) says that it was not sent.
+    pub fn without_answer(
+        request: &'a request::Parts,
+        error: &'a (dyn Error + Send + Sync + 'static),
+    ) -> Self {
+        Self::first(request, End::NoAnswer(error), true)
+    }
+
+    fn first(request: &'a request::Parts, end: End<'a>, may_have_been_applied: bool) -> Self {
         Self {
             number: 1,
             request,
-            status,
-            kind: StatusKind::of_failure(status, retry_after.is_some()),
-            headers,
-            body,
-            retry_after,
+            end,
+            is_unsent: false,
+            may_have_been_applied,
+            retry_after: None,
             elapsed: Duration::ZERO,
             remaining: None,
         }
     }
 
-    pub(crate) fn of_failure(request: &'a request::Parts, error: &'a StatusError) -> Self {
+    pub(crate) fn of_failure(request: &'a request::Parts, error: &'a failure::Error) -> Self {
+        match error {
+            failure::Error::Status(error) => {
+                let end = End::Answer {
+                    status: error.status(),
+                    kind: error.kind(),
+                    headers: error.headers(),
+                    body: error.body(),
+                };
+                Self {
+                    retry_after: error.retry_after(),
+                    ..Self::first(request, end, error.may_have_been_applied())
+                }
+            }
+            failure::Error::Service(error) => Self {
+                is_unsent: error.is_unsent(),
+                ..Self::first(
+                    request,
+                    End::NoAnswer(error.get_ref()),
+                    error.may_have_been_applied(),
+                )
+            },
+        }
+    }
+
+    /// It, or one before it, may have been applied.
+    pub(crate) fn with_possibly_applied(self, may_have_been_applied: bool) -> Self {
         Self {
-            number: 1,
-            request,
-            status: error.status(),
-            kind: error.kind(),
-            headers: error.headers(),
-            body: error.body(),
-            retry_after: error.retry_after(),
-            elapsed: Duration::ZERO,
-            remaining: None,
+            may_have_been_applied,
+            ..self
         }
     }
 
@@ -97,6 +149,16 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// Makes it known not to have reached the server, and so not applied.
+    #[must_use]
+    pub fn with_unsent(self) -> Self {
+        Self {
+            is_unsent: true,
+            may_have_been_applied: false,
+            ..self
+        }
+    }
+
     /// Which attempt this was; the first is 1.
     pub fn number(&self) -> u32 {
         self.number
@@ -117,24 +179,54 @@ impl<'a> Attempt<'a> {
         &self.request.uri
     }
 
-    /// The status that came back.
-    pub fn status(&self) -> StatusCode {
-        self.status
+    /// The status that came back, or `None` where no answer came.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self.end {
+            End::Answer { status, .. } => Some(status),
+            End::NoAnswer(_) => None,
+        }
     }
 
     /// What that status means.
-    pub fn kind(&self) -> StatusKind {
-        self.kind
+    pub fn kind(&self) -> Option<StatusKind> {
+        match self.end {
+            End::Answer { kind, .. } => Some(kind),
+            End::NoAnswer(_) => None,
+        }
     }
 
     /// The headers that came back.
-    pub fn headers(&self) -> &'a HeaderMap {
-        self.headers
+    pub fn headers(&self) -> Option<&'a HeaderMap> {
+        match self.end {
+            End::Answer { headers, .. } => Some(headers),
+            End::NoAnswer(_) => None,
+        }
     }
 
     /// The body that came back, as far as it was captured.
-    pub fn body(&self) -> &'a Bytes {
-        self.body
+    pub fn body(&self) -> Option<&'a Bytes> {
+        match self.end {
+            End::Answer { body, .. } => Some(body),
+            End::NoAnswer(_) => None,
+        }
+    }
+
+    /// The inner service's error, where no answer came.
+    pub fn error(&self) -> Option<&'a (dyn Error + Send + Sync + 'static)> {
+        match self.end {
+            End::Answer { .. } => None,
+            End::NoAnswer(error) => Some(error),
+        }
+    }
+
+    /// Whether it is known not to have reached the server.
+    pub fn is_unsent(&self) -> bool {
+        self.is_unsent
+    }
+
+    /// Whether it, or in the layer any attempt before it, may have been applied.
+    pub fn may_have_been_applied(&self) -> bool {
+        self.may_have_been_applied
     }
 
     /// How long the server asked to be left alone, see
@@ -160,7 +252,8 @@ impl fmt::Debug for Attempt<'_> {
         f.debug_struct("Attempt")
             .field("number", &self.number)
             .field("method", self.method())
-            .field("status", &self.status)
+            .field("status", &self.status())
+            .field("is_unsent", &self.is_unsent)
             .field("retry_after", &self.retry_after)
             .field("elapsed", &self.elapsed)
             .field("remaining", &self.remaining)

@@ -1,9 +1,11 @@
 //! What travels in the extensions of requests and responses.
 
+use std::time::Duration;
+
 /// The caller's word on one request: whether sending it twice does its work only once.
 ///
 /// Put it into the request's extensions. It overrides the method: `Idempotent(true)` lets a POST
-/// be resent, `Idempotent(false)` keeps a PUT from it.
+/// be resent whatever came of it, `Idempotent(false)` takes that away from a PUT.
 ///
 /// The Rev.io documentation names no header that makes a POST safe to repeat, `Idempotency-Key`
 /// included. Say `true` only of requests whose repetition you have made harmless yourself.
@@ -18,6 +20,45 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Idempotent(pub bool);
+
+/// The most attempts for one request, the first included, instead of the policy's number.
+///
+/// Put it into the request's extensions. 1 sends it once; 0 counts as 1.
+///
+/// ```
+/// use revio_status::MaxAttempts;
+///
+/// let request = http::Request::get("http://localhost/v1/Customers/1001")
+///     .extension(MaxAttempts(5))
+///     .body(())?;
+/// # Ok::<_, http::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MaxAttempts(pub u32);
+
+impl MaxAttempts {
+    /// The number for this request, if its caller gave one.
+    pub(crate) fn of(extensions: &http::Extensions) -> Option<u32> {
+        extensions.get().map(|Self(attempts)| (*attempts).max(1))
+    }
+}
+
+/// How long one request may go on being retried, counted from `call`, instead of the layer's
+/// [`deadline`](crate::RevioStatusLayer::deadline).
+///
+/// Put it into the request's extensions.
+///
+/// ```
+/// use std::time::Duration;
+/// use revio_status::Deadline;
+///
+/// let request = http::Request::get("http://localhost/v1/Customers/1001")
+///     .extension(Deadline(Duration::from_secs(5)))
+///     .body(())?;
+/// # Ok::<_, http::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Deadline(pub Duration);
 
 /// How often a request had been resent: 1 on the first resend.
 ///

@@ -5,21 +5,25 @@
 //! - `attempt`: what a policy sees of a failure.
 //! - `backoff`: the wait where the server names none.
 //! - `extensions`: the caller's word about one request.
+//! - `event`: what was decided, told to whoever counts.
 
 mod attempt;
 mod backoff;
+mod event;
 mod extensions;
 mod never;
 mod policy_fn;
 mod retry_policy;
 mod standard;
 
+pub(crate) use self::event::Observer;
 pub use self::{
     attempt::Attempt,
     backoff::Backoff,
-    extensions::{Idempotent, ResendCount},
+    event::Event,
+    extensions::{Deadline, Idempotent, MaxAttempts, ResendCount},
     never::NeverRetry,
     policy_fn::{PolicyFn, policy_fn},
-    retry_policy::{Decision, RetryPolicy},
+    retry_policy::{Decision, Resend, RetryPolicy},
     standard::StandardPolicy,
 };

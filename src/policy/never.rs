@@ -2,7 +2,7 @@
 
 use http::{StatusCode, request};
 
-use super::{Attempt, Decision, RetryPolicy};
+use super::{Attempt, Decision, Resend, RetryPolicy};
 use crate::failure::StopReason;
 
 /// Sends every request once: typed errors without retries.
@@ -14,15 +14,15 @@ impl RetryPolicy for NeverRetry {
         false
     }
 
-    fn may_resend(&self, _: &request::Parts) -> bool {
-        false
+    fn may_resend(&self, _: &request::Parts) -> Resend {
+        Resend::Never
     }
 
     fn decide(&self, _: &Attempt<'_>) -> Decision {
         Decision::Stop(StopReason::NotRetryable)
     }
 
-    fn attempt_limit(&self) -> u32 {
+    fn attempt_limit(&self, _: &request::Parts) -> u32 {
         1
     }
 }

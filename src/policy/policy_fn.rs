@@ -1,14 +1,16 @@
 //! A policy in one closure.
 
-use std::fmt;
+use std::{error::Error, fmt};
 
-use http::StatusCode;
+use http::{StatusCode, request};
 
-use super::{Attempt, Decision, RetryPolicy};
+use super::{Attempt, Decision, Resend, RetryPolicy, retry_policy::is_idempotent};
 
-/// Makes a policy of a closure that decides about every failed attempt, whatever its status.
+/// Makes a policy of a closure that decides about every failed attempt, whatever its status, and
+/// about every error without an answer.
 ///
-/// Which requests may be resent is still decided as [`RetryPolicy::may_resend`] does by default.
+/// A request that may not be applied twice is sent again only as long as none of its attempts may
+/// have been applied: [`Resend::IfUnapplied`].
 /// The closure says where it ends: no number of attempts ends it. As every failure counts as
 /// retryable, none earns anything for the budget, and each one given up is an event at WARN.
 ///
@@ -17,7 +19,7 @@ use super::{Attempt, Decision, RetryPolicy};
 /// use revio_status::{Decision, StatusKind, StopReason, policy_fn};
 ///
 /// let patient_with_gateways = policy_fn(|attempt| match attempt.kind() {
-///     StatusKind::GatewayTimeout if attempt.number() < 5 => Decision::Retry {
+///     Some(StatusKind::GatewayTimeout) if attempt.number() < 5 => Decision::Retry {
 ///         after: attempt.retry_after().unwrap_or(Duration::from_secs(1)),
 ///     },
 ///     _ => Decision::Stop(StopReason::StoppedByPolicy),
@@ -41,6 +43,17 @@ where
 {
     fn is_retryable(&self, _: StatusCode) -> bool {
         true
+    }
+
+    fn is_retryable_error(&self, _: &(dyn Error + 'static), _: bool) -> bool {
+        true
+    }
+
+    fn may_resend(&self, request: &request::Parts) -> Resend {
+        match is_idempotent(request) {
+            true => Resend::Always,
+            false => Resend::IfUnapplied,
+        }
     }
 
     fn decide(&self, attempt: &Attempt<'_>) -> Decision {

@@ -1,11 +1,14 @@
 //! The policy that most users want.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
-use http::StatusCode;
+use http::{StatusCode, request};
 
-use super::{Attempt, Backoff, Decision, RetryPolicy, retry_policy::is_temporary};
-use crate::failure::StopReason;
+use super::{
+    Attempt, Backoff, Decision, MaxAttempts, Resend, RetryPolicy,
+    retry_policy::{is_idempotent, is_temporary},
+};
+use crate::failure::{StopReason, is_lost, may_be_applied};
 
 /// Up to three attempts, full-jitter exponential backoff, and never earlier than the server asks.
 ///
@@ -32,6 +35,8 @@ pub struct StandardPolicy {
     backoff: Backoff,
     max_retry_after: Duration,
     retry_on: Vec<StatusCode>,
+    retry_unsent: bool,
+    retry_no_answer: bool,
 }
 
 impl StandardPolicy {
@@ -65,6 +70,9 @@ impl StandardPolicy {
 
     /// Retries this status too, beside 503 and 504. Can be said of several.
     ///
+    /// A request that may not be applied twice is sent again after a status that says that it was
+    /// not applied, such as 429, unless an attempt before that one may have been applied.
+    ///
     /// # Panics
     ///
     /// If the status is no failure, that is, below 400.
@@ -77,6 +85,41 @@ impl StandardPolicy {
         self.retry_on.push(status);
         self
     }
+
+    /// Retries attempts that are known not to have reached the server, of any request, a POST too:
+    /// see [`RetryPolicy::is_unsent`]. Default: an error without an answer is not retried.
+    pub fn retry_unsent(self) -> Self {
+        Self {
+            retry_unsent: true,
+            ..self
+        }
+    }
+
+    /// Retries attempts that are known not to have reached the server, of any request, and lost
+    /// answers of requests that may be applied twice. Default: an error without an answer is not
+    /// retried.
+    ///
+    /// An answer is lost where the connection was reset, aborted, closed or broken off in
+    /// mid-message, or a time-out ended the wait: I/O's, hyper's, and tower's `Elapsed` (feature
+    /// `tokio`). What sending again cannot mend is not retried: a malformed message, the request
+    /// body's own error. Nor is what cannot be told apart from that: the reset of a single HTTP/2
+    /// stream, and reqwest's own time-out. Put a `timeout` layer below this one instead.
+    pub fn retry_no_answer(self) -> Self {
+        Self {
+            retry_no_answer: true,
+            ..self
+        }
+    }
+
+    /// Whether one of the failures that are retried leaves the request unapplied.
+    fn retries_unapplied(&self) -> bool {
+        let is_unapplied = |status: &StatusCode| !may_be_applied(*status);
+        self.retry_unsent || self.retry_no_answer || self.retry_on.iter().any(is_unapplied)
+    }
+
+    fn most_attempts(&self, request: &request::Parts) -> u32 {
+        MaxAttempts::of(&request.extensions).unwrap_or(self.max_attempts)
+    }
 }
 
 impl Default for StandardPolicy {
@@ -86,6 +129,8 @@ impl Default for StandardPolicy {
             backoff: Backoff::default(),
             max_retry_after: Duration::from_secs(30),
             retry_on: Vec::new(),
+            retry_unsent: false,
+            retry_no_answer: false,
         }
     }
 }
@@ -95,9 +140,29 @@ impl RetryPolicy for StandardPolicy {
         is_temporary(status) || self.retry_on.contains(&status)
     }
 
+    fn is_retryable_error(&self, error: &(dyn Error + 'static), is_unsent: bool) -> bool {
+        let retries_unsent = self.retry_unsent || self.retry_no_answer;
+        is_unsent && retries_unsent || self.retry_no_answer && is_lost(error)
+    }
+
+    /// A request that may not be applied twice is kept only where that can help.
+    fn may_resend(&self, request: &request::Parts) -> Resend {
+        if is_idempotent(request) {
+            Resend::Always
+        } else if self.retries_unapplied() {
+            Resend::IfUnapplied
+        } else {
+            Resend::Never
+        }
+    }
+
+    fn attempt_limit(&self, request: &request::Parts) -> u32 {
+        self.most_attempts(request)
+    }
+
     fn decide(&self, attempt: &Attempt<'_>) -> Decision {
         let asked = attempt.retry_after().unwrap_or(Duration::ZERO);
-        if attempt.number() >= self.max_attempts {
+        if attempt.number() >= self.most_attempts(attempt.request()) {
             Decision::Stop(StopReason::AttemptsExhausted)
         } else if asked > self.max_retry_after {
             Decision::Stop(StopReason::RetryAfterTooLong)
@@ -105,9 +170,5 @@ impl RetryPolicy for StandardPolicy {
             let after = asked.saturating_add(self.backoff.delay(attempt.number()));
             Decision::Retry { after }
         }
-    }
-
-    fn attempt_limit(&self) -> u32 {
-        self.max_attempts
     }
 }

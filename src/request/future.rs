@@ -14,7 +14,7 @@ use hyper::rt::Sleep;
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::session::{Kept, Plan};
+use super::{kept::Kept, session::Plan};
 use crate::{
     body::{Capture, ReplayBody},
     failure::{BoxError, Error, StatusError, StopReason},
@@ -93,7 +93,11 @@ where
                     return Poll::Ready(Ok(response));
                 }
                 Ok(response) => self.as_mut().capture(response),
-                Err(error) => return Poll::Ready(Err(self.pass_on(error))),
+                Err(error) => {
+                    if let Some(error) = self.as_mut().fail(error.into()) {
+                        return Poll::Ready(Err(error));
+                    }
+                }
             }
         }
         cx.waker().wake_by_ref();
@@ -125,20 +129,36 @@ where
         });
     }
 
+    /// No answer came. Returns the error that ends the request, if it ends here.
     #[cold]
-    fn pass_on(self: Pin<&mut Self>, error: S::Error) -> Error {
-        let mut this = self.project();
-        this.state.set(State::Done);
-        let Some(kept) = this.kept.take() else {
+    fn fail(mut self: Pin<&mut Self>, error: BoxError) -> Option<Error> {
+        let Some(kept) = self.as_mut().project().kept.as_mut() else {
             completed()
         };
-        kept.pass_on(error)
+        let next = kept.unanswered(error).map(|plan| State::wait(kept, plan));
+        self.go(next)
+    }
+
+    /// Takes the next step, or ends with this error.
+    fn go(self: Pin<&mut Self>, next: Result<State<S::Future, B, R>, Error>) -> Option<Error> {
+        let mut this = self.project();
+        match next {
+            Ok(next) => {
+                this.state.set(next);
+                None
+            }
+            Err(error) => {
+                this.state.set(State::Done);
+                *this.kept = None;
+                Some(error)
+            }
+        }
     }
 
     /// A step of a request that has failed at least once. Returns the error that ends it.
     #[cold]
-    fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Error>> {
-        let mut this = self.project();
+    fn poll_step(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Error>> {
+        let mut this = self.as_mut().project();
         let Some(kept) = this.kept.as_mut() else {
             completed()
         };
@@ -149,7 +169,7 @@ where
                     completed()
                 };
                 let error = error.with_body(captured.body, captured.is_truncated);
-                kept.next(error).map(|plan| State::wait(kept, plan))
+                kept.answered(error).map(|plan| State::wait(kept, plan))
             }
             StateProj::Sleeping { sleep, plan } => {
                 ready!(sleep.as_mut().poll(cx));
@@ -162,17 +182,7 @@ where
             }
             StateProj::Sending { .. } | StateProj::Done => completed(),
         };
-        Poll::Ready(match next {
-            Ok(next) => {
-                this.state.set(next);
-                None
-            }
-            Err(error) => {
-                this.state.set(State::Done);
-                *this.kept = None;
-                Some(error)
-            }
-        })
+        Poll::Ready(self.go(next))
     }
 }
 
@@ -232,7 +242,8 @@ where
     };
     let ready = session.service.poll_ready(cx);
     if let Poll::Ready(Err(error)) = ready {
-        return Poll::Ready(Err(kept.pass_on(error)));
+        let Some(plan) = plan.take() else { completed() };
+        return Poll::Ready(Err(kept.unready(plan, error.into())));
     }
     let is_late = match session.remaining() {
         None => false,
@@ -248,7 +259,7 @@ where
     }
     let Some(plan) = plan.take() else { completed() };
     Poll::Ready(if is_late {
-        Err(kept.give_up(plan.cancel(), StopReason::DeadlineExceeded))
+        Err(kept.give_up(plan, StopReason::DeadlineExceeded))
     } else {
         let request = session.resend(plan);
         Ok(session.service.call(request))

@@ -2,14 +2,16 @@
 //! it.
 //!
 //! - `future`: the order of the steps, and nothing else.
-//! - `session`: what is kept of a request; go or stop.
+//! - `kept`: what is kept of a request, and how it ends.
+//! - `session`: a request that may be sent again: go or stop.
 //! - `head`: method, URI and headers, as they are kept and sent again.
-//! - `trace`: the events.
+//! - `trace`: what is told to `tracing`.
 
 mod future;
 mod head;
+mod kept;
 mod session;
 mod trace;
 
 pub use self::future::ResponseFuture;
-pub(crate) use self::session::Kept;
+pub(crate) use self::kept::Kept;

@@ -74,7 +74,7 @@ const RULES: [Rule; 18] = [
         "may_have_been_applied looks at all attempts",
         |case| match case.outcome {
             Outcome::Status(told) => told.applied == case.statuses().any(may_execute),
-            Outcome::Service { applied } => applied,
+            Outcome::Service { applied } => applied || case.page.executed.is_empty(),
             _ => true,
         },
     ),

@@ -31,6 +31,14 @@ impl Server {
         F: Future<Output = Response<AnyBody>> + Send + 'static,
     {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
+        Self::on(listener, handler)
+    }
+
+    pub fn on<H, F>(listener: TcpListener, handler: H) -> Self
+    where
+        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<AnyBody>> + Send + 'static,
+    {
         let address = listener.local_addr().expect("bound");
         let connections = Counter::default();
         let count = connections.clone();

@@ -6,6 +6,8 @@
 //! $ REVIO_BASE_URL=http://localhost:8080 cargo run -p axum_gateway
 //! ```
 
+pub mod prometheus;
+
 use std::{
     borrow::Cow, error::Error as StdError, fmt, io, iter, net::IpAddr, sync::Arc, time::Duration,
 };
@@ -32,7 +34,8 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use revio_status::{
-    BoxError, Error, ReplayBody, RetryPolicy, RevioStatusLayer, StatusError, StatusKind,
+    BoxError, Error, FailedAttempt, ReplayBody, RetryPolicy, RevioStatusLayer, StatusError,
+    StatusKind,
 };
 use serde_json::json;
 use tower::{
@@ -45,6 +48,8 @@ use tower_http::{
 };
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
+
+use self::prometheus::Page;
 
 type Answer = http::Response<TimeoutBody<Incoming>>;
 
@@ -104,6 +109,7 @@ impl Upstream {
                 request
             })
             .layer(layer)
+            .map_request(prometheus::attempt)
             .timeout(Duration::from_secs(10)) // for each attempt, up to the head of its answer
             // For each part of a body: a long download may take its time, a dead one may not.
             .layer(ResponseBodyTimeoutLayer::new(Duration::from_secs(30)))
@@ -147,11 +153,15 @@ pub fn log_filter() -> Targets {
         .with_target("revio_status", Level::ERROR)
 }
 
-/// Each error's own words, from the outermost in.
+/// Each error's own words, from the outermost in, and the last answer before it.
 fn causes(error: &Error) -> String {
     let chain = iter::successors(Some(error as &dyn StdError), |error| (*error).source());
     let words: Vec<String> = chain.map(ToString::to_string).collect();
-    words.join(": ")
+    let earlier = error.earlier().iter().rev();
+    match earlier.filter_map(FailedAttempt::status).next() {
+        Some(status) => format!("{}; before that {status}", words.join(": ")),
+        None => words.join(": "),
+    }
 }
 
 /// TLS trusts whom the operating system trusts. Plain HTTP works without any roots.
@@ -194,6 +204,11 @@ pub fn gateway(upstream: Upstream) -> Router {
         .route("/customers/{id}", get(customer))
         .route("/notes", post(create_note))
         .with_state(upstream)
+}
+
+/// For the inside only: who must not see it must not reach the port that it is served on.
+pub fn metrics_page(page: Page) -> Router {
+    Router::new().route("/metrics", get(async move || page.answer()))
 }
 
 /// As a number the id needs no encoding: none can leave its segment of the path.
@@ -283,22 +298,13 @@ impl Problem {
         };
         let asked = error.status_error().and_then(StatusError::retry_after);
         let is_temporary = status == StatusCode::SERVICE_UNAVAILABLE;
-        let may_have_been_applied = error.may_have_been_applied() && !is_unsent(error);
         Self {
             status,
             detail,
             retry_after: is_temporary.then_some(asked.unwrap_or(DEFAULT_RETRY_AFTER)),
-            may_have_been_applied: !is_safe && may_have_been_applied,
+            may_have_been_applied: !is_safe && error.may_have_been_applied(),
         }
     }
-}
-
-/// Who never got through to the server cannot have moved it. That is known of the last attempt; a
-/// request that could have changed anything has no other here.
-fn is_unsent(error: &Error) -> bool {
-    iter::successors(Some(error as &dyn StdError), |error| (*error).source())
-        .filter_map(|error| error.downcast_ref::<legacy::Error>())
-        .any(legacy::Error::is_connect)
 }
 
 impl IntoResponse for Problem {

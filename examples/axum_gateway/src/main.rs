@@ -2,8 +2,11 @@
 
 use std::{env, time::Duration};
 
-use axum_gateway::{Account, Upstream, gateway, log_filter};
-use revio_status::{BoxError, RevioStatusLayer};
+use axum_gateway::{
+    Account, Upstream, gateway, log_filter, metrics_page,
+    prometheus::{Page, record},
+};
+use revio_status::{BoxError, Budget, RevioStatusLayer};
 use tokio::net::TcpListener;
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -22,10 +25,13 @@ async fn main() -> Result<(), BoxError> {
     };
     // Users wait for their answer: better tell them soon to come back.
     let layer = RevioStatusLayer::new().deadline(Duration::from_secs(20));
-    let upstream = Upstream::new(layer, &account)?;
+    let budget = Budget::default();
+    let page = Page::install(budget.clone())?;
+    let upstream = Upstream::new(layer.budget(budget).on_event(record), &account)?;
+    let service = gateway(upstream).merge(metrics_page(page));
     let listener = TcpListener::bind(("127.0.0.1", 3000)).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, gateway(upstream)).await?;
+    axum::serve(listener, service).await?;
     Ok(())
 }
 

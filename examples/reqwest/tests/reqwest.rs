@@ -107,8 +107,11 @@ async fn same_error(uri: &str, is_expected: fn(&reqwest::Error) -> bool) {
     let own = api.http.get(uri).send().await.expect_err("no answer");
     match send(&api, api.http.get(uri)).await {
         Err(Error::Service(error)) => {
-            assert_eq!(error.to_string(), own.to_string());
-            assert!(error.downcast_ref().is_some_and(is_expected), "{error:?}");
+            assert_eq!(error.get_ref().to_string(), own.to_string());
+            assert!(
+                error.get_ref().downcast_ref().is_some_and(is_expected),
+                "{error:?}"
+            );
         }
         other => panic!("not the inner client's error: {other:?}"),
     }

@@ -1,10 +1,10 @@
 //! Shows how long the client will be silent: a policy notes what was decided, and whoever waits
 //! for the answer prints it.
 
-use std::{io::Write, time::Duration};
+use std::{error::Error, io::Write, time::Duration};
 
 use http::{StatusCode, request};
-use revio_status::{Attempt, Decision, RetryPolicy, StandardPolicy};
+use revio_status::{Attempt, Decision, Resend, RetryPolicy, StandardPolicy};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -14,7 +14,8 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy)]
 struct Wait {
-    status: StatusCode,
+    /// What came before it, if anything did.
+    status: Option<StatusCode>,
     until: Instant,
 }
 
@@ -41,7 +42,11 @@ impl RetryPolicy for Noted {
         self.policy.is_retryable(status)
     }
 
-    fn may_resend(&self, request: &request::Parts) -> bool {
+    fn is_retryable_error(&self, error: &(dyn Error + 'static), is_unsent: bool) -> bool {
+        self.policy.is_retryable_error(error, is_unsent)
+    }
+
+    fn may_resend(&self, request: &request::Parts) -> Resend {
         self.policy.may_resend(request)
     }
 
@@ -56,8 +61,8 @@ impl RetryPolicy for Noted {
         decision
     }
 
-    fn attempt_limit(&self) -> u32 {
-        self.policy.attempt_limit()
+    fn attempt_limit(&self, request: &request::Parts) -> u32 {
+        self.policy.attempt_limit(request)
     }
 }
 
@@ -84,7 +89,7 @@ async fn count_down(wait: Wait, screen: &mut impl Write) {
     }
     while !left.is_zero() {
         let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0); // at least one
-        let status = wait.status.as_str();
+        let status = wait.status.as_ref().map_or("no answer", StatusCode::as_str);
         // What is printed next takes its place. Who cannot see it does not miss it.
         let _ = write!(screen, "{status}: next attempt in {seconds} s\x1b[K\r");
         let _ = screen.flush();

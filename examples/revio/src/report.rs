@@ -6,8 +6,9 @@ use std::{
 };
 
 use http::{Method, Response, Uri, header::LOCATION};
-use hyper_util::client::legacy;
-use revio_status::{BoxError, Error, StatusError, StatusKind, StopReason};
+use revio_status::{
+    BoxError, Error, FailedAttempt, ServiceError, StatusError, StatusKind, StopReason,
+};
 
 use super::account::Account;
 
@@ -61,9 +62,9 @@ impl Sent {
 }
 
 pub fn of_error(account: &Account, sent: Sent, error: BoxError) -> (Exit, String) {
-    match error.downcast::<Error>().map(|error| *error) {
-        Ok(Error::Status(error)) => of_status(account, sent, &error),
-        Ok(Error::Service(cause)) | Err(cause) => no_answer(sent, &*cause),
+    match Error::from(error) {
+        Error::Status(error) => of_status(account, sent, &error),
+        Error::Service(error) => no_answer(sent, &error),
     }
 }
 
@@ -126,17 +127,19 @@ fn when(wait: Duration) -> String {
     format!("come back in {seconds} s, at {at}")
 }
 
-fn no_answer(sent: Sent, cause: &(dyn StdError + 'static)) -> (Exit, String) {
-    // Who never got through to the server cannot have moved it.
-    let is_unsent = chain(cause)
-        .filter_map(|error| error.downcast_ref::<legacy::Error>())
-        .any(legacy::Error::is_connect);
-    let exit = match is_unsent {
-        true => Exit::NoAnswer,
-        false => sent.unless_unknown(Exit::NoAnswer),
+fn no_answer(sent: Sent, error: &ServiceError) -> (Exit, String) {
+    let exit = match error.may_have_been_applied() {
+        true => sent.unless_unknown(Exit::NoAnswer),
+        false => Exit::NoAnswer,
     };
-    let outcome = sent.outcome(!is_unsent || sent.is_repeatable);
-    (exit, format!("no answer: {}; {outcome}", causes(cause)))
+    let mut facts = vec![format!("no answer: {}", causes(error.get_ref()))];
+    let earlier = error.earlier().iter().rev();
+    if let Some(status) = earlier.filter_map(FailedAttempt::status).next() {
+        facts.push(format!("before that {status}"));
+        facts.push(attempts(error.attempts()));
+    }
+    facts.push(sent.outcome(error.may_have_been_applied()).into());
+    (exit, facts.join("; "))
 }
 
 /// The layer lets redirects pass. Following them could carry the credentials elsewhere.

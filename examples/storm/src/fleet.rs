@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastrand::Rng;
 use http::{Method, StatusCode, header::RETRY_AFTER, request, response};
-use revio_status::{Attempt, Decision, RetryPolicy};
+use revio_status::{Attempt, Decision, Resend, RetryPolicy};
 
 use super::{
     allowance::Allowance,
@@ -260,12 +260,15 @@ pub fn judge(
     attempt: &Attempt<'_>,
     now: Nanos,
 ) -> Option<Duration> {
-    if !rules.is_retryable(attempt.status()) {
+    let status = attempt.status().expect("all are answered");
+    if !rules.is_retryable(status) {
         allowance.fail_for_good();
         return None;
     }
-    if !rules.may_resend(attempt.request()) {
-        return None;
+    match rules.may_resend(attempt.request()) {
+        Resend::Always => {}
+        Resend::IfUnapplied if !attempt.may_have_been_applied() => {}
+        _ => return None,
     }
     match rules.decide(attempt) {
         Decision::Retry { after } => allowance.withdraw(now).then_some(after),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{StatusCode, request};
 use revio_status::{
-    Attempt, Backoff, Budget, Decision, NeverRetry, RetryPolicy, StandardPolicy, StopReason,
+    Attempt, Backoff, Budget, Decision, NeverRetry, Resend, RetryPolicy, StandardPolicy, StopReason,
 };
 
 use super::allowance::{Allowance, Tokens, Tps};
@@ -118,8 +118,8 @@ impl RetryPolicy for Peer {
         self.statuses.contains(&status.as_u16())
     }
 
-    fn may_resend(&self, _: &request::Parts) -> bool {
-        true
+    fn may_resend(&self, _: &request::Parts) -> Resend {
+        Resend::Always
     }
 
     fn decide(&self, attempt: &Attempt<'_>) -> Decision {

@@ -11,8 +11,8 @@ use std::{
 
 use http::{Request, Response};
 use revio_status::{
-    Budget, Error, Idempotent, RetryPolicy, RevioStatus, RevioStatusLayer, StandardPolicy,
-    policy_fn,
+    Attempt, Budget, Decision, Error, Idempotent, RetryPolicy, RevioStatus, RevioStatusLayer,
+    StandardPolicy,
 };
 use tower::{Layer, Service};
 
@@ -103,17 +103,30 @@ fn policy(policy: &Policy, world: &World) -> AnyPolicy {
         }
         Policy::Closure(words) => {
             let world = world.clone();
-            Arc::new(policy_fn(move |attempt| {
+            Arc::new(OfAnswers(move |attempt: &Attempt<'_>| {
                 world.log(Event::Asked(Asked {
                     number: attempt.number(),
                     elapsed: attempt.elapsed(),
                     remaining: attempt.remaining(),
                     wait: attempt.retry_after(),
-                    body: attempt.body().clone(),
+                    body: attempt.body().cloned().unwrap_or_default(),
                 }));
                 Policy::closure_says(&words, attempt.number())
             }))
         }
+    }
+}
+
+/// Decides about every failed answer. Missing ones are not its to decide: the model ends there.
+struct OfAnswers<F>(F);
+
+impl<F: Fn(&Attempt<'_>) -> Decision> RetryPolicy for OfAnswers<F> {
+    fn is_retryable(&self, _: http::StatusCode) -> bool {
+        true
+    }
+
+    fn decide(&self, attempt: &Attempt<'_>) -> Decision {
+        (self.0)(attempt)
     }
 }
 
@@ -186,7 +199,7 @@ impl Play<'_> {
                     let Error::Service(error) = error else {
                         panic!("no answer came")
                     };
-                    assert!(error.is::<Broken>());
+                    assert!(error.get_ref().is::<Broken>() && error.attempts() == 0);
                     return false;
                 }
             }

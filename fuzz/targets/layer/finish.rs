@@ -20,7 +20,10 @@ impl Judge<'_> {
             Err(error @ Error::Service(cause)) => {
                 let is_unready = self.plan.as_ref().is_some_and(|plan| plan.is_unready());
                 assert!(self.is_broken || is_unready, "an error out of nothing");
-                assert!(cause.is::<Broken>() && error.may_have_been_applied());
+                assert!(cause.get_ref().is::<Broken>());
+                assert_eq!(cause.is_unsent(), is_unready);
+                assert_eq!(error.may_have_been_applied(), self.applied || !is_unready);
+                assert_eq!(error.attempts(), self.attempts);
             }
         }
         self.balance

@@ -296,7 +296,8 @@ impl<'a> Judge<'a> {
             None => self.is_broken = true,
             Some(status) if status.as_u16() < 400 => self.good = Some(status),
             Some(status) => {
-                self.applied |= status.as_u16() >= 500 && status != 501;
+                let code = status.as_u16();
+                self.applied |= code == 408 || code >= 500 && code != 501;
                 self.failure = Some(Failure::new(status));
             }
         }

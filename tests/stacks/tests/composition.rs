@@ -64,7 +64,7 @@ async fn a_timeout_below_is_an_error_without_an_answer() {
         .oneshot(get())
         .await
         .expect_err("no answer");
-    assert!(matches!(&error, Error::Service(inner) if inner.is::<Elapsed>()));
+    assert!(matches!(&error, Error::Service(inner) if inner.get_ref().is::<Elapsed>()));
     assert!(error.may_have_been_applied());
 }
 
@@ -119,7 +119,7 @@ async fn a_shed_request_is_an_error_without_an_answer() {
     let stuck = tokio::spawn(service.clone().oneshot(get()));
     tokio::task::yield_now().await;
     let error = service.oneshot(get()).await.expect_err("shed");
-    assert!(matches!(error, Error::Service(inner) if inner.is::<Overloaded>()));
+    assert!(matches!(error, Error::Service(inner) if inner.get_ref().is::<Overloaded>()));
     stuck.abort();
 }
 

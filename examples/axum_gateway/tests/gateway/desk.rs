@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use axum::Router;
 use http::{Method, Request, Response, header::CONTENT_TYPE, request, response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -66,9 +67,12 @@ impl Desk {
     where
         P: RetryPolicy + Clone + Send + Sync + 'static,
     {
+        Self::serve(gateway(upstream(layer, base).expect("a valid base"))).await
+    }
+
+    pub async fn serve(service: Router) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
         let address = listener.local_addr().expect("bound");
-        let service = gateway(upstream(layer, base).expect("a valid base"));
         tokio::spawn(async { axum::serve(listener, service).await });
         Self {
             gateway: format!("http://{address}"),

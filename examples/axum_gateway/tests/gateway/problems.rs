@@ -10,7 +10,7 @@ use std::{
 use axum_gateway::log_filter;
 use http::{Method, header::RETRY_AFTER};
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
     time::{Instant, timeout},
 };
@@ -76,12 +76,7 @@ async fn who_sent_what_the_api_does_not_take_is_told_why() {
 #[tokio::test]
 async fn a_failure_is_one_line_of_the_log() {
     let log = Log::default();
-    let writer = log.clone();
-    let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
-    let log_to = tracing_subscriber::registry()
-        .with(lines)
-        .with(log_filter());
-    let _guard = tracing::subscriber::set_default(log_to);
+    let _guard = log.listen();
     for (method, path, status, line) in [
         (
             Method::GET,
@@ -111,10 +106,43 @@ async fn a_failure_is_one_line_of_the_log() {
     }
 }
 
+/// A server that says 503 once, and then hangs up on whoever asks.
+#[tokio::test]
+async fn the_log_tells_of_the_answer_before_the_lost_one() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let busy = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n";
+        let mut answers = [&busy[..], b""].into_iter();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(answers.next().unwrap_or(b"")).await;
+        }
+    });
+    let log = Log::default();
+    let _guard = log.listen();
+    let desk = Desk::before(hasty(), &format!("http://{address}")).await;
+    desk.problem(Method::GET, "/customers/7").await;
+    let log = log.take();
+    let line = "failure=no answer came from the API (2 attempts, not_retryable)";
+    assert!(log.contains(line), "{log}");
+    assert!(
+        log.contains("; before that 503 Service Unavailable"),
+        "{log}"
+    );
+}
+
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(lines);
+        tracing::subscriber::set_default(subscriber.with(log_filter()))
+    }
+
     /// Without the colours.
     fn take(&self) -> String {
         let log = std::mem::take(&mut *self.0.lock().expect("no panic"));
@@ -129,7 +157,7 @@ impl Log {
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").write(bytes)
+        io::Write::write(&mut *self.0.lock().expect("no panic"), bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

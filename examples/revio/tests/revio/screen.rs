@@ -98,7 +98,8 @@ async fn a_countdown_may_be_late() {
 #[test]
 fn of_the_last_attempt_nothing_is_kept_for_another() {
     let policy = StandardPolicy::default().max_attempts(2);
-    assert_eq!(Noted::new(policy).attempt_limit(), 2);
+    let (head, ()) = http::Request::new(()).into_parts();
+    assert_eq!(Noted::new(policy).attempt_limit(&head), 2);
 }
 
 #[tokio::test(start_paused = true)]

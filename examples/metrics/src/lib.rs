@@ -1,0 +1,82 @@
+//! What the layer does, counted by the `metrics` facade and told to Prometheus. Copy it.
+
+use std::time::Duration;
+
+use http::{HeaderValue, Response, header::CONTENT_TYPE};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use revio_status::{Budget, Event};
+
+const ATTEMPTS: &str = "revio_attempts_total";
+const RETRIES: &str = "revio_retries_total";
+const DELAY: &str = "revio_retry_delay_seconds";
+const GIVEN_UP: &str = "revio_given_up_total";
+const BUDGET: &str = "revio_budget_available_retries";
+
+/// For the layer's `on_event`.
+pub fn record(event: &Event<'_>) {
+    match event {
+        Event::RetryScheduled { attempt, after, .. } => {
+            let status = attempt.status();
+            let status = match &status {
+                Some(status) => status.as_str(),
+                None if attempt.is_unsent() => "unsent",
+                None => "no_answer",
+            };
+            counter!(RETRIES, "status" => status.to_owned()).increment(1);
+            histogram!(DELAY).record(*after);
+        }
+        Event::GivenUp { error, .. } => {
+            let reason = error.stop_reason().to_string();
+            counter!(GIVEN_UP, "stop_reason" => reason).increment(1);
+        }
+        _ => {} // events of later versions
+    }
+}
+
+/// Counts what passes. As `map_request(attempt)` right below the layer that is every attempt.
+pub fn attempt<R>(request: R) -> R {
+    counter!(ATTEMPTS).increment(1);
+    request
+}
+
+/// The page that Prometheus reads.
+#[derive(Clone)]
+pub struct Page {
+    handle: PrometheusHandle,
+    budget: Budget,
+}
+
+impl Page {
+    /// Once in a process, and inside a tokio runtime.
+    pub fn install(budget: Budget) -> Result<Self, BuildError> {
+        let handle = PrometheusBuilder::new()
+            .set_buckets_for_metric(
+                Matcher::Full(DELAY.into()),
+                &[0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0],
+            )?
+            .install_recorder()?;
+        describe_counter!(ATTEMPTS, "Attempts, the first of each request included.");
+        describe_counter!(RETRIES, "Retries, by what the attempt before came to.");
+        describe_histogram!(DELAY, "Waits before retries.");
+        describe_counter!(GIVEN_UP, "Requests given up after a retryable failure.");
+        describe_gauge!(BUDGET, "Retries left in the budget.");
+        // Or the histogram keeps every single wait until somebody reads the page.
+        let upkeep = handle.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                upkeep.run_upkeep();
+            }
+        });
+        Ok(Self { handle, budget })
+    }
+
+    pub fn answer(&self) -> Response<String> {
+        gauge!(BUDGET).set(self.budget.available());
+        let mut response = Response::new(self.handle.render());
+        let text = HeaderValue::from_static("text/plain; version=0.0.4");
+        response.headers_mut().insert(CONTENT_TYPE, text);
+        response
+    }
+}

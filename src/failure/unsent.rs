@@ -1,0 +1,78 @@
+//! What an error without an answer tells: that nothing was sent, or that an answer was lost.
+
+use std::{
+    error::Error as StdError,
+    io::{self, ErrorKind},
+};
+
+use super::{Error, ServiceError, StatusError, chain::chain};
+
+/// Whether the request is known not to have reached the server.
+///
+/// Only the outermost error of hyper-util or hyper counts. Nothing below it is looked at: the body
+/// of a request may stream from a dead host, and carry a connect error of its own.
+pub(crate) fn is_unsent(error: &(dyn StdError + 'static)) -> bool {
+    let verdict = chain(error).find_map(|error| {
+        if let Some(error) = service_error(error) {
+            return Some(error.is_unsent() && !error.may_have_been_applied());
+        }
+        #[cfg(feature = "hyper-util")]
+        if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+            return Some(error.is_connect());
+        }
+        (is_ours(error) || error.is::<hyper::Error>()).then_some(false)
+    });
+    verdict.unwrap_or(false)
+}
+
+/// Whether the answer was lost on its way, so that sending again may bring one.
+///
+/// Not past an error that sending again cannot mend: the caller's own, a message that is none, or
+/// one of this crate.
+pub(crate) fn is_lost(error: &(dyn StdError + 'static)) -> bool {
+    let verdict = chain(error).find_map(|error| {
+        if is_ours(error) {
+            return Some(false);
+        }
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return match error {
+                error if error.is_user() || error.is_parse() => Some(false),
+                error => is_lost_by_hyper(error).then_some(true),
+            };
+        }
+        #[cfg(feature = "tokio")]
+        if error.is::<tower::timeout::error::Elapsed>() {
+            return Some(true);
+        }
+        let error = error.downcast_ref::<io::Error>()?;
+        is_lost_by_io(error.kind()).then_some(true)
+    });
+    verdict.unwrap_or(false)
+}
+
+fn is_lost_by_hyper(error: &hyper::Error) -> bool {
+    error.is_incomplete_message() || error.is_timeout() || error.is_canceled() || error.is_closed()
+}
+
+fn is_lost_by_io(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::BrokenPipe
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::NotConnected
+            | ErrorKind::TimedOut
+            | ErrorKind::UnexpectedEof
+    )
+}
+
+fn service_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a ServiceError> {
+    match error.downcast_ref::<Error>() {
+        Some(error) => error.service_error(),
+        None => error.downcast_ref(),
+    }
+}
+
+fn is_ours(error: &(dyn StdError + 'static)) -> bool {
+    error.is::<Error>() || error.is::<ServiceError>() || error.is::<StatusError>()
+}

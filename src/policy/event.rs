@@ -1,0 +1,54 @@
+//! What is told of decisions, for metrics.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::Method;
+
+use super::Attempt;
+use crate::failure::Error;
+
+/// What happens to requests, as [`RevioStatusLayer::on_event`](crate::RevioStatusLayer::on_event) is
+/// told.
+///
+/// `Debug` shows no header, no query and no body.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// An attempt failed, and another one will follow.
+    #[non_exhaustive]
+    RetryScheduled {
+        /// The attempt that failed.
+        attempt: &'a Attempt<'a>,
+        /// The wait before the next one.
+        after: Duration,
+    },
+    /// A request is given up after a retryable failure. One whose last attempt got another answer,
+    /// such as a 404, is none.
+    #[non_exhaustive]
+    GivenUp {
+        /// The method of the request.
+        method: &'a Method,
+        /// What its caller gets.
+        error: &'a Error,
+    },
+}
+
+/// Who is told.
+#[derive(Clone)]
+pub(crate) struct Observer(Arc<dyn Fn(&Event<'_>) + Send + Sync>);
+
+impl Observer {
+    pub(crate) fn new(observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observer))
+    }
+
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        (self.0)(event);
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fn")
+    }
+}

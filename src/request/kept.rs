@@ -1,0 +1,217 @@
+//! What is kept of a request while it is on its way.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use http::{Method, Response, Uri, request};
+use http_body::Body;
+
+use super::{
+    session::{Plan, Session},
+    trace::{self, Subject},
+};
+use crate::{
+    body::{Capture, Captured, ReplayBody},
+    failure::{BoxError, Error, History, ServiceError, StatusError, StopReason},
+    policy::{Event, Resend, ResendCount, RetryPolicy},
+    settings::Settings,
+};
+
+pub(crate) enum Kept<S, P, B> {
+    /// A request that is sent once, whatever comes: just enough to say so.
+    Once {
+        settings: Arc<Settings<P>>,
+        /// When its deadline is, if it has one.
+        end: Option<Instant>,
+        /// What events tell of it, if somebody listens.
+        told: Option<Box<(Method, Uri)>>,
+    },
+    Resendable(Box<Session<S, P, B>>),
+}
+
+impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
+    /// Keeps what is needed of a request that is about to be sent, and makes its body one that
+    /// goes with it.
+    #[inline]
+    pub(crate) fn begin(
+        settings: &Arc<Settings<P>>,
+        service: &S,
+        head: &request::Parts,
+        body: B,
+    ) -> (Self, ReplayBody<B>)
+    where
+        S: Clone,
+    {
+        let settings = settings.clone();
+        let resend = settings.policy.may_resend(head);
+        if resend == Resend::Never {
+            let is_told = settings.observer.is_some() || trace::is_wanted();
+            let kept = Self::Once {
+                end: settings.end(&head.extensions, || settings.timer.now()),
+                told: is_told.then(|| Box::new((head.method.clone(), head.uri.clone()))),
+                settings,
+            };
+            return (kept, ReplayBody::once(body));
+        }
+        let (session, body) = Session::begin(settings, service, head, body, resend);
+        (Self::Resendable(Box::new(session)), body)
+    }
+}
+
+impl<S, P: RetryPolicy, B> Kept<S, P, B> {
+    pub(crate) fn settings(&self) -> &Settings<P> {
+        match self {
+            Self::Once { settings, .. } => settings,
+            Self::Resendable(session) => &session.settings,
+        }
+    }
+
+    /// The time until the deadline, if there is one.
+    fn remaining(&self) -> Option<Duration> {
+        match self {
+            Self::Once { settings, end, .. } => settings.remaining(*end),
+            Self::Resendable(session) => session.remaining(),
+        }
+    }
+
+    /// Reads a failed body no longer than to the deadline.
+    pub(crate) fn poll_capture<R: Body>(
+        &self,
+        capture: Pin<&mut Capture<R>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Captured> {
+        let settings = self.settings();
+        capture.poll(cx, settings.capture_limit, &settings.timer, || {
+            let remaining = self.remaining();
+            remaining.map_or(settings.capture_timeout, |rest| {
+                rest.min(settings.capture_timeout)
+            })
+        })
+    }
+
+    /// The request was answered, and not by a failure.
+    #[inline]
+    pub(crate) fn succeed<R>(&self, response: &mut Response<R>) {
+        self.deposit();
+        let resends = self.resends();
+        if resends > 0 {
+            response.extensions_mut().insert(ResendCount(resends));
+        }
+    }
+
+    fn deposit(&self) {
+        if let Some(budget) = &self.settings().budget {
+            budget.deposit();
+        }
+    }
+
+    /// How often the request was resent.
+    pub(crate) fn resends(&self) -> u32 {
+        match self {
+            Self::Once { .. } => 0,
+            Self::Resendable(session) => session.resends(),
+        }
+    }
+
+    /// Go or stop, after an answer that says no.
+    pub(crate) fn answered(&mut self, error: StatusError) -> Result<Plan<B>, Error> {
+        let is_retryable = self.settings().policy.is_retryable(error.status());
+        if !is_retryable {
+            self.deposit();
+        }
+        self.judge(error.into(), is_retryable)
+    }
+
+    /// Go or stop, where no answer came. What another layer of this kind has made of an answer is
+    /// final.
+    pub(crate) fn unanswered(&mut self, error: BoxError) -> Result<Plan<B>, Error> {
+        let was_read = match self {
+            Self::Once { .. } => false,
+            Self::Resendable(session) => session.was_body_read(),
+        };
+        let policy = &self.settings().policy;
+        let (error, is_retryable) = match error.downcast::<Error>() {
+            Ok(ours) => match *ours {
+                Error::Status(error) => (error.keep().into(), false),
+                Error::Service(error) => {
+                    let is_unsent = policy.is_unsent(&error) && !was_read;
+                    let is_retryable = policy.is_retryable_error(&error, is_unsent);
+                    (Error::from(error.keep()), is_retryable)
+                }
+            },
+            Err(error) => {
+                let is_unsent = policy.is_unsent(&*error) && !was_read;
+                let is_retryable = policy.is_retryable_error(&*error, is_unsent);
+                let error = ServiceError::of_attempt(error, is_unsent);
+                (error.into(), is_retryable)
+            }
+        };
+        self.judge(error, is_retryable)
+    }
+
+    /// The service failed before the request could be resent. The failure that was to be mended by
+    /// that is an earlier one.
+    pub(crate) fn unready(&mut self, plan: Plan<B>, error: BoxError) -> Error {
+        if let Self::Resendable(session) = self {
+            session.remember(plan.cancel());
+        }
+        let error = match error.downcast::<Error>() {
+            Ok(ours) => ours.keep(),
+            Err(error) => ServiceError::of_attempt(error, true).into(),
+        };
+        self.stop(error, StopReason::NotRetryable, true)
+    }
+
+    fn judge(&mut self, error: Error, is_retryable: bool) -> Result<Plan<B>, Error> {
+        let reason = match self {
+            Self::Once { .. } if is_retryable => StopReason::NotIdempotent,
+            Self::Resendable(session) => match session.judge(error, is_retryable) {
+                Ok(plan) => return Ok(plan),
+                Err((error, reason)) => return Err(self.stop(error, reason, is_retryable)),
+            },
+            Self::Once { .. } => StopReason::NotRetryable,
+        };
+        Err(self.stop(error, reason, is_retryable))
+    }
+
+    /// A retry that everybody agreed to is not made after all.
+    pub(crate) fn give_up(&mut self, plan: Plan<B>, reason: StopReason) -> Error {
+        self.stop(plan.cancel().0, reason, true)
+    }
+
+    /// Makes a failure the request's result.
+    fn stop(&mut self, error: Error, reason: StopReason, is_retryable: bool) -> Error {
+        let resends = self.resends();
+        let (applied, history) = match self {
+            Self::Once { .. } => (false, History::default()),
+            Self::Resendable(session) => session.end(),
+        };
+        let is_lost = error.service_error().is_some() && resends > 0;
+        let attempts = resends.saturating_add(1);
+        let error = error.conclude(attempts, reason, applied, history);
+        // An answer that is no retryable failure is the answer. None is a request given up, if a
+        // retryable failure came before.
+        if is_retryable || is_lost {
+            self.tell_given_up(&error, resends, reason);
+        }
+        error
+    }
+
+    fn tell_given_up(&self, error: &Error, resends: u32, reason: StopReason) {
+        let (method, uri) = match self {
+            Self::Once { told: None, .. } => return,
+            Self::Once {
+                told: Some(told), ..
+            } => (&told.0, &told.1),
+            Self::Resendable(session) => session.subject(),
+        };
+        trace::given_up(Subject { method, uri }, error, resends, reason);
+        if let Some(observer) = &self.settings().observer {
+            observer.tell(&Event::GivenUp { method, error });
+        }
+    }
+}
