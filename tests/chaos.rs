@@ -16,6 +16,8 @@ mod audit;
 mod budgets;
 #[path = "chaos/caller.rs"]
 mod caller;
+#[path = "chaos/case.rs"]
+mod case;
 #[path = "chaos/ledger.rs"]
 mod ledger;
 #[path = "chaos/memory.rs"]
@@ -28,6 +30,8 @@ mod probe;
 mod raw;
 #[path = "chaos/server.rs"]
 mod server;
+#[path = "chaos/setting.rs"]
+mod setting;
 #[path = "chaos/wait.rs"]
 mod wait;
 
@@ -112,7 +116,7 @@ async fn run(seed: u64, requests: usize, budgets: &mut Budgets) -> Books {
     let start = Instant::now();
     let server = Server::start(plan, &ledger).await.expect("loopback");
     let server = Arc::new(server);
-    let stacks = caller::Stacks::new(&ledger, &permits, budgets);
+    let stacks = caller::Stacks::new(plan, &ledger, &server, &permits, budgets);
     let watch = tokio::spawn(ledger.clone().watch_the_clock());
     let sending = caller::send_all(plan, &ledger, &server, &stacks);
     timeout(HANGS_AFTER, sending).await.expect("it hangs");

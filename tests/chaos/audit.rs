@@ -1,104 +1,96 @@
 //! The books: what must hold of every request, and the sums.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    time::{Duration, Instant},
-};
-
-use http::Method;
-use revio_status::StopReason;
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::{
-    caller::{DEADLINE, PAUSE},
-    ledger::{Answer, Ledger, Outcome, Page, Told},
-    plan::{Door, Manner, Order, Plan, REPLAY_LIMIT, When, may_execute},
+    caller::DEADLINE,
+    case::Case,
+    ledger::{Ledger, Outcome},
+    plan::{Door, Manner, Plan, When},
 };
 
 /// Beside what the machine was seen to be late by.
 const SLACK: Duration = Duration::from_millis(500);
 
-/// One request with all that is known about it.
-#[derive(Debug)]
-struct Case<'a> {
-    plan: &'a Plan,
-    order: Order,
-    page: &'a Page,
-    outcome: Outcome,
-    lateness: Duration,
-}
-
 /// A rule's words, and whether a request keeps it.
 type Rule = (&'static str, fn(&Case<'_>) -> bool);
 
-const RULES: [Rule; 18] = [
+const RULES: [Rule; 23] = [
     ("every request has an outcome", |case| {
         !matches!(case.outcome, Outcome::Hung)
     }),
-    ("a POST is sent once", |case| {
-        !case.is_post() || case.page.sent.len() <= 1
+    ("a POST is sent again only if nothing came of it", |case| {
+        (1..case.last()).all(|attempt| case.may_resend(attempt))
     }),
     ("a POST is executed at most once", |case| {
         !case.is_post() || case.page.executed.len() <= 1
     }),
     ("no attempt arrives twice, or unsent", |case| {
-        let arrived = &case.page.arrived;
-        let sent = 1..=case.page.sent.len() as u32;
-        let count = |attempt| arrived.iter().filter(|&&one| one == attempt).count();
-        arrived
-            .iter()
-            .all(|&one| sent.contains(&one) && count(one) == 1)
+        let count = |attempt| {
+            let arrived = case.page.arrived.iter();
+            arrived.filter(|&&one| one == attempt).count()
+        };
+        let sent = 1..=case.last();
+        let is_sent = |attempt| sent.contains(attempt) && !case.is_unsent(*attempt);
+        case.page.arrived.iter().all(is_sent) && sent.clone().all(|one| count(one) <= 1)
+    }),
+    ("each attempt that was answered arrived", |case| {
+        let is_answered = |attempt: &_| case.status(*attempt).is_some();
+        let mut answered = (1..=case.last()).filter(is_answered);
+        answered.all(|attempt| case.arrived(attempt))
     }),
     (
         "what is reported as success was executed",
         |case| match case.outcome {
-            Outcome::Success { attempt } => case.executed(attempt),
+            Outcome::Success { attempt } => case.executed(*attempt),
             _ => true,
         },
     ),
-    ("what was executed is a success or may be one", |case| {
-        case.page.executed.is_empty()
-            || !matches!(case.outcome, Outcome::Status(told) if !told.applied)
+    ("what is called not applied was not executed", |case| {
+        case.told(|told| told.applied || case.page.executed.is_empty())
     }),
     ("each execution has the whole upload", |case| {
-        case.page
-            .executed
-            .iter()
-            .all(|execution| execution.is_whole)
+        let mut executed = case.page.executed.iter();
+        executed.all(|execution| execution.is_whole)
     }),
     ("an upload that breaks is not executed", |case| {
         !case.order.upload.breaks || case.page.executed.is_empty()
     }),
     ("the outcome is the last attempt's", |case| case.is_honest()),
+    ("may_have_been_applied looks at all attempts", |case| {
+        case.told(|told| told.applied == case.may_be_applied_by(case.last()))
+    }),
+    ("what is called unsent did not arrive", |case| {
+        case.told_unsent().all(|attempt| !case.arrived(attempt))
+    }),
     (
-        "may_have_been_applied looks at all attempts",
-        |case| match case.outcome {
-            Outcome::Status(told) => told.applied == case.statuses().any(may_execute),
-            Outcome::Service { applied } => applied || case.page.executed.is_empty(),
-            _ => true,
-        },
+        "what could not connect is called unsent, and no other",
+        |case| case.told(|told| told.is_unsent == case.is_unsent(case.last())),
+    ),
+    ("connections are refused by the plan", |case| {
+        (1..=case.last()).all(|attempt| case.connects_by_plan(attempt))
+    }),
+    (
+        "the attempts before the last are told as they were",
+        |case| case.remembers(),
     ),
     ("attempts are counted", |case| match case.outcome {
-        Outcome::Success { attempt: told }
-        | Outcome::Broken { attempt: told }
-        | Outcome::Status(Told { attempts: told, .. }) => told as usize == case.page.sent.len(),
-        _ => true,
+        Outcome::Success { attempt } | Outcome::Broken { attempt } => *attempt == case.last(),
+        _ => case.told(|told| told.attempts == case.last()),
     }),
-    ("only 503 and 504 are sent again, twice at most", |case| {
-        let resends = case.page.sent.len() - 1;
-        let mut again = case.page.sent[..resends].iter();
-        resends <= 2
-            && again.all(|sent| matches!(sent.answer, Some((_, Answer::Status(503 | 504)))))
+    ("what no setting names is not sent again", |case| {
+        let mut resent = 1..case.last();
+        resent.len() <= 2 && resent.all(|attempt| case.is_retryable(attempt) != Some(false))
     }),
     ("nothing is sent before Retry-After", |case| {
-        case.is_patient()
+        (1..case.last()).all(|attempt| case.pause(attempt) >= case.asked(attempt))
     }),
     ("Retry-After is read as it was written", |case| {
-        case.told(|told, act| told.retry_after == act.wait.asked())
+        case.answered(|told, act| told.retry_after == act.wait.asked())
     }),
     ("a body that is cut is called cut, and no other", |case| {
         let is_sure = case.order.door == Door::One && case.page.took < DEADLINE;
-        case.told(|told, act| match (act.manner, act.when) {
+        case.answered(|told, act| match (act.manner, act.when) {
             (Manner::CutBody | Manner::ResetBody | Manner::Hang | Manner::Endless, _) => {
                 told.is_truncated
             }
@@ -106,7 +98,9 @@ const RULES: [Rule; 18] = [
             _ => true,
         })
     }),
-    ("the stop reason is true", |case| case.has_true_reason()),
+    ("the stop reason is true", |case| {
+        case.told(|told| case.has_true_reason(told))
+    }),
     ("nothing is sent again after the deadline", |case| {
         let mut resent = case.page.sent.iter().skip(1);
         resent.all(|sent| case.since_first(sent.at) < DEADLINE + case.lateness)
@@ -122,116 +116,19 @@ const RULES: [Rule; 18] = [
     ),
 ];
 
-impl Case<'_> {
-    /// What must never happen twice.
-    fn is_post(&self) -> bool {
-        self.order.method == Method::POST
-    }
-
-    /// The time from the first attempt to then.
-    fn since_first(&self, then: Instant) -> Duration {
-        then - self.page.sent[0].at
-    }
-
-    /// Whether this attempt had its effect.
-    fn executed(&self, attempt: u32) -> bool {
-        let mut executed = self.page.executed.iter();
-        executed.any(|execution| execution.attempt == attempt)
-    }
-
-    /// Of all attempts that were answered.
-    fn statuses(&self) -> impl Iterator<Item = u16> {
-        let answers = self.page.sent.iter().filter_map(|sent| sent.answer);
-        answers.filter_map(|(_, answer)| match answer {
-            Answer::Status(status) => Some(status),
-            Answer::Error => None,
-        })
-    }
-
-    /// Answered, and not in the end by a retryable failure.
-    fn earns(&self) -> bool {
-        match self.outcome {
-            Outcome::Success { .. } | Outcome::Broken { .. } | Outcome::Hung => true,
-            Outcome::Status(told) => told.reason == StopReason::NotRetryable,
-            Outcome::Service { .. } | Outcome::Cancelled => false,
-        }
-    }
-
-    /// The caller was told what the layer was told.
-    fn is_honest(&self) -> bool {
-        let last = self.page.sent.last().and_then(|sent| sent.answer);
-        match (self.outcome, last.map(|(_, answer)| answer)) {
-            (Outcome::Cancelled | Outcome::Hung, _) => true,
-            (Outcome::Service { .. }, Some(Answer::Error)) => true,
-            (Outcome::Status(told), Some(Answer::Status(status))) => told.status == status,
-            (Outcome::Success { .. } | Outcome::Broken { .. }, Some(Answer::Status(status))) => {
-                status < 400
-            }
-            _ => false,
-        }
-    }
-
-    /// Each pause is as long as the answer before it asked for.
-    fn is_patient(&self) -> bool {
-        self.page.sent.windows(2).zip(1..).all(|(pair, attempt)| {
-            let act = self.plan.act(&self.order, attempt);
-            let asked = act.wait.asked().unwrap_or_default();
-            pair[0]
-                .answer
-                .is_some_and(|(at, _)| pair[1].at - at >= asked)
-        })
-    }
-
-    /// Whether what the error says fits what the server did; true where there is no such error.
-    fn told(&self, fits: impl Fn(Told, super::plan::Act) -> bool) -> bool {
-        match self.outcome {
-            Outcome::Status(told) => {
-                let act = self.plan.act(&self.order, told.attempts);
-                told.status == act.status && fits(told, act)
-            }
-            _ => true,
-        }
-    }
-
-    /// The stop reason fits what is known.
-    fn has_true_reason(&self) -> bool {
-        let upload = &self.order.upload;
-        let Outcome::Status(told) = self.outcome else {
-            return true;
-        };
-        let is_retryable = matches!(told.status, 503 | 504);
-        let is_short = told.retry_after.unwrap_or_default() <= Duration::from_secs(30);
-        // The questions before the deadline, the body and the budget were answered yes.
-        let is_open = is_retryable && !self.is_post() && told.attempts < 3 && is_short;
-        match told.reason {
-            StopReason::NotRetryable => !is_retryable,
-            StopReason::NotIdempotent => is_retryable && self.is_post(),
-            StopReason::AttemptsExhausted => is_retryable && told.attempts == 3,
-            StopReason::RetryAfterTooLong => is_retryable && told.attempts < 3 && !is_short,
-            // The longest pause that may have been meant would have ended at it, or after.
-            StopReason::DeadlineExceeded => {
-                let pause = PAUSE.saturating_add(told.retry_after.unwrap_or_default());
-                is_open && self.page.took.saturating_add(pause) >= DEADLINE
-            }
-            StopReason::BodyNotReplayable => {
-                is_open && (upload.breaks || upload.bytes.len() > REPLAY_LIMIT)
-            }
-            StopReason::BudgetExhausted => is_open && self.order.is_thrifty,
-            _ => false,
-        }
-    }
-}
-
 /// Sums that are looked at.
 pub const SCARCE: &str = "requests under a scarce budget";
 pub const SCARCE_RETRIES: &str = "retries under a scarce budget";
 pub const AMPLE_EARNED: &str = "requests that earned for an ample budget";
 pub const AMPLE_RETRIES: &str = "retries under an ample budget";
 
+/// What can become of a request, at least.
+const OUTCOMES: usize = 17;
+
 /// Everything that is worth counting.
 #[derive(Default)]
 pub struct Books {
-    pub outcomes: BTreeMap<&'static str, usize>,
+    pub outcomes: BTreeMap<String, usize>,
     pub manners: BTreeMap<String, usize>,
     pub sums: BTreeMap<&'static str, usize>,
     /// By rule: the requests that broke it.
@@ -257,7 +154,7 @@ impl Books {
                 plan,
                 order: plan.order(id),
                 page,
-                outcome: page.outcome.expect("every request ended"),
+                outcome: page.outcome.as_ref().expect("every request ended"),
                 lateness: books.lateness,
             };
             books.add(&case);
@@ -273,7 +170,20 @@ impl Books {
         let resent = page.sent.len() - 1;
         let is_success = matches!(case.outcome, Outcome::Success { .. });
         let is_two = matches!(case.order.door, Door::Two(_));
-        let is_thrifty = case.order.is_thrifty;
+        let is_thrifty = case.order.setting.is_thrifty;
+        let (last, all) = (1..case.last(), 1..=case.last());
+        let refused = all.filter(|&attempt| case.is_refused(attempt)).count();
+        let (after_refusals, after_losses, after_429s) = (
+            last.clone()
+                .filter(|&attempt| case.is_unsent(attempt))
+                .count(),
+            last.clone()
+                .filter(|&attempt| case.is_lost(attempt))
+                .count(),
+            last.filter(|&attempt| case.status(attempt) == Some(429))
+                .count(),
+        );
+        let of_post = usize::from(case.is_post());
         let sums = [
             ("attempts sent", page.sent.len()),
             (
@@ -282,16 +192,25 @@ impl Books {
             ),
             ("attempts arrived", page.arrived.len()),
             ("executions", executed),
-            (
-                "executions of a POST",
-                executed * usize::from(case.is_post()),
-            ),
+            ("executions of a POST", executed * of_post),
             ("executed more than once", usize::from(executed > 1)),
             (
                 "executed, and no success",
                 usize::from(executed > 0 && !is_success),
             ),
+            ("attempts refused", refused),
+            (
+                "errors that say not applied",
+                usize::from(!case.told(|told| told.applied)),
+            ),
             ("retries", resent),
+            ("retries after a refusal", after_refusals),
+            ("retries after a lost answer", after_losses),
+            (
+                "retries of a POST after a refusal",
+                after_refusals * of_post,
+            ),
+            ("retries of a POST after a 429", after_429s * of_post),
             (SCARCE, usize::from(is_thrifty)),
             (SCARCE_RETRIES, resent * usize::from(is_thrifty)),
             (AMPLE_EARNED, usize::from(!is_thrifty && case.earns())),
@@ -313,11 +232,13 @@ impl Books {
 
     /// What was to happen and never did: rules that nobody tried prove nothing.
     pub fn gaps(&self) -> impl Iterator<Item = String> {
-        let manners = [(self.manners.len(), 18, "manners")];
-        let outcomes = [(self.outcomes.len(), 11, "outcomes")];
-        let short = manners.into_iter().chain(outcomes);
+        let manners = (self.manners.len(), 18, "manners");
+        let outcomes = (self.outcomes.len(), OUTCOMES, "outcomes");
+        let short = [manners, outcomes].into_iter();
         let short = short.filter(|(count, all, _)| count < all);
-        short.map(|(count, all, name)| format!("{count} {name} of {all} were met"))
+        let short = short.map(|(count, all, name)| format!("{count} {name} of {all} were met"));
+        let never = self.sums.iter().filter(|(_, sum)| **sum == 0);
+        short.chain(never.map(|(name, _)| format!("no {name}")))
     }
 
     /// The rules that were broken.

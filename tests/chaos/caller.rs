@@ -1,6 +1,7 @@
 //! The callers: so many at a time, each with the next request until there is none.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -13,7 +14,7 @@ use http::{HeaderMap, HeaderName, Request, header::TRAILER};
 use http_body::SizeHint;
 use http_body_util::{BodyExt, Either, Empty};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use revio_status::{Backoff, Budget, ReplayBody, RevioStatus, RevioStatusLayer, StandardPolicy};
+use revio_status::{ReplayBody, RevioStatus, StandardPolicy};
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, timeout::Timeout};
 
@@ -25,6 +26,7 @@ use super::{
     plan::{Door, Order, Plan, Upload},
     probe::{Id, Probe, attempt_of},
     server::Server,
+    setting::Setting,
 };
 
 /// How many requests are on their way at any time.
@@ -45,45 +47,40 @@ type Body = Counted<Either<Empty<Bytes>, Steps>>;
 type Upstream = Client<HttpConnector, ReplayBody<Body>>;
 type Stack = RevioStatus<Probe<ConcurrencyLimit<Timeout<Upstream>>>, StandardPolicy>;
 
-/// The stacks that all callers share.
+/// The stacks that all callers share: of each setting one over HTTP/1.1 and one over HTTP/2.
 #[derive(Clone)]
-pub struct Stacks {
-    /// Over HTTP/1.1 and HTTP/2.
-    lavish: [Stack; 2],
-    thrifty: [Stack; 2],
-}
+pub struct Stacks(Arc<BTreeMap<Setting, [Stack; 2]>>);
 
 impl Stacks {
-    /// One client for each version, and two layers above it.
-    pub fn new(ledger: &Arc<Ledger>, permits: &Arc<Semaphore>, budgets: &Budgets) -> Self {
+    /// One client for each version, and a layer of each setting above it.
+    pub fn new(
+        plan: &Plan,
+        ledger: &Arc<Ledger>,
+        server: &Arc<Server>,
+        permits: &Arc<Semaphore>,
+        budgets: &Budgets,
+    ) -> Self {
         let upstreams = [Http::One, Http::Two].map(|http| {
             let limited = Timeout::new(client(http), ATTEMPT);
             Probe {
                 inner: ConcurrencyLimit::with_semaphore(limited, permits.clone()),
                 ledger: ledger.clone(),
+                plan: plan.clone(),
+                server: server.clone(),
             }
         });
-        let backoff = Backoff::exponential(Duration::from_millis(1), PAUSE);
-        let policy = StandardPolicy::default().backoff(backoff);
-        let layer = super::layer().policy(policy).deadline(DEADLINE);
-        let under = |budget: &Budget| layer.clone().budget(budget.clone());
-        let (lavish, thrifty) = (under(&budgets.ample), under(&budgets.scarce));
-        let over =
-            |layer: RevioStatusLayer| upstreams.clone().map(|upstream| layer.layer(upstream));
-        Self {
-            lavish: over(lavish),
-            thrifty: over(thrifty),
-        }
+        let stacks = Setting::all().map(|setting| {
+            let layer = setting.layer(budgets);
+            let over = upstreams.clone().map(|upstream| layer.layer(upstream));
+            (setting, over)
+        });
+        Self(Arc::new(stacks.collect()))
     }
 
     /// The one that this request goes through.
     fn of(&self, order: &Order) -> Stack {
-        let stacks = if order.is_thrifty {
-            &self.thrifty
-        } else {
-            &self.lavish
-        };
-        stacks[usize::from(matches!(order.door, Door::Two(_)))].clone()
+        let over = &self.0[&order.setting];
+        over[usize::from(matches!(order.door, Door::Two(_)))].clone()
     }
 }
 
@@ -101,7 +98,7 @@ pub async fn send_all(plan: &Plan, ledger: &Arc<Ledger>, server: &Arc<Server>, s
                     break;
                 }
                 let order = plan.order(id);
-                let request = order.request(&server.uri(&order), &ledger);
+                let request = order.request(&server.uri(order.door, id), &ledger);
                 let (outcome, took) = ask(stacks.of(&order), request, order.patience).await;
                 let mut page = ledger.page(id);
                 page.outcome = Some(outcome);

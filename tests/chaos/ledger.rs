@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use revio_status::{Error, StopReason};
+use revio_status::{Error, FailedAttempt, ServiceError, StatusError, StopReason};
 
 use super::plan::Manner;
 
@@ -48,6 +48,10 @@ pub struct Sent {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Answer {
     Status(u16),
+    /// The client could not connect.
+    NoConnection,
+    /// By the timeout below the layer.
+    TimedOut,
     Error,
 }
 
@@ -60,7 +64,7 @@ pub struct Execution {
 }
 
 /// What the caller was told.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Outcome {
     /// A success, and its body to the end.
     Success {
@@ -70,64 +74,60 @@ pub enum Outcome {
     Broken {
         attempt: u32,
     },
-    Status(Told),
-    Service {
-        applied: bool,
-    },
+    Error(Told),
     /// The caller had no patience.
     Cancelled,
     /// The success's body neither ended nor broke.
     Hung,
 }
 
-/// What a `StatusError` says.
-#[derive(Clone, Copy, Debug)]
+/// What an error says.
+#[derive(Debug)]
 pub struct Told {
-    pub status: u16,
+    /// `None`: no answer came.
+    pub status: Option<u16>,
+    pub is_unsent: bool,
     pub attempts: u32,
     pub applied: bool,
     pub reason: StopReason,
+    pub earlier: Vec<FailedAttempt>,
     pub retry_after: Option<Duration>,
     pub is_truncated: bool,
 }
 
 impl Outcome {
     /// For the sums.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> String {
         match self {
-            Self::Success { .. } => "success",
-            Self::Broken { .. } => "success, but its body broke off",
-            Self::Status(told) => match told.reason {
-                StopReason::NotRetryable => "status: not retryable",
-                StopReason::NotIdempotent => "status: not idempotent",
-                StopReason::BodyNotReplayable => "status: body not replayable",
-                StopReason::AttemptsExhausted => "status: attempts exhausted",
-                StopReason::RetryAfterTooLong => "status: Retry-After too long",
-                StopReason::DeadlineExceeded => "status: deadline exceeded",
-                StopReason::BudgetExhausted => "status: budget exhausted",
-                _ => "status: for another reason",
-            },
-            Self::Service { .. } => "service error",
-            Self::Cancelled => "cancelled",
-            Self::Hung => "hung",
+            Self::Success { .. } => "success".to_owned(),
+            Self::Broken { .. } => "success, but its body broke off".to_owned(),
+            Self::Error(told) => {
+                let what = match (told.status, told.is_unsent) {
+                    (Some(_), _) => "status",
+                    (None, false) => "no answer",
+                    (None, true) => "unsent",
+                };
+                format!("{what}: {}", told.reason)
+            }
+            Self::Cancelled => "cancelled".to_owned(),
+            Self::Hung => "hung".to_owned(),
         }
     }
 }
 
 impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
-        let applied = error.may_have_been_applied();
-        match error {
-            Error::Service(_) => Self::Service { applied },
-            Error::Status(error) => Self::Status(Told {
-                status: error.status().as_u16(),
-                attempts: error.attempts(),
-                applied,
-                reason: error.stop_reason(),
-                retry_after: error.retry_after(),
-                is_truncated: error.is_body_truncated(),
-            }),
-        }
+        let answer = error.status_error();
+        Self::Error(Told {
+            status: answer.map(|answer| answer.status().as_u16()),
+            is_unsent: error.service_error().is_some_and(ServiceError::is_unsent),
+            attempts: error.attempts(),
+            applied: error.may_have_been_applied(),
+            reason: error.stop_reason(),
+            earlier: error.earlier().to_vec(),
+            retry_after: error.retry_after(),
+            is_truncated: answer.is_some_and(StatusError::is_body_truncated),
+        })
     }
 }
 

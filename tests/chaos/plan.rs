@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fastrand::Rng;
 use http::Method;
 
-use super::wait::Wait;
+use super::{setting::Setting, wait::Wait};
 
 /// More than the layer keeps of an upload by default.
 pub const REPLAY_LIMIT: usize = 64 * 1024;
@@ -44,8 +44,7 @@ pub struct Order {
     pub upload: Upload,
     /// The caller drops the request after this time.
     pub patience: Option<Duration>,
-    /// Goes through the layer that has a budget.
-    pub is_thrifty: bool,
+    pub setting: Setting,
 }
 
 /// A request's body.
@@ -153,7 +152,7 @@ const MANNERS_TWO: [(u32, Manner); 12] = [
     (6, Manner::GoAway),
 ];
 
-const STATUSES: [(u32, u16); 14] = [
+const STATUSES: [(u32, u16); 15] = [
     (500, 200),
     (20, 201),
     (230, 503),
@@ -165,7 +164,8 @@ const STATUSES: [(u32, u16); 14] = [
     (10, 401),
     (20, 403),
     (20, 404),
-    (20, 429),
+    (10, 408),
+    (60, 429),
     (5, 599),
     (5, 999),
 ];
@@ -208,7 +208,7 @@ impl Plan {
             },
             method,
             patience: chance(rng, 2).then(|| Duration::from_millis(rng.u64(..8))),
-            is_thrifty: chance(rng, 10),
+            setting: Setting::draw(rng),
         }
     }
 
@@ -234,6 +234,12 @@ impl Plan {
             breaks: length > 0 && chance(rng, 2),
             rests: chance(rng, 10),
         }
+    }
+
+    /// Whether nobody listens where this attempt of it goes.
+    pub fn is_refused(&self, order: &Order, attempt: u32) -> bool {
+        let rng = &mut self.rng(order.id, u64::from(attempt) << 32);
+        order.door == Door::Shut || chance(rng, 8)
     }
 
     /// What the server does with this attempt of it.
@@ -269,13 +275,14 @@ impl Plan {
     }
 }
 
-/// Whether this status leaves it open that the request was executed: all but 4xx and 501.
+/// Whether this status leaves it open that the request was executed: all but 501 and 4xx, and of
+/// these 408.
 pub fn may_execute(status: u16) -> bool {
-    !(400..500).contains(&status) && status != 501
+    status == 408 || !(400..500).contains(&status) && status != 501
 }
 
 /// True in so many cases of a hundred.
-fn chance(rng: &mut Rng, percent: u32) -> bool {
+pub fn chance(rng: &mut Rng, percent: u32) -> bool {
     rng.u32(..100) < percent
 }
 

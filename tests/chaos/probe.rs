@@ -1,4 +1,5 @@
-//! Between the layer and the rest of the stack: writes down every attempt and its answer.
+//! Between the layer and the rest of the stack: writes down every attempt and its answer, and sends
+//! some where nobody listens.
 
 use std::{
     pin::Pin,
@@ -8,10 +9,15 @@ use std::{
 };
 
 use http::{Request, Response};
-use revio_status::ResendCount;
-use tower::Service;
+use hyper_util::client::legacy;
+use revio_status::{BoxError, ResendCount};
+use tower::{Service, timeout::error::Elapsed};
 
-use super::ledger::{Answer, Counted, Ledger, Sent};
+use super::{
+    ledger::{Answer, Counted, Ledger, Sent},
+    plan::{Door, Plan},
+    server::Server,
+};
 
 /// The number of a request, on the request itself.
 #[derive(Clone, Copy)]
@@ -22,18 +28,20 @@ pub struct Id(pub usize);
 pub struct Probe<S> {
     pub inner: S,
     pub ledger: Arc<Ledger>,
+    pub plan: Plan,
+    pub server: Arc<Server>,
 }
 
 impl<S, B, R> Service<Request<B>> for Probe<S>
 where
-    S: Service<Request<B>, Response = Response<R>, Future: Send + 'static>,
+    S: Service<Request<B>, Response = Response<R>, Error = BoxError, Future: Send + 'static>,
     R: 'static,
 {
     type Response = Response<Counted<R>>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx)
     }
 
@@ -43,6 +51,10 @@ where
         let attempt = attempt_of(extensions.get());
         request.headers_mut().insert("x-id", id.into());
         request.headers_mut().insert("x-attempt", attempt.into());
+        if self.plan.is_refused(&self.plan.order(id), attempt) {
+            let uri = self.server.uri(Door::Shut, id);
+            *request.uri_mut() = uri.parse().expect("a valid URI");
+        }
         let ledger = self.ledger.clone();
         let number = ledger.send(id);
         let held = ledger.live.attempts.hold(1);
@@ -71,10 +83,14 @@ impl Ledger {
     }
 
     /// What the layer is about to see of this attempt.
-    fn answer<R, E>(&self, id: usize, number: usize, answer: &Result<Response<R>, E>) {
+    fn answer<R>(&self, id: usize, number: usize, answer: &Result<Response<R>, BoxError>) {
         let answer = match answer {
             Ok(response) => Answer::Status(response.status().as_u16()),
-            Err(_) => Answer::Error,
+            Err(error) if error.is::<Elapsed>() => Answer::TimedOut,
+            Err(error) => match error.downcast_ref::<legacy::Error>() {
+                Some(error) if error.is_connect() => Answer::NoConnection,
+                _ => Answer::Error,
+            },
         };
         self.page(id).sent[number].answer = Some((Instant::now(), answer));
     }

@@ -73,15 +73,15 @@ impl Server {
         })
     }
 
-    /// Where this request goes.
-    pub fn uri(&self, order: &Order) -> String {
-        let address = match order.door {
+    /// Where this request goes through this door.
+    pub fn uri(&self, door: Door, id: usize) -> String {
+        let address = match door {
             Door::One => self.one,
             Door::Two(number) => self.twos[number],
             Door::Slammed => self.slammed,
             Door::Shut => self.shut.local_addr().expect("bound"),
         };
-        format!("http://{address}/v1/Payments/{}", order.id)
+        format!("http://{address}/v1/Payments/{id}")
     }
 }
 
