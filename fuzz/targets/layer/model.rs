@@ -12,7 +12,7 @@ use super::{
     reading::Reading,
     scene::Job,
     service::Mark,
-    settings::Settings,
+    settings::{Policy, Settings},
     upload::Script,
     verdict::Facts,
     world::{Asked, Event, Held, Step, early},
@@ -117,7 +117,7 @@ impl<'a> Judge<'a> {
 
     fn asked(&mut self, asked: &Asked) {
         assert!(self.conclude(), "asked before the failure is read");
-        let may_resend = self.job.may_resend();
+        let may_resend = self.may_resend();
         let expected = Asked {
             number: self.attempts,
             elapsed: self.now - self.started,
@@ -335,12 +335,24 @@ impl<'a> Judge<'a> {
         true
     }
 
+    /// A 429 that is retried leaves any request unapplied, as long as nothing before it did.
+    fn may_resend(&self) -> bool {
+        let is_429_retried = matches!(
+            self.settings.policy,
+            Policy::Standard {
+                retry_429: true,
+                ..
+            }
+        );
+        self.job.may_resend() || is_429_retried && !self.applied
+    }
+
     fn facts(&self, status: StatusCode) -> Facts<'_> {
         Facts {
             policy: &self.settings.policy,
             status,
             wait: self.job.answer(self.attempts).wait.get(),
-            may_resend: self.job.may_resend(),
+            may_resend: self.may_resend(),
             attempt: self.attempts,
             remaining: self.remaining(),
             is_replayable: self.reading.is_replayable(),
