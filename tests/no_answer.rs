@@ -208,7 +208,13 @@ async fn display_says_whether_it_was_sent_how_often_and_why_no_more() {
     let unsent = failed(policy().retry_unsent(), &acts([Act::Dead]), post()).await;
     assert_eq!(
         unsent.to_string(),
-        "the last attempt was not sent (3 attempts, attempts_exhausted)"
+        "the request was not sent (3 attempts, attempts_exhausted)"
+    );
+    let after = acts([Act::Status(503), Act::Dead]);
+    let unsent = failed(policy().retry_unsent().max_attempts(2), &after, get()).await;
+    assert_eq!(
+        unsent.to_string(),
+        "the resend was not sent (2 attempts, attempts_exhausted)"
     );
     let lost = failed(policy().retry_no_answer(), &acts([LOST]), post()).await;
     assert_eq!(
@@ -499,6 +505,7 @@ async fn readiness_that_fails_before_a_resend_is_the_end_and_the_failure_before_
     );
     assert_eq!(statuses(error.earlier()), [Some(503)]);
     assert!(error.may_have_been_applied(), "the 503 may have been");
+    assert_eq!(error.to_string(), "the resend was not sent");
     assert!(of_service(error).is_unsent());
 }
 
@@ -567,10 +574,130 @@ async fn what_such_a_layer_calls_unsent_is_unsent() {
 async fn what_such_a_layer_calls_unsent_is_not_once_its_body_was_read() {
     let script = acts([Act::DeadAfterBody]);
     let below = layer().policy(Knowing(policy())).layer(script);
-    let service = layer().policy(policy().retry_unsent()).layer(below);
-    let post = with_body(Method::POST, Full::<Bytes>::from("pay"));
-    let error = service.oneshot(post).await.map(drop).expect_err("dead");
-    assert_eq!(error.attempts(), 1, "not again");
+    let service = layer().policy(policy().retry_unsent()).layer(below.clone());
+    let pay = || with_body(Method::POST, Full::<Bytes>::from("pay"));
+    let error = service.oneshot(pay()).await.map(drop).expect_err("dead");
+    assert_eq!((error.attempts(), error.may_have_been_applied()), (1, true));
+    assert!(!of_service(error).is_unsent());
+
+    let asked = Arc::new(Mutex::new(0));
+    let count = asked.clone();
+    let eager = policy_fn(move |_| {
+        *count.lock().expect("no panic") += 1;
+        Decision::Stop(StopReason::StoppedByPolicy)
+    });
+    let service = layer().policy(eager).layer(below);
+    let error = service.oneshot(pay()).await.map(drop).expect_err("dead");
+    assert!(error.may_have_been_applied());
+    assert_eq!(
+        *asked.lock().expect("no panic"),
+        0,
+        "it was sent, and is a POST"
+    );
+}
+
+/// An error type of one's own that shows what it holds as itself.
+#[derive(Debug)]
+struct Transparent(Error);
+
+impl fmt::Display for Transparent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for Transparent {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
+}
+
+/// A connection to a port where nobody listens: what hyper-util says of it.
+#[cfg(feature = "hyper-util")]
+async fn connect_error() -> BoxError {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("loopback");
+    let uri = format!("http://{}/", socket.local_addr().expect("bound"));
+    let client = support::wire::client::<Full<Bytes>>(support::wire::Http::One);
+    let refused = client.get(uri.parse().expect("a URI")).await;
+    refused.map(drop).expect_err("nobody listens").into()
+}
+
+/// The layer below got a 503 before its connection was refused.
+#[cfg(feature = "hyper-util")]
+#[tokio::test]
+async fn an_error_of_this_crate_is_known_behind_an_arc_and_a_transparent_wrapper() {
+    let below = || async {
+        let is_first = Arc::new(Mutex::new(true));
+        let dying = service_fn(move |_: Request<ReplayBody<Full<Bytes>>>| {
+            let is_first = std::mem::take(&mut *is_first.lock().expect("no panic"));
+            async move {
+                match is_first {
+                    true => Ok(Response::builder().status(503).body(support::no_body())?),
+                    false => Err(connect_error().await),
+                }
+            }
+        });
+        let error = hasty().layer(dying).oneshot(get()).await;
+        error.map(drop).expect_err("dead")
+    };
+    let policy = policy().retry_no_answer();
+    let shared: BoxError = Box::new(Arc::new(below().await));
+    let hidden: BoxError = Box::new(Transparent(below().await));
+    for error in [shared, hidden] {
+        assert!(!policy.is_unsent(&*error), "{error:?}");
+        assert!(!policy.is_retryable_error(&*error, false), "{error:?}");
+    }
+    assert!(policy.is_unsent(&*connect_error().await));
+}
+
+/// Whoever sends it, and whatever that makes of it: its words are of another connection.
+#[cfg(feature = "hyper-util")]
+#[tokio::test]
+async fn the_connect_error_of_a_request_body_is_not_the_request_s() {
+    let bare = service_fn(|request: Request<ReplayBody<AnyBody>>| async {
+        let error = request.into_body().collect().await.map(drop);
+        Err::<Response<AnyBody>, _>(error.expect_err("the body's own"))
+    });
+    for policy in [policy(), policy().retry_no_answer()] {
+        let failed = Err::<http_body::Frame<Bytes>, _>(connect_error().await);
+        let body = http_body_util::StreamBody::new(futures_util::stream::iter([failed]));
+        let post = with_body(Method::POST, support::any_body(body));
+        let service = layer().policy(policy).layer(bare);
+        let error = service.oneshot(post).await.map(drop).expect_err("failed");
+        assert!(error.may_have_been_applied(), "{error:?}");
+        assert_eq!(error.stop_reason(), StopReason::NotRetryable);
+    }
+}
+
+/// Its own history is empty: the 503 before it is not forgotten.
+#[tokio::test(start_paused = true)]
+async fn the_failure_before_an_error_from_below_is_kept() {
+    let service = hasty().layer(unready(|| lost_below().into(), 1));
+    let error = service.oneshot(get()).await.map(drop).expect_err("below");
+    assert_eq!(
+        (error.attempts(), statuses(error.earlier())),
+        (7, vec![Some(503)])
+    );
+}
+
+/// Boxed bare, without the `Error` around them.
+#[tokio::test]
+async fn both_kinds_from_below_are_known() {
+    for below in [
+        || BoxError::from(ServiceError::new("lost").with_attempts(7)),
+        || {
+            let response = Response::builder().status(404).body(Bytes::new());
+            let error = StatusError::from_response(response.expect("valid"));
+            BoxError::from(error.expect("a failure").with_attempts(7))
+        },
+    ] {
+        let inner = service_fn(move |_: Request<ReplayBody<Full<Bytes>>>| async move {
+            Err::<Response<AnyBody>, _>(below())
+        });
+        let error = hasty().layer(inner).oneshot(get()).await;
+        assert_eq!(error.map(drop).expect_err("below").attempts(), 7);
+    }
 }
 
 #[tokio::test(start_paused = true)]

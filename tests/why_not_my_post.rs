@@ -47,7 +47,7 @@ async fn outcome(failure: &str, policy: StandardPolicy, method: Method) -> (u32,
             let lost = service_fn(move |_| async move { Err::<Response<AnyBody>, _>(reset()) });
             failed(policy, lost, sent).await
         }
-        "time-out" => {
+        "time-out of the wait for an answer" => {
             let silent =
                 service_fn(|_| std::future::pending::<Result<Response<AnyBody>, BoxError>>());
             let timed = tower::timeout::Timeout::new(silent, Duration::from_secs(1));

@@ -11,7 +11,10 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::tape::{Reader, Tape};
-use crate::{failure::BoxError, shared::sync::Arc};
+use crate::{
+    failure::{BodyError, BoxError},
+    shared::sync::Arc,
+};
 
 pin_project! {
     /// A request body as the inner service of a [`RevioStatus`](crate::RevioStatus) sees it.
@@ -23,7 +26,7 @@ pin_project! {
     ///
     /// # Errors
     ///
-    /// The caller's body's own errors, and one of its own: when an answer comes while the body is
+    /// The caller's body's own errors, as the source of one that says so, and one of its own: when an answer comes while the body is
     /// still being sent and the request is resent, the body belongs to the resend, and the
     /// attempt that still reads it is told so.
     pub struct ReplayBody<B> {
@@ -86,7 +89,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for ReplayBody<B> {
                     Ok(frame) => {
                         Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
                     }
-                    Err(error) => Err(error.into()),
+                    Err(error) => Err(BodyError::mark(error)),
                 })
             }),
             KindProj::Recorded { reader } => reader.poll_frame(cx),

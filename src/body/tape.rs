@@ -11,7 +11,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::{
-    failure::BoxError,
+    failure::{BodyError, BoxError},
     shared::sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -118,7 +118,7 @@ impl<B: Body<Error: Into<BoxError>>> State<B> {
             Some(Err(error)) => {
                 self.body = None;
                 self.recording = None;
-                Some(Err(error.into()))
+                Some(Err(BodyError::mark(error)))
             }
             None => {
                 self.body = None;

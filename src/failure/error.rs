@@ -21,7 +21,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// # Source
 ///
 /// [`Service`](Self::Service) has the inner service's error as its source, [`Status`](Self::Status)
-/// has none.
+/// has none. Where the last try was not sent, but an attempt before it may have been applied, the
+/// [`ServiceError`] stands in between: nobody who follows the chain takes the one for the other.
 #[derive(Debug)]
 pub enum Error {
     /// The API answered, and the answer was a failure.
@@ -52,7 +53,8 @@ impl Error {
         self.status_error().map(StatusError::kind)
     }
 
-    /// How often the request was sent or tried to be sent, the first time included.
+    /// How often the request was sent or tried to be sent, the first time included. 0: never, or not
+    /// known.
     pub fn attempts(&self) -> u32 {
         match self {
             Self::Status(error) => error.attempts(),
@@ -105,14 +107,27 @@ impl Error {
         }
     }
 
+    /// What another layer of this kind has said, taken out of its box.
+    pub(crate) fn ours(error: BoxError) -> Result<Self, BoxError> {
+        let error = match error.downcast::<Self>() {
+            Ok(ours) => return Ok(*ours),
+            Err(other) => other,
+        };
+        let error = match error.downcast::<StatusError>() {
+            Ok(status) => return Ok(Self::Status(*status)),
+            Err(other) => other,
+        };
+        error
+            .downcast::<ServiceError>()
+            .map(|error| Self::Service(*error))
+    }
+
     /// An error of a service that was asked before the first attempt whether it is ready.
     pub(crate) fn of_readiness(error: BoxError) -> Self {
-        let error = match error.downcast::<Self>() {
-            Ok(ours) => return *ours,
-            Err(error) => error,
-        };
-        let error = ServiceError::of_readiness(error);
-        error.with_attempts(0).into()
+        Self::ours(error).unwrap_or_else(|error| {
+            let error = ServiceError::of_readiness(error);
+            error.with_attempts(0).into()
+        })
     }
 
     /// Makes it the result of a request.
@@ -162,6 +177,9 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Status(_) => None,
+            Self::Service(error) if error.is_unsent() && error.may_have_been_applied() => {
+                Some(error)
+            }
             Self::Service(error) => error.source(),
         }
     }
@@ -187,18 +205,7 @@ impl StdError for Error {
 /// ```
 impl From<BoxError> for Error {
     fn from(error: BoxError) -> Self {
-        let error = match error.downcast::<Self>() {
-            Ok(ours) => return *ours,
-            Err(other) => other,
-        };
-        let error = match error.downcast::<StatusError>() {
-            Ok(status) => return Self::Status(*status),
-            Err(other) => other,
-        };
-        Self::Service(match error.downcast::<ServiceError>() {
-            Ok(service) => *service,
-            Err(other) => ServiceError::of_unknown(other),
-        })
+        Self::ours(error).unwrap_or_else(|error| ServiceError::of_unknown(error).into())
     }
 }
 
@@ -231,7 +238,7 @@ impl StatusError {
         chain(error).find_map(Self::of)
     }
 
-    fn of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
+    pub(super) fn of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
         let ours = |error: &'a Error| error.status_error();
         error
             .downcast_ref::<Self>()

@@ -37,5 +37,5 @@ pub(crate) use self::{
     outcome::History,
     retry_after::retry_after,
     status::may_be_applied,
-    unsent::{is_lost, is_unsent},
+    unsent::{BodyError, is_lost, is_unsent},
 };

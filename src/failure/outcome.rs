@@ -84,7 +84,8 @@ impl Outcome {
     }
 
     /// Makes it the result of a request. Other attempts may have been applied as well. What another
-    /// layer has concluded keeps all else that it says.
+    /// layer has concluded keeps all else that it says; where it knows of no failure before, ours are
+    /// those.
     pub(super) fn conclude(
         &mut self,
         attempts: u32,
@@ -93,16 +94,22 @@ impl Outcome {
         history: History,
     ) {
         self.may_have_been_applied |= may_have_been_applied;
+        if self.history.0.is_empty() {
+            self.history = history;
+        }
         if !self.is_concluded {
             self.attempts = attempts;
             self.stop_reason = stop_reason;
-            self.history = history;
             self.is_concluded = true;
         }
     }
 
     pub(super) fn keep(&mut self) {
         self.is_concluded = true;
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.is_concluded
     }
 }
 

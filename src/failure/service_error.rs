@@ -13,8 +13,8 @@ use super::{
 ///
 /// # Formatting
 ///
-/// `Display` prints one line: whether the request was not sent or no answer came, how many attempts
-/// there were if more than one, and why it was not sent again unless such an error is never
+/// `Display` prints one line: whether the request or its resend was not sent or no answer came, how
+/// many attempts there were if more than one, and why it was not sent again unless such an error is never
 /// retried: `no answer came from the API (3 attempts, attempts_exhausted)`. The inner error's own
 /// text is one step down, at [`source`](Error::source): what it shows is the inner service's choice;
 /// reqwest's shows the URL with its query. `Debug` shows attempts, reason and the inner error's
@@ -68,6 +68,18 @@ impl ServiceError {
     /// The service was not ready, so nothing was sent.
     pub(crate) fn of_readiness(error: BoxError) -> Self {
         Self::of_attempt(error, true)
+    }
+
+    /// Its body was read, so it was sent, whatever the error says.
+    pub(crate) fn sent(mut self) -> Self {
+        self.0.is_unsent = false;
+        self.0.outcome.may_have_been_applied = true;
+        self
+    }
+
+    /// Whether another layer of this kind, further down, has said all this.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.0.outcome.is_kept()
     }
 
     /// What another layer of this kind has said stays so.
@@ -148,10 +160,12 @@ impl ServiceError {
 
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match (self.is_unsent(), self.attempts()) {
+        let was_heard =
+            self.may_have_been_applied() || self.earlier().iter().any(|a| !a.is_unsent());
+        f.write_str(match (self.is_unsent(), was_heard) {
             (false, _) => "no answer came from the API",
-            (true, 0 | 1) => "the request was not sent",
-            (true, _) => "the last attempt was not sent",
+            (true, false) => "the request was not sent",
+            (true, true) => "the resend was not sent",
         })?;
         self.0.outcome.fmt(f)
     }

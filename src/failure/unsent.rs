@@ -2,10 +2,40 @@
 
 use std::{
     error::Error as StdError,
+    fmt,
     io::{self, ErrorKind},
+    sync::Arc,
 };
 
-use super::{Error, ServiceError, StatusError, chain::chain};
+use super::{BoxError, Error, ServiceError, StatusError, chain::chain};
+
+/// The error of a caller's request body, marked as such: what it says is said of another connection
+/// than the request's own.
+#[derive(Debug)]
+pub(crate) struct BodyError(BoxError);
+
+impl BodyError {
+    /// Marks it once, however many layers pass the body on.
+    pub(crate) fn mark(error: impl Into<BoxError>) -> BoxError {
+        let error = error.into();
+        match error.is::<Self>() {
+            true => error,
+            false => Self(error).into(),
+        }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request body failed")
+    }
+}
+
+impl StdError for BodyError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.0)
+    }
+}
 
 /// Whether the request is known not to have reached the server.
 ///
@@ -20,7 +50,8 @@ pub(crate) fn is_unsent(error: &(dyn StdError + 'static)) -> bool {
         if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
             return Some(error.is_connect());
         }
-        (is_ours(error) || error.is::<hyper::Error>()).then_some(false)
+        let is_final = is_ours(error) || error.is::<hyper::Error>() || error.is::<BodyError>();
+        is_final.then_some(false)
     });
     verdict.unwrap_or(false)
 }
@@ -31,7 +62,7 @@ pub(crate) fn is_unsent(error: &(dyn StdError + 'static)) -> bool {
 /// one of this crate.
 pub(crate) fn is_lost(error: &(dyn StdError + 'static)) -> bool {
     let verdict = chain(error).find_map(|error| {
-        if is_ours(error) {
+        if is_ours(error) || error.is::<BodyError>() {
             return Some(false);
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
@@ -67,12 +98,20 @@ fn is_lost_by_io(kind: ErrorKind) -> bool {
 }
 
 fn service_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a ServiceError> {
-    match error.downcast_ref::<Error>() {
+    let shared = || error.downcast_ref::<Arc<Error>>().map(|error| &**error);
+    match error.downcast_ref::<Error>().or_else(shared) {
         Some(error) => error.service_error(),
-        None => error.downcast_ref(),
+        None => {
+            let shared = || {
+                error
+                    .downcast_ref::<Arc<ServiceError>>()
+                    .map(|error| &**error)
+            };
+            error.downcast_ref().or_else(shared)
+        }
     }
 }
 
 fn is_ours(error: &(dyn StdError + 'static)) -> bool {
-    error.is::<Error>() || error.is::<ServiceError>() || error.is::<StatusError>()
+    service_error(error).is_some() || StatusError::of(error).is_some()
 }

@@ -113,7 +113,11 @@ impl<'a> Attempt<'a> {
                 is_unsent: error.is_unsent(),
                 ..Self::first(
                     request,
-                    End::NoAnswer(error.get_ref()),
+                    // What a layer further down has made of it, or the service's own.
+                    End::NoAnswer(match error.is_kept() {
+                        true => error,
+                        false => error.get_ref(),
+                    }),
                     error.may_have_been_applied(),
                 )
             },
@@ -211,7 +215,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// The inner service's error, where no answer came.
+    /// The inner service's error, where no answer came: a [`ServiceError`](crate::ServiceError) where a
+    /// layer of this kind further down has made one.
     pub fn error(&self) -> Option<&'a (dyn Error + Send + Sync + 'static)> {
         match self.end {
             End::Answer { .. } => None,

@@ -82,6 +82,7 @@ pub trait RetryPolicy {
 
 /// Whether a request may be sent again, and when: the answer of [`RetryPolicy::may_resend`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Resend {
     /// Never. Nothing is kept of it: its body is not recorded, its head not cloned.
     Never,

@@ -134,12 +134,16 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
             Self::Resendable(session) => session.was_body_read(),
         };
         let policy = &self.settings().policy;
-        let (error, is_retryable) = match error.downcast::<Error>() {
-            Ok(ours) => match *ours {
+        let (error, is_retryable) = match Error::ours(error) {
+            Ok(ours) => match ours {
                 Error::Status(error) => (error.keep().into(), false),
                 Error::Service(error) => {
                     let is_unsent = policy.is_unsent(&error) && !was_read;
                     let is_retryable = policy.is_retryable_error(&error, is_unsent);
+                    let error = match was_read {
+                        true => error.sent(),
+                        false => error,
+                    };
                     (Error::from(error.keep()), is_retryable)
                 }
             },
@@ -159,7 +163,7 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
         if let Self::Resendable(session) = self {
             session.remember(plan.cancel());
         }
-        let error = match error.downcast::<Error>() {
+        let error = match Error::ours(error) {
             Ok(ours) => ours.keep(),
             Err(error) => ServiceError::of_attempt(error, true).into(),
         };
