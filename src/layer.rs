@@ -8,7 +8,7 @@ use crate::{
     policy::{Event, NeverRetry, Observer, RetryPolicy, StandardPolicy},
     service::RevioStatus,
     settings::{Settings, Timer},
-    shared::Budget,
+    shared::{Budget, Cooldown},
 };
 
 /// Turns failed statuses into typed errors and retries those that may be retried.
@@ -19,11 +19,13 @@ use crate::{
 /// |---|---|
 /// | [`policy`](Self::policy) | [`StandardPolicy`]: 3 attempts; 503 and 504; `Retry-After` up to 30 s, plus jitter |
 /// | [`budget`](Self::budget) | [`Budget`]: 100 retries in reserve, one earned by ten requests |
+/// | [`cooldown`](Self::cooldown) | [`Cooldown`]: armed by 429 and the quota's 403 for at most 5 min at a time; requests are held for up to 60 s |
 /// | [`deadline`](Self::deadline) | none |
+/// | [`on_event`](Self::on_event) | none |
 /// | [`capture_limit`](Self::capture_limit), [`capture_timeout`](Self::capture_timeout) | 64 KiB, 5 s |
 /// | [`replay_limit`](Self::replay_limit) | 64 KiB |
 ///
-/// A clone is cheap and shares the budget.
+/// A clone is cheap and shares the budget and the cool-down.
 ///
 /// ```no_run
 /// # #[cfg(feature = "tokio")]
@@ -89,7 +91,7 @@ impl<P> RevioStatusLayer<P> {
         RevioStatusLayer(self.0.with_policy(policy))
     }
 
-    /// Sends every request once: typed errors without retries.
+    /// Sends every request once: typed errors alone. Nothing is kept, held or armed.
     pub fn never_retry(self) -> RevioStatusLayer<NeverRetry> {
         self.policy(NeverRetry)
     }
@@ -103,6 +105,21 @@ impl<P> RevioStatusLayer<P> {
     /// Lets every request be retried as often as the policy says, whatever the others do.
     pub fn no_budget(mut self) -> Self {
         self.0.budget = None;
+        self
+    }
+
+    /// Sets what one answer that asks for quiet arms for all requests. Default:
+    /// [`Cooldown::default`], one for all clones of a layer.
+    ///
+    /// A [`Cooldown`] in a request's extensions takes its place for that request.
+    pub fn cooldown(mut self, cooldown: Cooldown) -> Self {
+        self.0.cooldown = Some(cooldown);
+        self
+    }
+
+    /// Lets every request be sent whatever others were told.
+    pub fn no_cooldown(mut self) -> Self {
+        self.0.cooldown = None;
         self
     }
 

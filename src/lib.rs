@@ -126,5 +126,5 @@ pub use self::{
     },
     request::ResponseFuture,
     service::RevioStatus,
-    shared::Budget,
+    shared::{Budget, Cooldown},
 };

@@ -11,9 +11,11 @@ use std::{
     pin::Pin,
     sync::atomic::Ordering::{Acquire, Release},
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Body, Frame};
 use loom::{
     future::{AtomicWaker, block_on},
@@ -23,7 +25,7 @@ use loom::{
 
 use crate::{
     body::{Reader, Tape},
-    shared::Budget,
+    shared::{Budget, Cooldown},
 };
 
 #[test]
@@ -52,6 +54,46 @@ fn no_deposit_and_no_retry_given_back_is_lost() {
             thread.join().expect("no panic");
         }
         assert_eq!(budget.available(), 2);
+    });
+}
+
+#[test]
+fn of_two_answers_the_longer_time_counts_and_nobody_sees_it_shortened() {
+    loom::model(|| {
+        let cooldown = Cooldown::default();
+        let start = Instant::now();
+        let [short, long] = [1, 9].map(|seconds| start + Duration::from_secs(seconds));
+        let others = [(cooldown.clone(), short), (cooldown.clone(), long)];
+        let threads = others.map(|(cooldown, until)| {
+            thread::spawn(move || {
+                cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until);
+                assert!(cooldown.until() >= Some(until));
+            })
+        });
+        let (before, after) = (cooldown.until(), cooldown.until());
+        assert!(after >= before);
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        assert!(cooldown.until() >= Some(long));
+    });
+}
+
+#[test]
+fn after_an_end_what_was_armed_before_is_gone_and_what_comes_after_stays() {
+    loom::model(|| {
+        let cooldown = Cooldown::default();
+        let until = Instant::now() + Duration::from_secs(9);
+        let other = cooldown.clone();
+        let thread = thread::spawn(move || {
+            other.end();
+            other.begin(StatusCode::TOO_MANY_REQUESTS, until);
+        });
+        cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until);
+        thread.join().expect("no panic");
+        assert!(cooldown.until() >= Some(until));
+        cooldown.end();
+        assert_eq!(cooldown.until(), None);
     });
 }
 

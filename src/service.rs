@@ -15,7 +15,7 @@ use crate::{
     body::ReplayBody,
     failure::{BoxError, Error},
     policy::RetryPolicy,
-    request::{Kept, ResponseFuture},
+    request::{Held, Kept, ResponseFuture},
     settings::Settings,
 };
 
@@ -75,8 +75,14 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        if let Some((armed, now)) = self.settings.quiet(request.extensions()) {
+            let held = Held::begin(&self.settings, &self.inner, request, armed, now);
+            // What the service is ready for, others may wait for.
+            self.inner = held.service.clone();
+            return ResponseFuture::held(held);
+        }
         let (head, body) = request.into_parts();
-        let (kept, body) = Kept::begin(&self.settings, &self.inner, &head, body);
+        let (kept, body) = Kept::begin(&self.settings, &self.inner, &head, body, None);
         let future = self.inner.call(Request::from_parts(head, body));
         ResponseFuture::new(kept, future)
     }

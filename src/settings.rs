@@ -11,8 +11,8 @@ use http::Extensions;
 use hyper::rt::Sleep;
 
 use crate::{
-    policy::{Deadline, Observer},
-    shared::Budget,
+    policy::{Deadline, Observer, RetryPolicy},
+    shared::{Armed, Budget, Cooldown},
 };
 
 #[derive(Clone, Debug)]
@@ -20,6 +20,7 @@ pub(crate) struct Settings<P> {
     pub(crate) policy: P,
     pub(crate) timer: Timer,
     pub(crate) budget: Option<Budget>,
+    pub(crate) cooldown: Option<Cooldown>,
     pub(crate) observer: Option<Observer>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) capture_limit: usize,
@@ -33,6 +34,7 @@ impl<P> Settings<P> {
             policy,
             timer,
             budget: Some(Budget::default()),
+            cooldown: Some(Cooldown::default()),
             observer: None,
             deadline: None,
             capture_limit: 64 * 1024,
@@ -46,6 +48,7 @@ impl<P> Settings<P> {
             policy: _,
             timer,
             budget,
+            cooldown,
             observer,
             deadline,
             capture_limit,
@@ -56,6 +59,7 @@ impl<P> Settings<P> {
             policy,
             timer,
             budget,
+            cooldown,
             observer,
             deadline,
             capture_limit,
@@ -74,6 +78,20 @@ impl<P> Settings<P> {
         let own = extensions.get().map(|Deadline(time)| *time);
         let time = own.or(self.deadline)?;
         started().checked_add(time)
+    }
+
+    /// Whether a request with these extensions came while its account is to be quiet, and when. A
+    /// cool-down that was never armed costs one load.
+    #[inline]
+    pub(crate) fn quiet(&self, extensions: &Extensions) -> Option<(Armed, Instant)>
+    where
+        P: RetryPolicy,
+    {
+        let own = extensions.get::<Cooldown>();
+        let armed = own.or(self.cooldown.as_ref())?.armed()?;
+        let now = self.timer.now();
+        let is_heeded = !armed.rest(now).is_zero() && self.policy.max_hold().is_some();
+        is_heeded.then_some((armed, now))
     }
 
     /// The time until then.

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use revio_status::{
-    Attempt, Backoff, Budget, Decision, RetryPolicy, StandardPolicy, StatusError, StopReason,
+    Attempt, Backoff, Budget, Cooldown, Decision, RetryPolicy, StandardPolicy, StatusError,
+    StopReason,
 };
 use support::{AnyBody, Refused, body::*, get, hasty, layer, script::*, with_body};
 use tokio::time::Instant;
@@ -138,6 +139,38 @@ async fn a_layer_has_a_budget_of_a_hundred() {
         service.clone().oneshot(get()).await.refused();
     }
     assert_eq!(script.count(), 60 + 100);
+}
+
+/// The account's limit is one of calls a minute: who is held for longer is better told.
+#[test]
+fn a_cool_down_holds_for_a_minute_at_most() {
+    let max_hold = RetryPolicy::max_hold(&StandardPolicy::default());
+    assert_eq!(max_hold, Some(Duration::from_secs(60)));
+}
+
+/// A server that asks for more may mean it; an hour by mistake must not stop a fleet.
+#[tokio::test(start_paused = true)]
+async fn a_cool_down_is_armed_for_five_minutes_at_most() {
+    for (asked, armed) in [("299", 299), ("301", 300)] {
+        let cooldown = Cooldown::default();
+        let script = Script::new([answer(429).retry_after(asked)]);
+        let service = layer().cooldown(cooldown.clone()).layer(script);
+        let now = Instant::now().into_std();
+        service.oneshot(get()).await.refused();
+        let time = cooldown.until().expect("armed") - now;
+        assert_eq!(time.as_secs(), armed);
+    }
+}
+
+/// What the gateway says of the account. A 503 may be one back end's of many.
+#[test]
+fn quiet_is_asked_for_by_429_and_403_alone() {
+    let policy = StandardPolicy::default();
+    let arming = (400..=999).filter(|status| {
+        let status = StatusCode::from_u16(*status).expect("three digits");
+        policy.cools_down(status)
+    });
+    assert_eq!(arming.collect::<Vec<_>>(), [403, 429]);
 }
 
 /// Only the caller knows how long the request is worth waiting for.

@@ -123,6 +123,7 @@ fn the_reasons_have_their_names() {
         (StopReason::RetryAfterTooLong, "retry_after_too_long"),
         (StopReason::DeadlineExceeded, "deadline_exceeded"),
         (StopReason::BudgetExhausted, "budget_exhausted"),
+        (StopReason::CoolingDown, "cooling_down"),
         (StopReason::StoppedByPolicy, "stopped_by_policy"),
     ];
     for (reason, name) in names {

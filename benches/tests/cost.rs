@@ -182,7 +182,7 @@ fn futures_and_results_are_small() {
             &RevioStatusLayer::new()
                 .layer(client)
                 .call(Request::default())
-        ) <= 160
+        ) <= 184
     );
     assert_eq!(size_of::<Error>(), 2 * size_of::<usize>());
     assert_eq!(size_of::<StatusError>(), size_of::<usize>());

@@ -28,7 +28,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use revio_status::{
-    BoxError, Error, Idempotent, ReplayBody, RevioStatus, RevioStatusLayer, ServiceError,
+    BoxError, Cooldown, Error, Idempotent, ReplayBody, RevioStatus, RevioStatusLayer, ServiceError,
     StandardPolicy, StatusKind, StopReason,
 };
 use tower::{ServiceBuilder, ServiceExt};
@@ -58,12 +58,14 @@ async fn main() -> Result<ExitCode, BoxError> {
         println!("REVIO_CLIENT_CODE=acme REVIO_PASSWORD=pass REVIO_SUBSCRIPTION_KEY=key\n");
         std::future::pending::<()>().await;
     }
+    let cooldown = Cooldown::default();
     let client = ServiceBuilder::new()
-        .layer(RevioStatusLayer::new())
+        .layer(RevioStatusLayer::new().cooldown(cooldown.clone()))
         .service(Client::builder(TokioExecutor::new()).build_http());
 
     let mut story = Story {
         api,
+        cooldown,
         table: Table::begin(),
     };
     successes(&mut story, &client).await?;
@@ -140,6 +142,7 @@ async fn refusals(story: &mut Story, client: &ApiClient) -> Result<(), BoxError>
     let promise = "attempts 1, quota_exceeded, not_retryable, retry after 1800s: \
         403 Out of call volume quota. Quota will be replenished in 00:30:00.";
     story.get(client, "/v1/Bills", promise).await?;
+    story.cooldown.end(); // nobody sends for half an hour, and the story goes on
 
     let promise = "attempts 1, not_found, not_retryable: 404 Resource not found";
     story.get(client, "/v1/Custmers/7", promise).await?;
@@ -156,6 +159,7 @@ async fn rate_limits(story: &mut Story, client: &ApiClient) -> Result<(), BoxErr
     let promise = "attempts 1, too_many_requests, not_retryable, retry after 1s: \
         429 Rate limit is exceeded. Try again in 1 seconds.";
     story.get(client, "/v1/Services", promise).await?;
+    story.cooldown.end();
 
     let policy = StandardPolicy::default()
         .retry_on(StatusCode::TOO_MANY_REQUESTS)
@@ -240,6 +244,7 @@ fn streamed(pieces: [&'static str; 3]) -> Body {
 /// Who is asked, and what came of it.
 struct Story {
     api: Api,
+    cooldown: Cooldown,
     table: Table,
 }
 

@@ -148,6 +148,14 @@ impl Error {
         }
     }
 
+    /// Lets a failed answer ask for a wait of at least this.
+    pub(crate) fn with_rest(self, rest: Duration) -> Self {
+        match self {
+            Self::Status(error) => error.with_rest(rest).into(),
+            other => other,
+        }
+    }
+
     /// What another layer of this kind has said stays so.
     pub(crate) fn keep(self) -> Self {
         match self {

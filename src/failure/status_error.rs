@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, StatusCode,
     header::{
-        CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+        CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, RETRY_AFTER, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE,
     },
     response,
 };
@@ -81,6 +82,25 @@ impl StatusError {
     pub fn from_response(response: http::Response<Bytes>) -> Option<Self> {
         let (head, body) = response.into_parts();
         (head.status.as_u16() >= 400).then(|| Self::new(head).with_body(body, false))
+    }
+
+    /// What a request gets that was not sent, because this status has armed a cool-down that lasts so
+    /// long still. Nothing of the answer that armed it.
+    pub(crate) fn refused(status: StatusCode, rest: Duration) -> Self {
+        let (mut head, ()) = http::Response::new(()).into_parts();
+        head.status = status;
+        let seconds = u64::from(rest.subsec_nanos() > 0).saturating_add(rest.as_secs());
+        head.headers.insert(RETRY_AFTER, seconds.into());
+        let mut error = Self::new(head);
+        error.0.retry_after = Some(rest);
+        error.0.outcome = Outcome::of_attempt(false);
+        error.with_attempts(0)
+    }
+
+    /// Lets it ask for a wait of at least this.
+    pub(crate) fn with_rest(mut self, rest: Duration) -> Self {
+        self.0.retry_after = self.0.retry_after.max(Some(rest));
+        self
     }
 
     /// Makes it the error of a request that was sent this often.
@@ -239,6 +259,9 @@ impl fmt::Display for StatusError {
         f.write_str(status.as_str())?;
         if !reason.is_empty() {
             write!(f, " {reason}")?;
+        }
+        if self.attempts() == 0 {
+            f.write_str(": the request was not sent")?;
         }
         // The title of many an error page is just the reason.
         match self.message() {

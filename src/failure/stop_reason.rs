@@ -22,6 +22,8 @@ pub enum StopReason {
     DeadlineExceeded,
     /// Too many requests failed lately: the budget is empty.
     BudgetExhausted,
+    /// The account is asked to be quiet for longer than the request can wait.
+    CoolingDown,
     /// A policy of one's own said stop.
     StoppedByPolicy,
 }
@@ -36,6 +38,7 @@ impl fmt::Display for StopReason {
             Self::RetryAfterTooLong => "retry_after_too_long",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::BudgetExhausted => "budget_exhausted",
+            Self::CoolingDown => "cooling_down",
             Self::StoppedByPolicy => "stopped_by_policy",
         })
     }

@@ -1,11 +1,15 @@
 //! What is told of decisions, for metrics.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::Attempt;
-use crate::failure::Error;
+use crate::{failure::Error, shared::Cooldown};
 
 /// What happens to requests, as [`RevioStatusLayer::on_event`](crate::RevioStatusLayer::on_event) is
 /// told.
@@ -22,7 +26,7 @@ pub enum Event<'a> {
         /// The wait before the next one.
         after: Duration,
     },
-    /// A request is given up after a retryable failure. One whose last attempt got another answer,
+    /// A request is given up after a retryable failure, or was refused by a cool-down. One whose last attempt got another answer,
     /// such as a 404, is none.
     #[non_exhaustive]
     GivenUp {
@@ -30,6 +34,25 @@ pub enum Event<'a> {
         method: &'a Method,
         /// What its caller gets.
         error: &'a Error,
+    },
+    /// A request, or a resend, is held by a cool-down.
+    #[non_exhaustive]
+    Held {
+        /// The method of the request.
+        method: &'a Method,
+        /// What the cool-down had left, without the spread.
+        rest: Duration,
+    },
+    /// An answer armed a cool-down, or extended it by a second or more. [`Cooldown::begin`] is not
+    /// told.
+    #[non_exhaustive]
+    CooldownBegan {
+        /// The cool-down.
+        cooldown: &'a Cooldown,
+        /// The status of the answer.
+        status: StatusCode,
+        /// Until when, on the layer's clock.
+        until: Instant,
     },
 }
 

@@ -1,5 +1,7 @@
 //! The policy for typed errors alone.
 
+use std::time::Duration;
+
 use http::{StatusCode, request};
 
 use super::{Attempt, Decision, Resend, RetryPolicy};
@@ -20,6 +22,14 @@ impl RetryPolicy for NeverRetry {
 
     fn decide(&self, _: &Attempt<'_>) -> Decision {
         Decision::Stop(StopReason::NotRetryable)
+    }
+
+    fn cools_down(&self, _: StatusCode) -> bool {
+        false
+    }
+
+    fn max_hold(&self) -> Option<Duration> {
+        None
     }
 
     fn attempt_limit(&self, _: &request::Parts) -> u32 {

@@ -78,7 +78,26 @@ pub trait RetryPolicy {
     /// The layer waits just as long as [`Decision::Retry`] says: include
     /// [`Attempt::retry_after`], or the request comes earlier than the server asked for.
     fn decide(&self, attempt: &Attempt<'_>) -> Decision;
+
+    /// Whether an answer with this status speaks for the whole account, and arms the
+    /// [`Cooldown`](crate::Cooldown). Asked only where its waiting time can be read.
+    ///
+    /// Default: 429 and 403, which the gateway in front of the API says of an account that called too
+    /// often.
+    fn cools_down(&self, status: StatusCode) -> bool {
+        is_of_the_account(status)
+    }
+
+    /// How long a request may be held by a [`Cooldown`](crate::Cooldown), in all. Longer ones are
+    /// refused at once; zero refuses all. `None` pays cool-downs no heed.
+    ///
+    /// Default: 60 s. The account's limit is one of calls a minute.
+    fn max_hold(&self) -> Option<Duration> {
+        Some(MAX_HOLD)
+    }
 }
+
+pub(super) const MAX_HOLD: Duration = Duration::from_secs(60);
 
 /// Whether a request may be sent again, and when: the answer of [`RetryPolicy::may_resend`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,6 +110,13 @@ pub enum Resend {
     IfUnapplied,
     /// Whatever came of it: it may be applied twice.
     Always,
+}
+
+pub(super) fn is_of_the_account(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::FORBIDDEN
+    )
 }
 
 pub(super) fn is_temporary(status: StatusCode) -> bool {
@@ -136,6 +162,14 @@ impl<P: RetryPolicy + ?Sized> RetryPolicy for Arc<P> {
 
     fn decide(&self, attempt: &Attempt<'_>) -> Decision {
         (**self).decide(attempt)
+    }
+
+    fn cools_down(&self, status: StatusCode) -> bool {
+        (**self).cools_down(status)
+    }
+
+    fn max_hold(&self) -> Option<Duration> {
+        (**self).max_hold()
     }
 }
 

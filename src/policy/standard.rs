@@ -6,7 +6,7 @@ use http::{StatusCode, request};
 
 use super::{
     Attempt, Backoff, Decision, MaxAttempts, Resend, RetryPolicy,
-    retry_policy::{is_idempotent, is_temporary},
+    retry_policy::{MAX_HOLD, is_idempotent, is_of_the_account, is_temporary},
 };
 use crate::failure::{StopReason, is_lost, may_be_applied};
 
@@ -37,9 +37,34 @@ pub struct StandardPolicy {
     retry_on: Vec<StatusCode>,
     retry_unsent: bool,
     retry_no_answer: bool,
+    cool_down_on: Vec<StatusCode>,
+    max_hold: Duration,
 }
 
 impl StandardPolicy {
+    /// A start for a service whose users wait: 2 attempts, backoff from 250 ms to 1 s, and no wait of
+    /// more than 1 s, neither for `Retry-After` nor for a cool-down.
+    pub fn interactive() -> Self {
+        let second = Duration::from_secs(1);
+        Self::default()
+            .max_attempts(2)
+            .backoff(Backoff::exponential(Duration::from_millis(250), second))
+            .max_retry_after(second)
+            .max_hold(second)
+    }
+
+    /// A start for a job that can wait: 5 attempts, backoff from 2 s to 60 s, 429 too, and waits of up
+    /// to 5 min, for `Retry-After` and for a cool-down.
+    pub fn batch() -> Self {
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        Self::default()
+            .max_attempts(5)
+            .backoff(Backoff::exponential(second.saturating_mul(2), minute))
+            .max_retry_after(minute.saturating_mul(5))
+            .max_hold(minute.saturating_mul(5))
+            .retry_on(StatusCode::TOO_MANY_REQUESTS)
+    }
+
     /// Sends a request at most this often, the first time included. Default: 3.
     ///
     /// # Panics
@@ -111,6 +136,36 @@ impl StandardPolicy {
         }
     }
 
+    /// Lets this status arm the [`Cooldown`](crate::Cooldown) too, beside 429 and 403, where it says how
+    /// long to wait. Can be said of several.
+    ///
+    /// 503 is none of them by default: one back end of many may have said it.
+    ///
+    /// # Panics
+    ///
+    /// If the status is no failure, that is, below 400.
+    pub fn cool_down_on(mut self, status: StatusCode) -> Self {
+        assert!(
+            status.as_u16() >= 400,
+            "cool_down_on({}): that is no failure",
+            status.as_u16()
+        );
+        self.cool_down_on.push(status);
+        self
+    }
+
+    /// Holds a request by a [`Cooldown`](crate::Cooldown) for no longer than this, in all. Default: 60 s.
+    ///
+    /// Longer ones are refused at once. It also takes the place of
+    /// [`max_retry_after`](Self::max_retry_after) for answers that arm a cool-down: the account must
+    /// wait in any case. Zero refuses all.
+    pub fn max_hold(self, limit: Duration) -> Self {
+        Self {
+            max_hold: limit,
+            ..self
+        }
+    }
+
     /// Whether one of the failures that are retried leaves the request unapplied.
     fn retries_unapplied(&self) -> bool {
         let is_unapplied = |status: &StatusCode| !may_be_applied(*status);
@@ -131,6 +186,8 @@ impl Default for StandardPolicy {
             retry_on: Vec::new(),
             retry_unsent: false,
             retry_no_answer: false,
+            cool_down_on: Vec::new(),
+            max_hold: MAX_HOLD,
         }
     }
 }
@@ -162,13 +219,26 @@ impl RetryPolicy for StandardPolicy {
 
     fn decide(&self, attempt: &Attempt<'_>) -> Decision {
         let asked = attempt.retry_after().unwrap_or(Duration::ZERO);
+        let cools_down = |status| self.cools_down(status);
+        let limit = match attempt.status().is_some_and(cools_down) {
+            true => self.max_hold,
+            false => self.max_retry_after,
+        };
         if attempt.number() >= self.most_attempts(attempt.request()) {
             Decision::Stop(StopReason::AttemptsExhausted)
-        } else if asked > self.max_retry_after {
+        } else if asked > limit {
             Decision::Stop(StopReason::RetryAfterTooLong)
         } else {
             let after = asked.saturating_add(self.backoff.delay(attempt.number()));
             Decision::Retry { after }
         }
+    }
+
+    fn cools_down(&self, status: StatusCode) -> bool {
+        is_of_the_account(status) || self.cool_down_on.contains(&status)
+    }
+
+    fn max_hold(&self) -> Option<Duration> {
+        Some(self.max_hold)
     }
 }

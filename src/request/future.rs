@@ -14,10 +14,10 @@ use hyper::rt::Sleep;
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::{kept::Kept, session::Plan};
+use super::{completed, held::Held, kept::Kept, session::Plan};
 use crate::{
     body::{Capture, ReplayBody},
-    failure::{BoxError, Error, StatusError, StopReason},
+    failure::{BoxError, Error, StatusError},
     policy::RetryPolicy,
 };
 
@@ -50,12 +50,17 @@ pin_project! {
     enum State<F, B, R> {
         Sending { #[pin] future: F },
         Capturing { #[pin] capture: Capture<R>, error: Option<StatusError> },
+        /// May it be sent, or is the account to be quiet?
+        Looking { plan: Option<Plan<B>> },
         Sleeping { sleep: Pin<Box<dyn Sleep>>, plan: Option<Plan<B>> },
         /// With a deadline, `alarm` ends the wait for readiness at it.
         Readying { alarm: Option<Pin<Box<dyn Sleep>>>, plan: Option<Plan<B>> },
         Done,
     }
 }
+
+/// The next step, or the error that ends the request.
+type Next<F, B, R> = Result<State<F, B, R>, Error>;
 
 impl<S, P, B, R> ResponseFuture<S, P, B, R>
 where
@@ -67,13 +72,23 @@ where
             state: State::Sending { future },
         }
     }
+
+    pub(crate) fn held(held: Box<Held<S, P, B>>) -> Self {
+        Self {
+            kept: Some(Kept::Held(held)),
+            state: State::Looking {
+                plan: Some(Plan::first()),
+            },
+        }
+    }
 }
 
 impl<S, P, B, R> Future for ResponseFuture<S, P, B, R>
 where
-    S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
     P: RetryPolicy,
+    B: Body,
     R: Body,
 {
     type Output = Result<Response<R>, Error>;
@@ -107,9 +122,10 @@ where
 
 impl<S, P, B, R> ResponseFuture<S, P, B, R>
 where
-    S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
     P: RetryPolicy,
+    B: Body,
     R: Body,
 {
     #[inline]
@@ -123,9 +139,14 @@ where
 
     fn capture(self: Pin<&mut Self>, response: Response<R>) {
         let (head, body) = response.into_parts();
-        self.project().state.set(State::Capturing {
+        let error = StatusError::new(head);
+        let mut this = self.project();
+        if let Some(kept) = this.kept {
+            kept.arm(&error);
+        }
+        this.state.set(State::Capturing {
             capture: Capture::new(body),
-            error: Some(StatusError::new(head)),
+            error: Some(error),
         });
     }
 
@@ -140,7 +161,7 @@ where
     }
 
     /// Takes the next step, or ends with this error.
-    fn go(self: Pin<&mut Self>, next: Result<State<S::Future, B, R>, Error>) -> Option<Error> {
+    fn go(self: Pin<&mut Self>, next: Next<S::Future, B, R>) -> Option<Error> {
         let mut this = self.project();
         match next {
             Ok(next) => {
@@ -171,15 +192,16 @@ where
                 let error = error.with_body(captured.body, captured.is_truncated);
                 kept.answered(error).map(|plan| State::wait(kept, plan))
             }
+            StateProj::Looking { plan } => {
+                let Some(plan) = plan.take() else { completed() };
+                State::looked(kept, plan)
+            }
             StateProj::Sleeping { sleep, plan } => {
                 ready!(sleep.as_mut().poll(cx));
                 let Some(plan) = plan.take() else { completed() };
                 Ok(State::woken(kept, plan))
             }
-            StateProj::Readying { alarm, plan } => {
-                let sent = ready!(poll_resend(kept, alarm, plan, cx));
-                sent.map(|future| State::Sending { future })
-            }
+            StateProj::Readying { alarm, plan } => ready!(poll_send(this.kept, alarm, plan, cx)),
             StateProj::Sending { .. } | StateProj::Done => completed(),
         };
         Poll::Ready(self.go(next))
@@ -190,9 +212,16 @@ impl<F, B, R> State<F, B, R> {
     /// A delay of zero does not go through the timer.
     fn wait<S, P: RetryPolicy>(kept: &Kept<S, P, B>, plan: Plan<B>) -> Self {
         match plan.after() {
-            Duration::ZERO => Self::readying(plan),
+            Duration::ZERO => Self::looking(plan),
             after => Self::sleeping(kept, after, plan),
         }
+    }
+
+    fn looked<S, P: RetryPolicy>(kept: &mut Kept<S, P, B>, plan: Plan<B>) -> Result<Self, Error> {
+        Ok(match kept.look(plan)? {
+            (plan, Duration::ZERO) => Self::readying(plan),
+            (plan, time) => Self::sleeping(kept, time, plan),
+        })
     }
 
     /// A timer that rounds down wakes too early, and the server's word counts: the rest is waited
@@ -204,7 +233,7 @@ impl<F, B, R> State<F, B, R> {
     fn woken<S, P: RetryPolicy>(kept: &Kept<S, P, B>, plan: Plan<B>) -> Self {
         let rest = plan.rest(kept.settings().timer.now());
         if rest.is_zero() || rest > plan.after() / 2 {
-            Self::readying(plan)
+            Self::looking(plan)
         } else {
             Self::sleeping(kept, rest, plan)
         }
@@ -217,6 +246,10 @@ impl<F, B, R> State<F, B, R> {
         }
     }
 
+    fn looking(plan: Plan<B>) -> Self {
+        Self::Looking { plan: Some(plan) }
+    }
+
     fn readying(plan: Plan<B>) -> Self {
         Self::Readying {
             alarm: None,
@@ -225,32 +258,31 @@ impl<F, B, R> State<F, B, R> {
     }
 }
 
-/// Waits until the service is ready again, looks at the clock, and sends.
-fn poll_resend<S, P, B>(
-    kept: &mut Kept<S, P, B>,
+/// Waits until the service is ready, looks at the clock and at the cool-down, and sends.
+fn poll_send<S, P, B, R>(
+    kept: &mut Option<Kept<S, P, B>>,
     alarm: &mut Option<Pin<Box<dyn Sleep>>>,
     plan: &mut Option<Plan<B>>,
     cx: &mut Context<'_>,
-) -> Poll<Result<S::Future, Error>>
+) -> Poll<Next<S::Future, B, R>>
 where
-    S: Service<Request<ReplayBody<B>>>,
+    S: Service<Request<ReplayBody<B>>> + Clone,
     S::Error: Into<BoxError>,
     P: RetryPolicy,
+    B: Body,
 {
-    let Kept::Resendable(session) = kept else {
-        completed()
-    };
-    let ready = session.service.poll_ready(cx);
+    let Some(keeping) = kept else { completed() };
+    let ready = keeping.service().poll_ready(cx);
     if let Poll::Ready(Err(error)) = ready {
         let Some(plan) = plan.take() else { completed() };
-        return Poll::Ready(Err(kept.unready(plan, error.into())));
+        return Poll::Ready(Err(keeping.unready(plan, error.into())));
     }
-    let is_late = match session.remaining() {
+    let is_late = match keeping.remaining() {
         None => false,
         Some(Duration::ZERO) => true,
         Some(_) if ready.is_ready() => false,
         Some(rest) => {
-            let alarm = alarm.get_or_insert_with(|| session.settings.timer.sleep(rest));
+            let alarm = alarm.get_or_insert_with(|| keeping.settings().timer.sleep(rest));
             alarm.as_mut().poll(cx).is_ready()
         }
     };
@@ -258,21 +290,34 @@ where
         return Poll::Pending;
     }
     let Some(plan) = plan.take() else { completed() };
-    Poll::Ready(if is_late {
-        Err(kept.give_up(plan, StopReason::DeadlineExceeded))
-    } else {
-        let request = session.resend(plan);
-        Ok(session.service.call(request))
-    })
-}
-
-/// Every other way here would be a mistake in this file.
-#[cfg_attr(
-    not(test),
-    expect(clippy::panic, reason = "as the standard library's futures do")
-)]
-fn completed() -> ! {
-    panic!("ResponseFuture polled after completion")
+    if is_late {
+        return Poll::Ready(Err(keeping.give_up(plan)));
+    }
+    let (plan, time) = match keeping.look(plan) {
+        Ok(looked) => looked,
+        Err(error) => return Poll::Ready(Err(error)),
+    };
+    if !time.is_zero() {
+        // What it is ready for, others may wait for.
+        let fresh = keeping.service().clone();
+        *keeping.service() = fresh;
+        return Poll::Ready(Ok(State::sleeping(keeping, time, plan)));
+    }
+    let future = match kept.take() {
+        Some(Kept::Held(held)) => {
+            let (sent, mut service, request) = held.send();
+            *kept = Some(sent);
+            service.call(request)
+        }
+        Some(Kept::Resendable(mut session)) => {
+            let request = session.resend(plan);
+            let future = session.service.call(request);
+            *kept = Some(Kept::Resendable(session));
+            future
+        }
+        _ => completed(),
+    };
+    Poll::Ready(Ok(State::Sending { future }))
 }
 
 /// Shows where the request stands, and nothing of what it says.
@@ -285,6 +330,7 @@ where
         let state = match self.state {
             State::Sending { .. } => "Sending",
             State::Capturing { .. } => "Capturing",
+            State::Looking { .. } => "Looking",
             State::Sleeping { .. } => "Sleeping",
             State::Readying { .. } => "Readying",
             State::Done => "Done",

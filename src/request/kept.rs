@@ -11,6 +11,8 @@ use http::{Method, Response, Uri, request};
 use http_body::Body;
 
 use super::{
+    completed,
+    held::Held,
     session::{Plan, Session},
     trace::{self, Subject},
 };
@@ -19,6 +21,7 @@ use crate::{
     failure::{BoxError, Error, History, ServiceError, StatusError, StopReason},
     policy::{Event, Resend, ResendCount, RetryPolicy},
     settings::Settings,
+    shared::Cooldown,
 };
 
 pub(crate) enum Kept<S, P, B> {
@@ -29,8 +32,12 @@ pub(crate) enum Kept<S, P, B> {
         end: Option<Instant>,
         /// What events tell of it, if somebody listens.
         told: Option<Box<(Method, Uri)>>,
+        /// Its own, if it has one.
+        cooldown: Option<Cooldown>,
     },
     Resendable(Box<Session<S, P, B>>),
+    /// A request that was not sent yet.
+    Held(Box<Held<S, P, B>>),
 }
 
 impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
@@ -42,22 +49,26 @@ impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
         service: &S,
         head: &request::Parts,
         body: B,
+        started: Option<Instant>,
     ) -> (Self, ReplayBody<B>)
     where
         S: Clone,
     {
         let settings = settings.clone();
+        let started = || started.unwrap_or_else(|| settings.timer.now());
         let resend = settings.policy.may_resend(head);
         if resend == Resend::Never {
             let is_told = settings.observer.is_some() || trace::is_wanted();
             let kept = Self::Once {
-                end: settings.end(&head.extensions, || settings.timer.now()),
+                end: settings.end(&head.extensions, started),
                 told: is_told.then(|| Box::new((head.method.clone(), head.uri.clone()))),
+                cooldown: head.extensions.get().cloned(),
                 settings,
             };
             return (kept, ReplayBody::once(body));
         }
-        let (session, body) = Session::begin(settings, service, head, body, resend);
+        let started = started();
+        let (session, body) = Session::begin(settings, service, head, body, resend, started);
         (Self::Resendable(Box::new(session)), body)
     }
 }
@@ -67,14 +78,25 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
         match self {
             Self::Once { settings, .. } => settings,
             Self::Resendable(session) => &session.settings,
+            Self::Held(held) => &held.settings,
+        }
+    }
+
+    /// The service for what is sent next.
+    pub(crate) fn service(&mut self) -> &mut S {
+        match self {
+            Self::Resendable(session) => &mut session.service,
+            Self::Held(held) => &mut held.service,
+            Self::Once { .. } => completed(),
         }
     }
 
     /// The time until the deadline, if there is one.
-    fn remaining(&self) -> Option<Duration> {
+    pub(crate) fn remaining(&self) -> Option<Duration> {
         match self {
             Self::Once { settings, end, .. } => settings.remaining(*end),
             Self::Resendable(session) => session.remaining(),
+            Self::Held(held) => held.settings.remaining(held.end),
         }
     }
 
@@ -112,7 +134,7 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
     /// How often the request was resent.
     pub(crate) fn resends(&self) -> u32 {
         match self {
-            Self::Once { .. } => 0,
+            Self::Once { .. } | Self::Held(_) => 0,
             Self::Resendable(session) => session.resends(),
         }
     }
@@ -130,7 +152,7 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
     /// final.
     pub(crate) fn unanswered(&mut self, error: BoxError) -> Result<Plan<B>, Error> {
         let was_read = match self {
-            Self::Once { .. } => false,
+            Self::Once { .. } | Self::Held(_) => false,
             Self::Resendable(session) => session.was_body_read(),
         };
         let policy = &self.settings().policy;
@@ -160,8 +182,11 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
     /// The service failed before the request could be resent. The failure that was to be mended by
     /// that is an earlier one.
     pub(crate) fn unready(&mut self, plan: Plan<B>, error: BoxError) -> Error {
+        let Some(failure) = plan.cancel() else {
+            return Error::of_readiness(error);
+        };
         if let Self::Resendable(session) = self {
-            session.remember(plan.cancel());
+            session.remember(failure);
         }
         let error = match Error::ours(error) {
             Ok(ours) => ours.keep(),
@@ -177,25 +202,41 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
                 Ok(plan) => return Ok(plan),
                 Err((error, reason)) => return Err(self.stop(error, reason, is_retryable)),
             },
-            Self::Once { .. } => StopReason::NotRetryable,
+            Self::Once { .. } | Self::Held(_) => StopReason::NotRetryable,
         };
         Err(self.stop(error, reason, is_retryable))
     }
 
-    /// A retry that everybody agreed to is not made after all.
-    pub(crate) fn give_up(&mut self, plan: Plan<B>, reason: StopReason) -> Error {
-        self.stop(plan.cancel().0, reason, true)
+    /// What was to be sent is not sent after all, because of the deadline.
+    pub(crate) fn give_up(&mut self, plan: Plan<B>) -> Error {
+        let error = match (plan.cancel(), &*self) {
+            (Some((failure, _)), _) => failure,
+            (None, Self::Held(held)) => held.refused().into(),
+            (None, _) => completed(),
+        };
+        self.stop(error, StopReason::DeadlineExceeded, true)
+    }
+
+    pub(super) fn subject(&self) -> Option<(&Method, &Uri)> {
+        match self {
+            Self::Once { told, .. } => told.as_ref().map(|told| (&told.0, &told.1)),
+            Self::Resendable(session) => Some(session.subject()),
+            Self::Held(held) => Some((&held.head.method, &held.head.uri)),
+        }
     }
 
     /// Makes a failure the request's result.
-    fn stop(&mut self, error: Error, reason: StopReason, is_retryable: bool) -> Error {
+    pub(super) fn stop(&mut self, error: Error, reason: StopReason, is_retryable: bool) -> Error {
         let resends = self.resends();
         let (applied, history) = match self {
-            Self::Once { .. } => (false, History::default()),
+            Self::Once { .. } | Self::Held(_) => (false, History::default()),
             Self::Resendable(session) => session.end(),
         };
         let is_lost = error.service_error().is_some() && resends > 0;
-        let attempts = resends.saturating_add(1);
+        let attempts = match self {
+            Self::Held(_) => 0,
+            _ => resends.saturating_add(1),
+        };
         let error = error.conclude(attempts, reason, applied, history);
         // An answer that is no retryable failure is the answer. None is a request given up, if a
         // retryable failure came before.
@@ -206,12 +247,8 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
     }
 
     fn tell_given_up(&self, error: &Error, resends: u32, reason: StopReason) {
-        let (method, uri) = match self {
-            Self::Once { told: None, .. } => return,
-            Self::Once {
-                told: Some(told), ..
-            } => (&told.0, &told.1),
-            Self::Resendable(session) => session.subject(),
+        let Some((method, uri)) = self.subject() else {
+            return;
         };
         trace::given_up(Subject { method, uri }, error, resends, reason);
         if let Some(observer) = &self.settings().observer {

@@ -8,13 +8,13 @@ use std::{
 use http::{Method, Request, Uri, request};
 use http_body::Body;
 
-use super::{head::Head, trace};
+use super::{completed, head::Head, trace};
 use crate::{
     body::{Reader, ReplayBody, Tape},
     failure::{Error, History, StopReason},
     policy::{Attempt, Decision, Event, Resend, ResendCount, RetryPolicy},
     settings::Settings,
-    shared::{Withdrawal, sync},
+    shared::{Cooldown, Withdrawal, sync},
 };
 
 pub(crate) struct Session<S, P, B> {
@@ -32,19 +32,49 @@ pub(crate) struct Session<S, P, B> {
     /// When its deadline is, if it has one.
     end: Option<Instant>,
     history: History,
+    /// Its own, if it has one.
+    pub(crate) cooldown: Option<Cooldown>,
+    /// Until when it has armed a cool-down itself.
+    pub(crate) own_quiet: Option<Instant>,
+    /// How long cool-downs have held it.
+    pub(crate) held: Duration,
 }
 
-/// A retry that everybody agreed to, and the failure to return should it not be sent after all.
+/// When something is to be sent: a retry, or a request that is held.
 pub(crate) struct Plan<B> {
-    error: Error,
     after: Duration,
     /// `None`: beyond all time.
     due: Option<Instant>,
+    /// `None`: it is the first attempt.
+    retry: Option<Retry<B>>,
+}
+
+/// A retry that everybody agreed to, and the failure to return should it not be sent after all.
+struct Retry<B> {
+    error: Error,
+    delay: Duration,
     body: Option<Reader<B>>,
     withdrawal: Withdrawal,
 }
 
 impl<B> Plan<B> {
+    /// A request that is to be sent as soon as it may.
+    pub(crate) fn first() -> Self {
+        Self {
+            after: Duration::ZERO,
+            due: None,
+            retry: None,
+        }
+    }
+
+    pub(crate) fn put_off(self, now: Instant, after: Duration) -> Self {
+        Self {
+            after,
+            due: now.checked_add(after),
+            ..self
+        }
+    }
+
     pub(crate) fn after(&self) -> Duration {
         self.after
     }
@@ -55,9 +85,9 @@ impl<B> Plan<B> {
             .map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
     }
 
-    /// Gives the retry back to the budget. What is left is the failure, and the wait after it.
-    pub(crate) fn cancel(self) -> (Error, Duration) {
-        (self.error, self.after)
+    /// Gives a retry back to the budget. What is left is the failure, and the wait after it.
+    pub(crate) fn cancel(self) -> Option<(Error, Duration)> {
+        self.retry.map(|retry| (retry.error, retry.delay))
     }
 }
 
@@ -69,6 +99,7 @@ impl<S, P: RetryPolicy, B: Body> Session<S, P, B> {
         head: &request::Parts,
         body: B,
         resend: Resend,
+        started: Instant,
     ) -> (Self, ReplayBody<B>)
     where
         S: Clone,
@@ -80,7 +111,6 @@ impl<S, P: RetryPolicy, B: Body> Session<S, P, B> {
         } else {
             ReplayBody::record(body, settings.replay_limit)
         };
-        let started = settings.timer.now();
         let session = Self {
             service: service.clone(),
             head: if is_last {
@@ -96,6 +126,9 @@ impl<S, P: RetryPolicy, B: Body> Session<S, P, B> {
             started,
             end: settings.end(&head.extensions, || started),
             history: History::default(),
+            cooldown: head.extensions.get().cloned(),
+            own_quiet: None,
+            held: Duration::ZERO,
             settings,
         };
         (session, body)
@@ -132,13 +165,18 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
         if let Some(remaining) = remaining {
             attempt = attempt.with_remaining(remaining);
         }
-        match schedule(&self.settings, self.tape.as_ref(), &attempt) {
+        let cooldown = self.cooldown.as_ref().or(self.settings.cooldown.as_ref());
+        let is_paced = cooldown.is_some();
+        match schedule(&self.settings, self.tape.as_ref(), &attempt, is_paced) {
             Ok((after, body, withdrawal)) => Ok(Plan {
-                error,
                 after,
                 due: now.checked_add(after),
-                body,
-                withdrawal,
+                retry: Some(Retry {
+                    error,
+                    delay: after,
+                    body,
+                    withdrawal,
+                }),
             }),
             Err(reason) => Err((error, reason)),
         }
@@ -146,8 +184,9 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
 
     /// The same request once more. From here on the retry counts as sent.
     pub(crate) fn resend(&mut self, plan: Plan<B>) -> Request<ReplayBody<B>> {
-        plan.withdrawal.spend();
-        self.history.push(plan.error.into_attempt(plan.after));
+        let Some(retry) = plan.retry else { completed() };
+        retry.withdrawal.spend();
+        self.history.push(retry.error.into_attempt(retry.delay));
         let resends = ResendCount(self.attempts);
         self.head.whole().extensions.insert(resends);
         self.attempts = self.attempts.saturating_add(1);
@@ -159,7 +198,7 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
         } else {
             self.head.whole().clone()
         };
-        let body = plan
+        let body = retry
             .body
             .map_or_else(ReplayBody::empty, ReplayBody::recorded);
         Request::from_parts(head, body)
@@ -205,6 +244,7 @@ fn schedule<P: RetryPolicy, B>(
     settings: &Settings<P>,
     tape: Option<&sync::Arc<Tape<B>>>,
     attempt: &Attempt<'_>,
+    is_paced: bool,
 ) -> Result<(Duration, Option<Reader<B>>, Withdrawal), StopReason> {
     let after = match settings.policy.decide(attempt) {
         Decision::Retry { after } => after,
@@ -216,9 +256,15 @@ fn schedule<P: RetryPolicy, B>(
     if tape.is_some_and(|tape| !tape.is_replayable()) {
         return Err(StopReason::BodyNotReplayable);
     }
+    // A cool-down paces a retry that waits as long as its answer asked for.
+    let asked = attempt.retry_after().filter(|wait| !wait.is_zero());
+    let cools_down = |status| settings.policy.cools_down(status);
+    let is_paced = is_paced
+        && attempt.status().is_some_and(cools_down)
+        && asked.is_some_and(|wait| after >= wait);
     let withdrawal = match &settings.budget {
-        Some(budget) => budget.hold().ok_or(StopReason::BudgetExhausted)?,
-        None => Withdrawal::free(),
+        Some(budget) if !is_paced => budget.hold().ok_or(StopReason::BudgetExhausted)?,
+        _ => Withdrawal::free(),
     };
     // Only now: a failure that is final does not cut off an upload.
     let body = match tape {

@@ -53,6 +53,31 @@ pub(crate) fn retry_scheduled(attempt: &Attempt<'_>, delay: Duration) {
     );
 }
 
+pub(crate) fn held(subject: Subject<'_>, status: StatusCode, rest: Duration) {
+    tracing::event!(
+        target: TARGET,
+        Level::DEBUG,
+        http.request.method = subject.method.as_str(),
+        server.address = subject.address(),
+        url.path = subject.uri.path(),
+        http.response.status_code = status.as_u16(),
+        error.type = status.as_str(),
+        retry.delay_ms = u64::try_from(rest.as_millis()).unwrap_or(u64::MAX),
+        "request held"
+    );
+}
+
+pub(crate) fn cooldown_began(status: StatusCode, rest: Duration) {
+    tracing::event!(
+        target: TARGET,
+        Level::DEBUG,
+        http.response.status_code = status.as_u16(),
+        error.type = status.as_str(),
+        retry.delay_ms = u64::try_from(rest.as_millis()).unwrap_or(u64::MAX),
+        "cool-down began"
+    );
+}
+
 /// Where no answer came, the status is that of the last answer before.
 pub(crate) fn given_up(subject: Subject<'_>, error: &Error, resends: u32, reason: StopReason) {
     let status = error.status_error().map(|error| error.status());

@@ -72,7 +72,8 @@ impl Setting {
             true => &budgets.scarce,
             false => &budgets.ample,
         };
-        let layer = layer().policy(policy).deadline(DEADLINE);
+        // One request's answer must not change what another one is planned to do.
+        let layer = layer().policy(policy).deadline(DEADLINE).no_cooldown();
         layer.budget(budget.clone())
     }
 }

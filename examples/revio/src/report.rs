@@ -113,6 +113,7 @@ fn why(reason: StopReason) -> &'static str {
         StopReason::RetryAfterTooLong => "the server asked for too long a wait",
         StopReason::DeadlineExceeded => "no time left for a retry",
         StopReason::BudgetExhausted => "too many retries of late",
+        StopReason::CoolingDown => "the account is asked to be quiet for too long",
         _ => "retries were stopped",
     }
 }

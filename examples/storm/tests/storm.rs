@@ -342,6 +342,7 @@ async fn the_simulation_decides_as_the_layer_does() -> Result<(), BoxError> {
     });
     let client = RevioStatusLayer::new()
         .budget(Budget::new(5, 0.1))
+        .no_cooldown() // the simulated fleet knows none
         .layer(server);
     for (index, (wait, attempts)) in planned.into_iter().enumerate() {
         let (began, before) = (Instant::now(), calls.load(Relaxed));

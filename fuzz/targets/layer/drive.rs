@@ -67,7 +67,9 @@ fn layer(
     world: &World,
     budget: Option<Budget>,
 ) -> RevioStatusLayer<AnyPolicy> {
+    // One request's answer must not change what is expected of another one.
     let layer = RevioStatusLayer::with_timer(world.clone())
+        .no_cooldown()
         .policy(policy(&settings.policy, world))
         .capture_limit(settings.capture_limit.into())
         .capture_timeout(settings.capture_timeout.get())

@@ -79,6 +79,11 @@ impl Facts<'_> {
     fn delay(&self) -> Result<(Duration, Duration), StopReason> {
         let backoff = |max_attempts, max_wait, (least, most): (Duration, Duration)| {
             let asked = self.wait.unwrap_or_default();
+            let of_the_account = self.status == 429 || self.status == 403;
+            let max_wait = match of_the_account {
+                true => Duration::from_secs(60), // max_hold
+                false => max_wait,
+            };
             if self.attempt >= max_attempts {
                 Err(StopReason::AttemptsExhausted)
             } else if asked > max_wait {

@@ -1,0 +1,114 @@
+//! What a request and a cool-down have to do with each other: it arms it, and waits for it.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use super::{
+    completed,
+    hold::hold,
+    kept::Kept,
+    session::Plan,
+    trace::{self, Subject},
+};
+use crate::{
+    failure::{Error, StatusError},
+    policy::{Event, RetryPolicy},
+    shared::{Armed, Cooldown},
+};
+
+impl<S, P: RetryPolicy, B> Kept<S, P, B> {
+    /// The answer's head is here. It may ask for quiet, of all requests.
+    pub(crate) fn arm(&mut self, error: &StatusError) {
+        let asked = error.retry_after().filter(|wait| !wait.is_zero());
+        let settings = self.settings();
+        let Some(wait) = asked.filter(|_| settings.policy.cools_down(error.status())) else {
+            return;
+        };
+        let now = settings.timer.now();
+        let Some(cooldown) = self.cooldown() else {
+            return;
+        };
+        let Some((until, is_news)) = cooldown.arm(error.status(), now, wait) else {
+            return;
+        };
+        if is_news {
+            trace::cooldown_began(error.status(), until.saturating_duration_since(now));
+            if let Some(observer) = &settings.observer {
+                observer.tell(&Event::CooldownBegan {
+                    cooldown,
+                    status: error.status(),
+                    until,
+                });
+            }
+        }
+        if let Self::Resendable(session) = self {
+            session.own_quiet = session.own_quiet.max(Some(until));
+        }
+    }
+
+    fn cooldown(&self) -> Option<&Cooldown> {
+        let own = match self {
+            Self::Once { cooldown, .. } => cooldown.as_ref(),
+            Self::Resendable(session) => session.cooldown.as_ref(),
+            Self::Held(held) => held.head.extensions.get(),
+        };
+        own.or(self.settings().cooldown.as_ref())
+    }
+
+    /// What the cool-down has left, if that is for this request to wait for.
+    fn rest(&self, now: impl FnOnce() -> Instant) -> Option<(Armed, Duration)> {
+        let armed = self.cooldown()?.armed()?;
+        let is_own = match self {
+            // It waited for that already: its own delay ended no earlier.
+            Self::Resendable(session) => session.own_quiet >= Some(armed.until),
+            _ => false,
+        };
+        let rest = armed.rest(now());
+        (!is_own && !rest.is_zero()).then_some((armed, rest))
+    }
+
+    /// Before it is sent: is the account to be quiet? Returns for how long to wait on, if at all.
+    pub(crate) fn look(&mut self, plan: Plan<B>) -> Result<(Plan<B>, Duration), Error> {
+        let settings = self.settings();
+        let heeded = settings.policy.max_hold();
+        let found = heeded.and_then(|max| Some((max, self.rest(|| settings.timer.now())?)));
+        let Some((max_hold, (armed, rest))) = found else {
+            return Ok((plan, Duration::ZERO));
+        };
+        let remaining = self.remaining();
+        let held = match self {
+            Self::Resendable(session) => &mut session.held,
+            Self::Held(held) => {
+                held.armed = armed;
+                &mut held.time
+            }
+            Self::Once { .. } => completed(),
+        };
+        match hold(rest, *held, max_hold, remaining) {
+            Ok(time) => {
+                *held = held.saturating_add(time);
+                self.tell_held(armed.status, rest);
+                Ok((plan.put_off(self.settings().timer.now(), time), time))
+            }
+            Err(reason) => {
+                let error = match (plan.cancel(), &*self) {
+                    (Some((failure, _)), _) => failure.with_rest(rest),
+                    (None, Self::Held(held)) => held.refused().into(),
+                    (None, _) => completed(),
+                };
+                Err(self.stop(error, reason, true))
+            }
+        }
+    }
+
+    fn tell_held(&self, status: StatusCode, rest: Duration) {
+        let Some((method, uri)) = self.subject() else {
+            return;
+        };
+        trace::held(Subject { method, uri }, status, rest);
+        if let Some(observer) = &self.settings().observer {
+            observer.tell(&Event::Held { method, rest });
+        }
+    }
+}
