@@ -87,11 +87,11 @@ impl<P> Settings<P> {
     where
         P: RetryPolicy,
     {
+        self.policy.max_hold()?; // or it pays no heed
         let own = extensions.get::<Cooldown>();
         let armed = own.or(self.cooldown.as_ref())?.armed()?;
         let now = self.timer.now();
-        let is_heeded = !armed.rest(now).is_zero() && self.policy.max_hold().is_some();
-        is_heeded.then_some((armed, now))
+        (!armed.rest(now).is_zero()).then_some((armed, now))
     }
 
     /// The time until then.

@@ -161,12 +161,12 @@ fn of_a_post_that_may_be_resent_the_extensions_are_cloned_too() {
     assert_eq!(allocations(Stack::Layer, post), 2 + 2 + 3 + 3);
 }
 
-/// One of them for the list of the failures before the last.
+/// One of them for what only a request that failed needs, one for the list of its failures.
 #[test]
 fn two_resends_allocate_no_more_than_they_did() {
     let retry = || Template::new(Scenario::Retry);
     let made = allocations(Stack::Layer, retry);
-    assert!(made <= 22, "{made}");
+    assert!(made <= 23, "{made}");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn futures_and_results_are_small() {
             &RevioStatusLayer::new()
                 .layer(client)
                 .call(Request::default())
-        ) <= 184
+        ) <= 128
     );
     assert_eq!(size_of::<Error>(), 2 * size_of::<usize>());
     assert_eq!(size_of::<StatusError>(), size_of::<usize>());

@@ -148,8 +148,8 @@ impl Error {
         }
     }
 
-    /// Lets a failed answer ask for a wait of at least this.
-    pub(crate) fn with_rest(self, rest: Duration) -> Self {
+    /// Lets a failed answer ask for a wait of at least this, if there is one.
+    pub(crate) fn with_rest(self, rest: Option<Duration>) -> Self {
         match self {
             Self::Status(error) => error.with_rest(rest).into(),
             other => other,

@@ -97,9 +97,9 @@ impl StatusError {
         error.with_attempts(0)
     }
 
-    /// Lets it ask for a wait of at least this.
-    pub(crate) fn with_rest(mut self, rest: Duration) -> Self {
-        self.0.retry_after = self.0.retry_after.max(Some(rest));
+    /// Lets it ask for a wait of at least this, if there is one.
+    pub(crate) fn with_rest(mut self, rest: Option<Duration>) -> Self {
+        self.0.retry_after = self.0.retry_after.max(rest);
         self
     }
 

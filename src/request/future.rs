@@ -14,10 +14,10 @@ use hyper::rt::Sleep;
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::{completed, held::Held, kept::Kept, session::Plan};
+use super::{completed, held::Held, kept::Kept, pause::Pause};
 use crate::{
     body::{Capture, ReplayBody},
-    failure::{BoxError, Error, StatusError},
+    failure::{BoxError, Error, StatusError, StopReason},
     policy::RetryPolicy,
 };
 
@@ -41,26 +41,26 @@ pin_project! {
         // `None` once it has returned: a service made ready holds what others may wait for.
         kept: Option<Kept<S, P, B>>,
         #[pin]
-        state: State<S::Future, B, R>,
+        state: State<S::Future, R>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F, B, R> {
+    enum State<F, R> {
         Sending { #[pin] future: F },
         Capturing { #[pin] capture: Capture<R>, error: Option<StatusError> },
         /// May it be sent, or is the account to be quiet?
-        Looking { plan: Option<Plan<B>> },
-        Sleeping { sleep: Pin<Box<dyn Sleep>>, plan: Option<Plan<B>> },
+        Looking,
+        Sleeping { sleep: Pin<Box<dyn Sleep>>, pause: Pause },
         /// With a deadline, `alarm` ends the wait for readiness at it.
-        Readying { alarm: Option<Pin<Box<dyn Sleep>>>, plan: Option<Plan<B>> },
+        Readying { alarm: Option<Pin<Box<dyn Sleep>>> },
         Done,
     }
 }
 
 /// The next step, or the error that ends the request.
-type Next<F, B, R> = Result<State<F, B, R>, Error>;
+type Next<F, R> = Result<State<F, R>, Error>;
 
 impl<S, P, B, R> ResponseFuture<S, P, B, R>
 where
@@ -76,9 +76,7 @@ where
     pub(crate) fn held(held: Box<Held<S, P, B>>) -> Self {
         Self {
             kept: Some(Kept::Held(held)),
-            state: State::Looking {
-                plan: Some(Plan::first()),
-            },
+            state: State::Looking,
         }
     }
 }
@@ -156,12 +154,12 @@ where
         let Some(kept) = self.as_mut().project().kept.as_mut() else {
             completed()
         };
-        let next = kept.unanswered(error).map(|plan| State::wait(kept, plan));
+        let next = kept.unanswered(error).map(|pause| State::wait(kept, pause));
         self.go(next)
     }
 
     /// Takes the next step, or ends with this error.
-    fn go(self: Pin<&mut Self>, next: Next<S::Future, B, R>) -> Option<Error> {
+    fn go(self: Pin<&mut Self>, next: Next<S::Future, R>) -> Option<Error> {
         let mut this = self.project();
         match next {
             Ok(next) => {
@@ -190,38 +188,34 @@ where
                     completed()
                 };
                 let error = error.with_body(captured.body, captured.is_truncated);
-                kept.answered(error).map(|plan| State::wait(kept, plan))
+                kept.answered(error).map(|pause| State::wait(kept, pause))
             }
-            StateProj::Looking { plan } => {
-                let Some(plan) = plan.take() else { completed() };
-                State::looked(kept, plan)
-            }
-            StateProj::Sleeping { sleep, plan } => {
+            StateProj::Looking => kept.look().map(|pause| State::looked(kept, pause)),
+            StateProj::Sleeping { sleep, pause } => {
                 ready!(sleep.as_mut().poll(cx));
-                let Some(plan) = plan.take() else { completed() };
-                Ok(State::woken(kept, plan))
+                Ok(State::woken(kept, *pause))
             }
-            StateProj::Readying { alarm, plan } => ready!(poll_send(this.kept, alarm, plan, cx)),
+            StateProj::Readying { alarm } => ready!(poll_send(this.kept, alarm, cx)),
             StateProj::Sending { .. } | StateProj::Done => completed(),
         };
         Poll::Ready(self.go(next))
     }
 }
 
-impl<F, B, R> State<F, B, R> {
+impl<F, R> State<F, R> {
     /// A delay of zero does not go through the timer.
-    fn wait<S, P: RetryPolicy>(kept: &Kept<S, P, B>, plan: Plan<B>) -> Self {
-        match plan.after() {
-            Duration::ZERO => Self::looking(plan),
-            after => Self::sleeping(kept, after, plan),
+    fn wait<S, P: RetryPolicy, B>(kept: &Kept<S, P, B>, pause: Pause) -> Self {
+        match pause.time.is_zero() {
+            true => Self::Looking,
+            false => Self::sleeping(kept, pause),
         }
     }
 
-    fn looked<S, P: RetryPolicy>(kept: &mut Kept<S, P, B>, plan: Plan<B>) -> Result<Self, Error> {
-        Ok(match kept.look(plan)? {
-            (plan, Duration::ZERO) => Self::readying(plan),
-            (plan, time) => Self::sleeping(kept, time, plan),
-        })
+    fn looked<S, P: RetryPolicy, B>(kept: &Kept<S, P, B>, pause: Option<Pause>) -> Self {
+        match pause {
+            None => Self::Readying { alarm: None },
+            Some(pause) => Self::sleeping(kept, pause),
+        }
     }
 
     /// A timer that rounds down wakes too early, and the server's word counts: the rest is waited
@@ -230,30 +224,21 @@ impl<F, B, R> State<F, B, R> {
         not(test),
         expect(clippy::arithmetic_side_effects, reason = "a half never overflows")
     )]
-    fn woken<S, P: RetryPolicy>(kept: &Kept<S, P, B>, plan: Plan<B>) -> Self {
-        let rest = plan.rest(kept.settings().timer.now());
-        if rest.is_zero() || rest > plan.after() / 2 {
-            Self::looking(plan)
-        } else {
-            Self::sleeping(kept, rest, plan)
+    fn woken<S, P: RetryPolicy, B>(kept: &Kept<S, P, B>, pause: Pause) -> Self {
+        let rest = pause.rest(kept.settings().timer.now());
+        if rest.is_zero() || rest > pause.time / 2 {
+            return Self::Looking;
         }
-    }
-
-    fn sleeping<S, P: RetryPolicy>(kept: &Kept<S, P, B>, time: Duration, plan: Plan<B>) -> Self {
         Self::Sleeping {
-            sleep: kept.settings().timer.sleep(time),
-            plan: Some(plan),
+            sleep: kept.settings().timer.sleep(rest),
+            pause,
         }
     }
 
-    fn looking(plan: Plan<B>) -> Self {
-        Self::Looking { plan: Some(plan) }
-    }
-
-    fn readying(plan: Plan<B>) -> Self {
-        Self::Readying {
-            alarm: None,
-            plan: Some(plan),
+    fn sleeping<S, P: RetryPolicy, B>(kept: &Kept<S, P, B>, pause: Pause) -> Self {
+        Self::Sleeping {
+            sleep: kept.settings().timer.sleep(pause.time),
+            pause,
         }
     }
 }
@@ -262,9 +247,8 @@ impl<F, B, R> State<F, B, R> {
 fn poll_send<S, P, B, R>(
     kept: &mut Option<Kept<S, P, B>>,
     alarm: &mut Option<Pin<Box<dyn Sleep>>>,
-    plan: &mut Option<Plan<B>>,
     cx: &mut Context<'_>,
-) -> Poll<Next<S::Future, B, R>>
+) -> Poll<Next<S::Future, R>>
 where
     S: Service<Request<ReplayBody<B>>> + Clone,
     S::Error: Into<BoxError>,
@@ -274,8 +258,7 @@ where
     let Some(keeping) = kept else { completed() };
     let ready = keeping.service().poll_ready(cx);
     if let Poll::Ready(Err(error)) = ready {
-        let Some(plan) = plan.take() else { completed() };
-        return Poll::Ready(Err(keeping.unready(plan, error.into())));
+        return Poll::Ready(Err(keeping.unready(error.into())));
     }
     let is_late = match keeping.remaining() {
         None => false,
@@ -289,19 +272,14 @@ where
     if ready.is_pending() && !is_late {
         return Poll::Pending;
     }
-    let Some(plan) = plan.take() else { completed() };
     if is_late {
-        return Poll::Ready(Err(keeping.give_up(plan)));
+        return Poll::Ready(Err(keeping.give_up(StopReason::DeadlineExceeded, None)));
     }
-    let (plan, time) = match keeping.look(plan) {
-        Ok(looked) => looked,
-        Err(error) => return Poll::Ready(Err(error)),
-    };
-    if !time.is_zero() {
+    if let Some(pause) = keeping.look()? {
         // What it is ready for, others may wait for.
         let fresh = keeping.service().clone();
         *keeping.service() = fresh;
-        return Poll::Ready(Ok(State::sleeping(keeping, time, plan)));
+        return Poll::Ready(Ok(State::sleeping(keeping, pause)));
     }
     let future = match kept.take() {
         Some(Kept::Held(held)) => {
@@ -310,7 +288,7 @@ where
             service.call(request)
         }
         Some(Kept::Resendable(mut session)) => {
-            let request = session.resend(plan);
+            let request = session.resend();
             let future = session.service.call(request);
             *kept = Some(Kept::Resendable(session));
             future
@@ -330,7 +308,7 @@ where
         let state = match self.state {
             State::Sending { .. } => "Sending",
             State::Capturing { .. } => "Capturing",
-            State::Looking { .. } => "Looking",
+            State::Looking => "Looking",
             State::Sleeping { .. } => "Sleeping",
             State::Readying { .. } => "Readying",
             State::Done => "Done",

@@ -13,7 +13,8 @@ use http_body::Body;
 use super::{
     completed,
     held::Held,
-    session::{Plan, Session},
+    pause::Pause,
+    session::Session,
     trace::{self, Subject},
 };
 use crate::{
@@ -30,14 +31,33 @@ pub(crate) enum Kept<S, P, B> {
         settings: Arc<Settings<P>>,
         /// When its deadline is, if it has one.
         end: Option<Instant>,
-        /// What events tell of it, if somebody listens.
-        told: Option<Box<(Method, Uri)>>,
-        /// Its own, if it has one.
-        cooldown: Option<Cooldown>,
+        more: Option<Box<More>>,
     },
     Resendable(Box<Session<S, P, B>>),
     /// A request that was not sent yet.
     Held(Box<Held<S, P, B>>),
+}
+
+/// What few requests that are sent once need.
+pub(crate) struct More {
+    /// What events tell of it, if somebody listens.
+    subject: Option<(Method, Uri)>,
+    /// Its own, if it has one.
+    pub(super) cooldown: Option<Cooldown>,
+}
+
+impl More {
+    #[inline]
+    fn new<P>(settings: &Settings<P>, head: &request::Parts) -> Option<Box<Self>> {
+        let is_told = settings.observer.is_some() || trace::is_wanted();
+        let cooldown: Option<&Cooldown> = head.extensions.get();
+        (is_told || cooldown.is_some()).then(|| {
+            Box::new(Self {
+                subject: is_told.then(|| (head.method.clone(), head.uri.clone())),
+                cooldown: cooldown.cloned(),
+            })
+        })
+    }
 }
 
 impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
@@ -58,11 +78,9 @@ impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
         let started = || started.unwrap_or_else(|| settings.timer.now());
         let resend = settings.policy.may_resend(head);
         if resend == Resend::Never {
-            let is_told = settings.observer.is_some() || trace::is_wanted();
             let kept = Self::Once {
                 end: settings.end(&head.extensions, started),
-                told: is_told.then(|| Box::new((head.method.clone(), head.uri.clone()))),
-                cooldown: head.extensions.get().cloned(),
+                more: More::new(&settings, head),
                 settings,
             };
             return (kept, ReplayBody::once(body));
@@ -140,7 +158,7 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
     }
 
     /// Go or stop, after an answer that says no.
-    pub(crate) fn answered(&mut self, error: StatusError) -> Result<Plan<B>, Error> {
+    pub(crate) fn answered(&mut self, error: StatusError) -> Result<Pause, Error> {
         let is_retryable = self.settings().policy.is_retryable(error.status());
         if !is_retryable {
             self.deposit();
@@ -150,7 +168,7 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
 
     /// Go or stop, where no answer came. What another layer of this kind has made of an answer is
     /// final.
-    pub(crate) fn unanswered(&mut self, error: BoxError) -> Result<Plan<B>, Error> {
+    pub(crate) fn unanswered(&mut self, error: BoxError) -> Result<Pause, Error> {
         let was_read = match self {
             Self::Once { .. } | Self::Held(_) => false,
             Self::Resendable(session) => session.was_body_read(),
@@ -179,15 +197,14 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
         self.judge(error, is_retryable)
     }
 
-    /// The service failed before the request could be resent. The failure that was to be mended by
-    /// that is an earlier one.
-    pub(crate) fn unready(&mut self, plan: Plan<B>, error: BoxError) -> Error {
-        let Some(failure) = plan.cancel() else {
+    /// The service failed before the request could be sent. A failure that was to be mended by a
+    /// resend is an earlier one.
+    pub(crate) fn unready(&mut self, error: BoxError) -> Error {
+        let Self::Resendable(session) = self else {
             return Error::of_readiness(error);
         };
-        if let Self::Resendable(session) = self {
-            session.remember(failure);
-        }
+        let failure = session.cancel();
+        session.remember(failure);
         let error = match Error::ours(error) {
             Ok(ours) => ours.keep(),
             Err(error) => ServiceError::of_attempt(error, true).into(),
@@ -195,11 +212,11 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
         self.stop(error, StopReason::NotRetryable, true)
     }
 
-    fn judge(&mut self, error: Error, is_retryable: bool) -> Result<Plan<B>, Error> {
+    fn judge(&mut self, error: Error, is_retryable: bool) -> Result<Pause, Error> {
         let reason = match self {
             Self::Once { .. } if is_retryable => StopReason::NotIdempotent,
             Self::Resendable(session) => match session.judge(error, is_retryable) {
-                Ok(plan) => return Ok(plan),
+                Ok(pause) => return Ok(pause),
                 Err((error, reason)) => return Err(self.stop(error, reason, is_retryable)),
             },
             Self::Once { .. } | Self::Held(_) => StopReason::NotRetryable,
@@ -207,26 +224,30 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
         Err(self.stop(error, reason, is_retryable))
     }
 
-    /// What was to be sent is not sent after all, because of the deadline.
-    pub(crate) fn give_up(&mut self, plan: Plan<B>) -> Error {
-        let error = match (plan.cancel(), &*self) {
-            (Some((failure, _)), _) => failure,
-            (None, Self::Held(held)) => held.refused().into(),
-            (None, _) => completed(),
+    /// What was to be sent is not sent after all: because of the deadline, or of a cool-down that has
+    /// `rest` left.
+    pub(crate) fn give_up(&mut self, reason: StopReason, rest: Option<Duration>) -> Error {
+        let error = match self {
+            Self::Resendable(session) => session.cancel().0.with_rest(rest),
+            Self::Held(held) => held.refused().into(),
+            Self::Once { .. } => completed(),
         };
-        self.stop(error, StopReason::DeadlineExceeded, true)
+        self.stop(error, reason, true)
     }
 
     pub(super) fn subject(&self) -> Option<(&Method, &Uri)> {
         match self {
-            Self::Once { told, .. } => told.as_ref().map(|told| (&told.0, &told.1)),
+            Self::Once { more, .. } => {
+                let subject = more.as_ref()?.subject.as_ref()?;
+                Some((&subject.0, &subject.1))
+            }
             Self::Resendable(session) => Some(session.subject()),
             Self::Held(held) => Some((&held.head.method, &held.head.uri)),
         }
     }
 
     /// Makes a failure the request's result.
-    pub(super) fn stop(&mut self, error: Error, reason: StopReason, is_retryable: bool) -> Error {
+    fn stop(&mut self, error: Error, reason: StopReason, is_retryable: bool) -> Error {
         let resends = self.resends();
         let (applied, history) = match self {
             Self::Once { .. } | Self::Held(_) => (false, History::default()),

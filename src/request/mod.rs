@@ -7,6 +7,7 @@
 //! - `held`: a request that was not sent yet, because its account is to be quiet.
 //! - `quiet`: it arms the account's cool-down, and waits for it.
 //! - `hold`: how long that lasts, or why the request is refused.
+//! - `pause`: a delay or a hold.
 //! - `head`: method, URI and headers, as they are kept and sent again.
 //! - `trace`: what is told to `tracing`.
 
@@ -15,6 +16,7 @@ mod head;
 mod held;
 mod hold;
 mod kept;
+mod pause;
 mod quiet;
 mod session;
 mod trace;

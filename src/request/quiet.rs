@@ -8,7 +8,7 @@ use super::{
     completed,
     hold::hold,
     kept::Kept,
-    session::Plan,
+    pause::Pause,
     trace::{self, Subject},
 };
 use crate::{
@@ -43,13 +43,13 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
             }
         }
         if let Self::Resendable(session) = self {
-            session.own_quiet = session.own_quiet.max(Some(until));
+            session.has_armed(until);
         }
     }
 
     fn cooldown(&self) -> Option<&Cooldown> {
         let own = match self {
-            Self::Once { cooldown, .. } => cooldown.as_ref(),
+            Self::Once { more, .. } => more.as_ref().and_then(|more| more.cooldown.as_ref()),
             Self::Resendable(session) => session.cooldown.as_ref(),
             Self::Held(held) => held.head.extensions.get(),
         };
@@ -59,26 +59,22 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
     /// What the cool-down has left, if that is for this request to wait for.
     fn rest(&self, now: impl FnOnce() -> Instant) -> Option<(Armed, Duration)> {
         let armed = self.cooldown()?.armed()?;
-        let is_own = match self {
-            // It waited for that already: its own delay ended no earlier.
-            Self::Resendable(session) => session.own_quiet >= Some(armed.until),
-            _ => false,
-        };
+        let is_own = matches!(self, Self::Resendable(session) if session.is_own(armed.until));
         let rest = armed.rest(now());
         (!is_own && !rest.is_zero()).then_some((armed, rest))
     }
 
     /// Before it is sent: is the account to be quiet? Returns for how long to wait on, if at all.
-    pub(crate) fn look(&mut self, plan: Plan<B>) -> Result<(Plan<B>, Duration), Error> {
+    pub(crate) fn look(&mut self) -> Result<Option<Pause>, Error> {
         let settings = self.settings();
         let heeded = settings.policy.max_hold();
         let found = heeded.and_then(|max| Some((max, self.rest(|| settings.timer.now())?)));
         let Some((max_hold, (armed, rest))) = found else {
-            return Ok((plan, Duration::ZERO));
+            return Ok(None);
         };
         let remaining = self.remaining();
         let held = match self {
-            Self::Resendable(session) => &mut session.held,
+            Self::Resendable(session) => session.held(),
             Self::Held(held) => {
                 held.armed = armed;
                 &mut held.time
@@ -89,16 +85,9 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
             Ok(time) => {
                 *held = held.saturating_add(time);
                 self.tell_held(armed.status, rest);
-                Ok((plan.put_off(self.settings().timer.now(), time), time))
+                Ok(Some(Pause::new(self.settings().timer.now(), time)))
             }
-            Err(reason) => {
-                let error = match (plan.cancel(), &*self) {
-                    (Some((failure, _)), _) => failure.with_rest(rest),
-                    (None, Self::Held(held)) => held.refused().into(),
-                    (None, _) => completed(),
-                };
-                Err(self.stop(error, reason, true))
-            }
+            Err(reason) => Err(self.give_up(reason, Some(rest))),
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 use http::{Method, Request, Uri, request};
 use http_body::Body;
 
-use super::{completed, head::Head, trace};
+use super::{completed, head::Head, pause::Pause, trace};
 use crate::{
     body::{Reader, ReplayBody, Tape},
     failure::{Error, History, StopReason},
@@ -31,22 +31,19 @@ pub(crate) struct Session<S, P, B> {
     started: Instant,
     /// When its deadline is, if it has one.
     end: Option<Instant>,
-    history: History,
     /// Its own, if it has one.
     pub(crate) cooldown: Option<Cooldown>,
-    /// Until when it has armed a cool-down itself.
-    pub(crate) own_quiet: Option<Instant>,
-    /// How long cool-downs have held it.
-    pub(crate) held: Duration,
+    past: Option<Box<Past<B>>>,
 }
 
-/// When something is to be sent: a retry, or a request that is held.
-pub(crate) struct Plan<B> {
-    after: Duration,
-    /// `None`: beyond all time.
-    due: Option<Instant>,
-    /// `None`: it is the first attempt.
+/// What is kept of a request that did not get through at once.
+struct Past<B> {
+    history: History,
     retry: Option<Retry<B>>,
+    /// Until when it has armed a cool-down itself.
+    own_quiet: Option<Instant>,
+    /// How long cool-downs have held it.
+    held: Duration,
 }
 
 /// A retry that everybody agreed to, and the failure to return should it not be sent after all.
@@ -55,40 +52,6 @@ struct Retry<B> {
     delay: Duration,
     body: Option<Reader<B>>,
     withdrawal: Withdrawal,
-}
-
-impl<B> Plan<B> {
-    /// A request that is to be sent as soon as it may.
-    pub(crate) fn first() -> Self {
-        Self {
-            after: Duration::ZERO,
-            due: None,
-            retry: None,
-        }
-    }
-
-    pub(crate) fn put_off(self, now: Instant, after: Duration) -> Self {
-        Self {
-            after,
-            due: now.checked_add(after),
-            ..self
-        }
-    }
-
-    pub(crate) fn after(&self) -> Duration {
-        self.after
-    }
-
-    /// The time from `now` until the retry is due.
-    pub(crate) fn rest(&self, now: Instant) -> Duration {
-        self.due
-            .map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
-    }
-
-    /// Gives a retry back to the budget. What is left is the failure, and the wait after it.
-    pub(crate) fn cancel(self) -> Option<(Error, Duration)> {
-        self.retry.map(|retry| (retry.error, retry.delay))
-    }
 }
 
 impl<S, P: RetryPolicy, B: Body> Session<S, P, B> {
@@ -125,10 +88,8 @@ impl<S, P: RetryPolicy, B: Body> Session<S, P, B> {
             may_have_been_applied: false,
             started,
             end: settings.end(&head.extensions, || started),
-            history: History::default(),
             cooldown: head.extensions.get().cloned(),
-            own_quiet: None,
-            held: Duration::ZERO,
+            past: None,
             settings,
         };
         (session, body)
@@ -141,7 +102,7 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
         &mut self,
         error: Error,
         is_retryable: bool,
-    ) -> Result<Plan<B>, (Error, StopReason)> {
+    ) -> Result<Pause, (Error, StopReason)> {
         self.may_have_been_applied |= error.may_have_been_applied();
         let reason = if !is_retryable {
             StopReason::NotRetryable
@@ -155,7 +116,7 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
         Err((error, reason))
     }
 
-    fn plan(&mut self, error: Error) -> Result<Plan<B>, (Error, StopReason)> {
+    fn plan(&mut self, error: Error) -> Result<Pause, (Error, StopReason)> {
         let now = self.settings.timer.now();
         let mut attempt = Attempt::of_failure(self.head.whole(), &error)
             .with_number(self.attempts)
@@ -168,25 +129,27 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
         let cooldown = self.cooldown.as_ref().or(self.settings.cooldown.as_ref());
         let is_paced = cooldown.is_some();
         match schedule(&self.settings, self.tape.as_ref(), &attempt, is_paced) {
-            Ok((after, body, withdrawal)) => Ok(Plan {
-                after,
-                due: now.checked_add(after),
-                retry: Some(Retry {
+            Ok((delay, body, withdrawal)) => {
+                self.past().retry = Some(Retry {
                     error,
-                    delay: after,
+                    delay,
                     body,
                     withdrawal,
-                }),
-            }),
+                });
+                Ok(Pause::new(now, delay))
+            }
             Err(reason) => Err((error, reason)),
         }
     }
 
     /// The same request once more. From here on the retry counts as sent.
-    pub(crate) fn resend(&mut self, plan: Plan<B>) -> Request<ReplayBody<B>> {
-        let Some(retry) = plan.retry else { completed() };
+    pub(crate) fn resend(&mut self) -> Request<ReplayBody<B>> {
+        let past = self.past();
+        let Some(retry) = past.retry.take() else {
+            completed()
+        };
         retry.withdrawal.spend();
-        self.history.push(retry.error.into_attempt(retry.delay));
+        past.history.push(retry.error.into_attempt(retry.delay));
         let resends = ResendCount(self.attempts);
         self.head.whole().extensions.insert(resends);
         self.attempts = self.attempts.saturating_add(1);
@@ -204,9 +167,46 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
         Request::from_parts(head, body)
     }
 
+    /// Gives the retry that is not sent after all back to the budget. What is left is the failure,
+    /// and the wait that was planned after it.
+    pub(crate) fn cancel(&mut self) -> (Error, Duration) {
+        match self.past().retry.take() {
+            Some(retry) => (retry.error, retry.delay),
+            None => completed(),
+        }
+    }
+
     /// Another failure than this one will be the request's result.
-    pub(crate) fn remember(&mut self, (error, after): (Error, Duration)) {
-        self.history.push(error.into_attempt(after));
+    pub(crate) fn remember(&mut self, (error, delay): (Error, Duration)) {
+        self.past().history.push(error.into_attempt(delay));
+    }
+
+    /// It has armed a cool-down itself.
+    pub(crate) fn has_armed(&mut self, until: Instant) {
+        let own = &mut self.past().own_quiet;
+        *own = (*own).max(Some(until));
+    }
+
+    /// Whether it has waited for that already: its own delay ended no earlier.
+    pub(crate) fn is_own(&self, until: Instant) -> bool {
+        let own = self.past.as_ref().and_then(|past| past.own_quiet);
+        own >= Some(until)
+    }
+
+    /// How long cool-downs have held it.
+    pub(crate) fn held(&mut self) -> &mut Duration {
+        &mut self.past().held
+    }
+
+    fn past(&mut self) -> &mut Past<B> {
+        self.past.get_or_insert_with(|| {
+            Box::new(Past {
+                history: History::default(),
+                retry: None,
+                own_quiet: None,
+                held: Duration::ZERO,
+            })
+        })
     }
 
     /// Whether the attempt on its way is the last that the policy could agree to.
@@ -221,7 +221,8 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
 
     /// Whether an attempt may have been applied, and the failures before the last.
     pub(crate) fn end(&mut self) -> (bool, History) {
-        let history = std::mem::take(&mut self.history);
+        let past = self.past.take();
+        let history = past.map_or_else(History::default, |past| past.history);
         (self.may_have_been_applied, history)
     }
 

@@ -106,7 +106,10 @@ impl Cooldown {
     /// One load if it was never armed.
     #[inline]
     pub(crate) fn armed(&self) -> Option<Armed> {
-        armed(self.0.word.load(Relaxed))
+        match self.0.word.load(Relaxed) {
+            0 => None,
+            word => armed(word),
+        }
     }
 }
 
@@ -166,6 +169,7 @@ fn word(status: StatusCode, until: Instant) -> u64 {
     (time << STATUS_BITS) | u64::from(status.as_u16())
 }
 
+#[cold]
 fn armed(word: u64) -> Option<Armed> {
     let (time, status) = (word >> STATUS_BITS, word & ((1 << STATUS_BITS) - 1));
     let status = StatusCode::from_u16(u16::try_from(status).ok()?).ok()?;
