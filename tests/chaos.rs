@@ -10,6 +10,8 @@
 
 mod support;
 
+#[path = "chaos/accounts.rs"]
+mod accounts;
 #[path = "chaos/audit.rs"]
 mod audit;
 #[path = "chaos/budgets.rs"]
@@ -42,6 +44,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use accounts::Accounts;
 use audit::Books;
 use budgets::Budgets;
 use ledger::Ledger;
@@ -116,7 +119,8 @@ async fn run(seed: u64, requests: usize, budgets: &mut Budgets) -> Books {
     let start = Instant::now();
     let server = Server::start(plan, &ledger).await.expect("loopback");
     let server = Arc::new(server);
-    let stacks = caller::Stacks::new(plan, &ledger, &server, &permits, budgets);
+    let accounts = Accounts::new();
+    let stacks = caller::Stacks::new(plan, &ledger, &server, &permits, budgets, accounts);
     let watch = tokio::spawn(ledger.clone().watch_the_clock());
     let sending = caller::send_all(plan, &ledger, &server, &stacks);
     timeout(HANGS_AFTER, sending).await.expect("it hangs");

@@ -1,8 +1,11 @@
 //! The books: what must hold of every request, and the sums.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::atomic::Ordering::Relaxed, time::Duration};
+
+use revio_status::StopReason;
 
 use super::{
+    accounts,
     caller::DEADLINE,
     case::Case,
     ledger::{Ledger, Outcome},
@@ -15,7 +18,7 @@ const SLACK: Duration = Duration::from_millis(500);
 /// A rule's words, and whether a request keeps it.
 type Rule = (&'static str, fn(&Case<'_>) -> bool);
 
-const RULES: [Rule; 23] = [
+const RULES: [Rule; 25] = [
     ("every request has an outcome", |case| {
         !matches!(case.outcome, Outcome::Hung)
     }),
@@ -86,7 +89,11 @@ const RULES: [Rule; 23] = [
         (1..case.last()).all(|attempt| case.pause(attempt) >= case.asked(attempt))
     }),
     ("Retry-After is read as it was written", |case| {
-        case.answered(|told, act| told.retry_after == act.wait.asked())
+        case.answered(|told, act| match told.reason {
+            // Or the account's, if that is longer.
+            StopReason::CoolingDown => told.retry_after >= act.wait.asked(),
+            _ => told.retry_after == act.wait.asked(),
+        })
     }),
     ("a body that is cut is called cut, and no other", |case| {
         let is_sure = case.order.door == Door::One && case.page.took < DEADLINE;
@@ -98,18 +105,25 @@ const RULES: [Rule; 23] = [
             _ => true,
         })
     }),
+    ("nothing is sent while its account is to be quiet", |case| {
+        case.keeps_quiet()
+    }),
+    ("what is refused never left", |case| {
+        let never = case.page.arrived.is_empty() && case.page.executed.is_empty();
+        case.told(|told| told.attempts > 0 || case.was_never_sent() && never && !told.applied)
+    }),
     ("the stop reason is true", |case| {
         case.told(|told| case.has_true_reason(told))
     }),
     ("nothing is sent again after the deadline", |case| {
         let mut resent = case.page.sent.iter().skip(1);
-        resent.all(|sent| case.since_first(sent.at) < DEADLINE + case.lateness)
+        resent.all(|sent| case.since_called(sent.at) < DEADLINE + case.lateness)
     }),
     (
         "nothing outlasts its deadline and its last answer",
         |case| {
             let last = case.page.sent.last().and_then(|sent| sent.answer);
-            let last = last.map(|(at, _)| case.since_first(at));
+            let last = last.map(|(at, _)| case.since_called(at));
             let end = DEADLINE.max(last.unwrap_or_default());
             case.page.took <= end + SLACK + 2 * case.lateness
         },
@@ -123,7 +137,7 @@ pub const AMPLE_EARNED: &str = "requests that earned for an ample budget";
 pub const AMPLE_RETRIES: &str = "retries under an ample budget";
 
 /// What can become of a request, at least.
-const OUTCOMES: usize = 17;
+const OUTCOMES: usize = 18;
 
 /// Everything that is worth counting.
 #[derive(Default)]
@@ -148,17 +162,21 @@ impl Books {
         for (manner, count) in ledger.manners().iter() {
             books.manners.insert(format!("{manner:?}"), *count);
         }
+        let armed = accounts::armed(plan, ledger);
         for id in 0..ledger.requests() {
+            let order = plan.order(id);
             let page = &ledger.page(id);
             let case = Case {
                 plan,
-                order: plan.order(id),
+                armed: order.account.map_or(&[], |account| &armed[account]),
+                order,
                 page,
                 outcome: page.outcome.as_ref().expect("every request ended"),
                 lateness: books.lateness,
             };
             books.add(&case);
         }
+        books.sums.insert("holds", ledger.held.load(Relaxed));
         books
     }
 
@@ -167,11 +185,16 @@ impl Books {
         *self.outcomes.entry(case.outcome.name()).or_default() += 1;
         let page = case.page;
         let executed = page.executed.len();
-        let resent = page.sent.len() - 1;
+        let resent = page.sent.len().saturating_sub(1);
         let is_success = matches!(case.outcome, Outcome::Success { .. });
         let is_two = matches!(case.order.door, Door::Two(_));
         let is_thrifty = case.order.setting.is_thrifty;
         let (last, all) = (1..case.last(), 1..=case.last());
+        let paced = last
+            .clone()
+            .filter(|&attempt| case.is_paced(attempt))
+            .count();
+        let is_never_sent = case.was_never_sent();
         let refused = all.filter(|&attempt| case.is_refused(attempt)).count();
         let (after_refusals, after_losses, after_429s) = (
             last.clone()
@@ -212,9 +235,11 @@ impl Books {
             ),
             ("retries of a POST after a 429", after_429s * of_post),
             (SCARCE, usize::from(is_thrifty)),
-            (SCARCE_RETRIES, resent * usize::from(is_thrifty)),
+            ("retries that a cool-down paced", paced),
+            ("requests that were never sent", usize::from(is_never_sent)),
+            (SCARCE_RETRIES, (resent - paced) * usize::from(is_thrifty)),
             (AMPLE_EARNED, usize::from(!is_thrifty && case.earns())),
-            (AMPLE_RETRIES, resent * usize::from(!is_thrifty)),
+            (AMPLE_RETRIES, (resent - paced) * usize::from(!is_thrifty)),
         ];
         for (name, count) in sums {
             *self.sums.entry(name).or_default() += count;

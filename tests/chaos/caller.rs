@@ -20,6 +20,7 @@ use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, timeout::Timeou
 
 use super::{
     Http, Step, Steps,
+    accounts::{Accounts, Quiet},
     budgets::Budgets,
     client,
     ledger::{Counted, Ledger, Outcome},
@@ -49,7 +50,10 @@ type Stack = RevioStatus<Probe<ConcurrencyLimit<Timeout<Upstream>>>, StandardPol
 
 /// The stacks that all callers share: of each setting one over HTTP/1.1 and one over HTTP/2.
 #[derive(Clone)]
-pub struct Stacks(Arc<BTreeMap<Setting, [Stack; 2]>>);
+pub struct Stacks {
+    by_setting: Arc<BTreeMap<Setting, [Stack; 2]>>,
+    accounts: Arc<Accounts>,
+}
 
 impl Stacks {
     /// One client for each version, and a layer of each setting above it.
@@ -59,6 +63,7 @@ impl Stacks {
         server: &Arc<Server>,
         permits: &Arc<Semaphore>,
         budgets: &Budgets,
+        accounts: Accounts,
     ) -> Self {
         let upstreams = [Http::One, Http::Two].map(|http| {
             let limited = Timeout::new(client(http), ATTEMPT);
@@ -70,16 +75,19 @@ impl Stacks {
             }
         });
         let stacks = Setting::all().map(|setting| {
-            let layer = setting.layer(budgets);
+            let layer = setting.layer(budgets, &accounts, ledger);
             let over = upstreams.clone().map(|upstream| layer.layer(upstream));
             (setting, over)
         });
-        Self(Arc::new(stacks.collect()))
+        Self {
+            by_setting: Arc::new(stacks.collect()),
+            accounts: Arc::new(accounts),
+        }
     }
 
     /// The one that this request goes through.
     fn of(&self, order: &Order) -> Stack {
-        let over = &self.0[&order.setting];
+        let over = &self.by_setting[&order.setting];
         over[usize::from(matches!(order.door, Door::Two(_)))].clone()
     }
 }
@@ -98,10 +106,17 @@ pub async fn send_all(plan: &Plan, ledger: &Arc<Ledger>, server: &Arc<Server>, s
                     break;
                 }
                 let order = plan.order(id);
-                let request = order.request(&server.uri(order.door, id), &ledger);
-                let (outcome, took) = ask(stacks.of(&order), request, order.patience).await;
+                let mut request = order.request(&server.uri(order.door, id), &ledger);
+                if matches!(order.setting.quiet, Quiet::Own | Quiet::Impatient) {
+                    let account = order.account.map(|account| stacks.accounts.of(account));
+                    request
+                        .extensions_mut()
+                        .insert(account.expect("one").clone());
+                }
+                let (outcome, called, took) = ask(stacks.of(&order), request, &order).await;
                 let mut page = ledger.page(id);
                 page.outcome = Some(outcome);
+                page.called = Some(called);
                 page.took = took;
             }
         });
@@ -111,15 +126,15 @@ pub async fn send_all(plan: &Plan, ledger: &Arc<Ledger>, server: &Arc<Server>, s
     }
 }
 
-/// One request to its end, and how long the layer took.
+/// One request to its end, when the layer got it, and how long that took.
 async fn ask(
     mut stack: Stack,
     request: Request<Body>,
-    patience: Option<Duration>,
-) -> (Outcome, Duration) {
+    order: &Order,
+) -> (Outcome, Instant, Duration) {
     let ready = stack.ready().await.expect("a limit does not fail");
     let start = Instant::now();
-    let answer = timeout(patience.unwrap_or(Duration::MAX), ready.call(request)).await;
+    let answer = timeout(order.patience.unwrap_or(Duration::MAX), ready.call(request)).await;
     let took = start.elapsed();
     let outcome = match answer {
         Err(_) => Outcome::Cancelled,
@@ -133,7 +148,7 @@ async fn ask(
             }
         }
     };
-    (outcome, took)
+    (outcome, start, took)
 }
 
 impl Order {

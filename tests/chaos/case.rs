@@ -6,6 +6,7 @@ use http::Method;
 use revio_status::StopReason;
 
 use super::{
+    accounts::{Armed, HOLD, MOST, Quiet},
     caller::{DEADLINE, PAUSE},
     ledger::{Answer, Outcome, Page, Told},
     plan::{Act, Door, Manner, Order, Plan, REPLAY_LIMIT, When, may_execute},
@@ -19,6 +20,8 @@ pub struct Case<'a> {
     pub page: &'a Page,
     pub outcome: &'a Outcome,
     pub lateness: Duration,
+    /// What its account was told, if it listens to that.
+    pub armed: &'a [Armed],
 }
 
 impl Case<'_> {
@@ -32,14 +35,22 @@ impl Case<'_> {
         self.page.sent.len() as u32
     }
 
-    /// The time from the first attempt to then.
-    pub fn since_first(&self, then: Instant) -> Duration {
-        then - self.page.sent[0].at
+    /// When its caller handed it to the layer.
+    fn called(&self) -> Instant {
+        self.page.called.expect("every request was called")
     }
 
-    /// What the layer was told of this attempt, and when.
+    /// The time from then.
+    pub fn since_called(&self, then: Instant) -> Duration {
+        then - self.called()
+    }
+
+    /// What the layer was told of this attempt, and when. Nothing of number 0: it was never sent.
     fn answer(&self, attempt: u32) -> Option<(Instant, Answer)> {
-        self.page.sent[attempt as usize - 1].answer
+        self.page
+            .sent
+            .get((attempt as usize).wrapping_sub(1))?
+            .answer
     }
 
     pub fn status(&self, attempt: u32) -> Option<u16> {
@@ -157,7 +168,7 @@ impl Case<'_> {
     /// The caller was told what the layer was told.
     pub fn is_honest(&self) -> bool {
         let Some((_, last)) = self.answer(self.last()) else {
-            return matches!(self.outcome, Outcome::Cancelled);
+            return matches!(self.outcome, Outcome::Cancelled) || self.was_never_sent();
         };
         match (self.outcome, last) {
             (Outcome::Cancelled | Outcome::Hung, _) => true,
@@ -180,8 +191,8 @@ impl Case<'_> {
     pub fn answered(&self, fits: impl Fn(&Told, Act) -> bool) -> bool {
         self.told(|told| {
             let act = self.plan.act(&self.order, told.attempts);
-            told.status
-                .is_none_or(|status| status == act.status && fits(told, act))
+            let is_answered = told.status.is_some() && told.attempts > 0;
+            !is_answered || told.status == Some(act.status) && fits(told, act)
         })
     }
 
@@ -204,7 +215,7 @@ impl Case<'_> {
     /// Every attempt before the last is told, in order, and the wait after it was kept.
     pub fn remembers(&self) -> bool {
         self.told(|told| {
-            told.earlier.len() + 1 == self.page.sent.len()
+            told.earlier.len() == self.page.sent.len().saturating_sub(1)
                 && told.earlier.iter().zip(1..).all(|(failed, attempt)| {
                     failed.status().map(|status| status.as_u16()) == self.status(attempt)
                         && failed.is_unsent() == self.is_unsent(attempt)
@@ -214,13 +225,62 @@ impl Case<'_> {
         })
     }
 
+    /// Told by its caller's error, and true by what is known.
+    pub fn was_never_sent(&self) -> bool {
+        let is_told = matches!(self.outcome, Outcome::Error(told) if told.attempts == 0);
+        is_told && self.page.sent.is_empty()
+    }
+
+    /// What the policy accepts of the last answer's wish.
+    fn longest_wait(&self, last: u32) -> Duration {
+        match (self.status(last), self.order.setting.quiet) {
+            (Some(429 | 403), Quiet::Impatient) => HOLD,
+            (Some(429 | 403), _) => Duration::from_secs(60),
+            _ => Duration::from_secs(30),
+        }
+    }
+
+    /// Whether a retry after this attempt waits as long as the account has to in any case.
+    pub fn is_paced(&self, attempt: u32) -> bool {
+        let is_told = matches!(self.status(attempt), Some(429 | 403));
+        self.order.account.is_some() && is_told && !self.asked(attempt).is_zero()
+    }
+
+    /// Nothing was sent while the account was to be quiet, but what was on its way before. What was
+    /// called after the layer had seen the answer that asked for quiet was certainly not.
+    pub fn keeps_quiet(&self) -> bool {
+        let slack = Duration::from_millis(20) + self.lateness;
+        self.page.sent.iter().enumerate().all(|(number, sent)| {
+            self.armed.iter().all(|armed| {
+                let is_known = armed.at + slack < sent.at
+                    || number == 0 && armed.seen.is_some_and(|seen| seen < self.called());
+                !is_known || sent.at >= armed.until
+            })
+        })
+    }
+
+    /// Somebody had asked the account for quiet that was not over when the request was refused.
+    pub fn has_cause(&self) -> bool {
+        let ended = self.called() + self.page.took;
+        let slack = Duration::from_millis(20) + self.lateness;
+        let asked = |armed: &Armed| armed.at <= ended && armed.at + MOST + slack >= ended;
+        self.armed.iter().any(asked)
+    }
+
     /// The stop reason fits what is known: every question before it was answered yes.
     pub fn has_true_reason(&self, told: &Told) -> bool {
         let (upload, last) = (&self.order.upload, self.last());
-        let is_short = told.retry_after.unwrap_or_default() <= Duration::from_secs(30);
+        let is_short = told.retry_after.unwrap_or_default() <= self.longest_wait(last);
         let is_retryable = self.is_retryable(last) != Some(false);
         let is_permitted = is_retryable && self.may_resend(last);
         let has_more = is_permitted && last < 3;
+        if told.reason == StopReason::CoolingDown {
+            return (last == 0 || has_more) && self.has_cause();
+        }
+        if last == 0 {
+            let is_late = self.page.took.saturating_add(MOST) >= DEADLINE;
+            return told.reason == StopReason::DeadlineExceeded && is_late;
+        }
         let is_open = has_more && is_short;
         match told.reason {
             StopReason::NotRetryable => self.is_retryable(last) != Some(true),

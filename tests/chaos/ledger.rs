@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicIsize, Ordering::SeqCst},
+        atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -22,6 +22,8 @@ pub struct Ledger {
     pages: Vec<Mutex<Page>>,
     manners: Mutex<BTreeMap<Manner, usize>>,
     lateness: Mutex<Duration>,
+    /// How often a request was held by a cool-down.
+    pub held: Arc<AtomicUsize>,
     pub live: Live,
 }
 
@@ -36,6 +38,8 @@ pub struct Page {
     pub outcome: Option<Outcome>,
     /// From the caller's `call` to the layer's answer.
     pub took: Duration,
+    /// By its caller, when the service was ready.
+    pub called: Option<Instant>,
 }
 
 /// One attempt, below the layer.
@@ -138,6 +142,7 @@ impl Ledger {
             pages: (0..requests).map(|_| Mutex::default()).collect(),
             manners: Mutex::default(),
             lateness: Mutex::default(),
+            held: Arc::default(),
             live: Live::default(),
         })
     }

@@ -6,7 +6,11 @@ use bytes::Bytes;
 use fastrand::Rng;
 use http::Method;
 
-use super::{setting::Setting, wait::Wait};
+use super::{
+    accounts::{ACCOUNTS, Quiet},
+    setting::Setting,
+    wait::Wait,
+};
 
 /// More than the layer keeps of an upload by default.
 pub const REPLAY_LIMIT: usize = 64 * 1024;
@@ -45,6 +49,8 @@ pub struct Order {
     /// The caller drops the request after this time.
     pub patience: Option<Duration>,
     pub setting: Setting,
+    /// Whose cool-down it listens to.
+    pub account: Option<usize>,
 }
 
 /// A request's body.
@@ -191,6 +197,7 @@ impl Plan {
         let methods = [(4, Method::GET), (3, Method::POST), (3, Method::PUT)];
         let method = pick(rng, &methods);
         let two = Door::Two(rng.usize(..TWOS));
+        let setting = Setting::draw(&mut self.rng(id, 1 << 63));
         Order {
             id,
             door: pick(
@@ -208,7 +215,12 @@ impl Plan {
             },
             method,
             patience: chance(rng, 2).then(|| Duration::from_millis(rng.u64(..8))),
-            setting: Setting::draw(rng),
+            account: match setting.quiet {
+                Quiet::Off => None,
+                Quiet::Shared => Some(0),
+                Quiet::Own | Quiet::Impatient => Some(rng.usize(..ACCOUNTS)),
+            },
+            setting,
         }
     }
 

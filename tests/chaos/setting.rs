@@ -1,15 +1,20 @@
 //! What the layers are told to send again, and from which budget.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use fastrand::Rng;
 use http::StatusCode;
-use revio_status::{Backoff, RevioStatusLayer, StandardPolicy};
+use revio_status::{Backoff, Event, RevioStatusLayer, StandardPolicy};
 
 use super::{
+    accounts::{Accounts, HOLD, Quiet},
     budgets::Budgets,
     caller::{DEADLINE, PAUSE},
     layer,
+    ledger::Ledger,
     plan::{chance, pick},
 };
 
@@ -20,6 +25,7 @@ pub struct Setting {
     pub is_thrifty: bool,
     pub retries_429: bool,
     pub mends: Mends,
+    pub quiet: Quiet,
 }
 
 /// Which attempts without an answer a layer sends again.
@@ -39,25 +45,39 @@ impl Setting {
             (1, Mends::Unsent),
             (2, Mends::NoAnswer),
         ];
+        let quiet = [
+            (6, Quiet::Off),
+            (1, Quiet::Shared),
+            (2, Quiet::Own),
+            (1, Quiet::Impatient),
+        ];
         Self {
             is_thrifty: chance(rng, 10),
             retries_429: rng.bool(),
             mends: pick(rng, &mends),
+            quiet: pick(rng, &quiet),
         }
     }
 
     /// Every one that can be drawn.
     pub fn all() -> impl Iterator<Item = Self> {
         let mends = [Mends::Nothing, Mends::Unsent, Mends::NoAnswer];
-        (0..12).map(move |number| Self {
+        let quiet = [Quiet::Off, Quiet::Shared, Quiet::Own, Quiet::Impatient];
+        (0..48).map(move |number| Self {
             is_thrifty: number % 2 == 0,
             retries_429: number / 2 % 2 == 0,
-            mends: mends[number / 4],
+            mends: mends[number / 4 % 3],
+            quiet: quiet[number / 12],
         })
     }
 
     /// As a layer.
-    pub fn layer(self, budgets: &Budgets) -> RevioStatusLayer {
+    pub fn layer(
+        self,
+        budgets: &Budgets,
+        accounts: &Accounts,
+        ledger: &Arc<Ledger>,
+    ) -> RevioStatusLayer {
         let backoff = Backoff::exponential(Duration::from_millis(1), PAUSE);
         let mut policy = StandardPolicy::default().backoff(backoff);
         if self.retries_429 {
@@ -72,8 +92,19 @@ impl Setting {
             true => &budgets.scarce,
             false => &budgets.ample,
         };
-        // One request's answer must not change what another one is planned to do.
-        let layer = layer().policy(policy).deadline(DEADLINE).no_cooldown();
-        layer.budget(budget.clone())
+        if self.quiet == Quiet::Impatient {
+            policy = policy.max_hold(HOLD);
+        }
+        let layer = layer().policy(policy).deadline(DEADLINE);
+        let layer = match self.quiet {
+            Quiet::Shared => layer.cooldown(accounts.of(0).clone()),
+            Quiet::Off | Quiet::Own | Quiet::Impatient => layer.no_cooldown(),
+        };
+        let held = ledger.held.clone();
+        layer.budget(budget.clone()).on_event(move |event| {
+            if let Event::Held { .. } = event {
+                held.fetch_add(1, Relaxed);
+            }
+        })
     }
 }
