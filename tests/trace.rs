@@ -1,4 +1,4 @@
-//! What goes to the log: two events, named by OpenTelemetry's HTTP conventions.
+//! What goes to the log, named by OpenTelemetry's HTTP conventions.
 
 mod support;
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use revio_status::{Backoff, Error, StandardPolicy, StopReason};
-use support::{events::*, get, hasty, layer, post, request, script::*};
+use support::{events::*, get, hasty, layer, post, quiet::*, request, script::*};
 use tower::{Layer, ServiceExt};
 use tracing::Level;
 
@@ -70,6 +70,49 @@ async fn a_retry_is_told_at_debug_and_giving_up_at_warn() {
         ]
     );
     assert!(error.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cool_down_and_whom_it_holds_and_refuses_is_told() {
+    let events = Events::default();
+    let _guard = tracing::subscriber::set_default(events.clone());
+    let (layer, cooldown) = shared();
+    answered(&layer, answer(429).retry_after("40"), get()).await;
+    let service = layer.layer(Script::new([200]));
+    service.clone().oneshot(post()).await.expect("200");
+    begin(&cooldown, 90 * SECOND);
+    service.oneshot(post()).await.expect_err("refused");
+    let post = [
+        ("http.request.method", "\"POST\""),
+        ("server.address", "\"api.test\""),
+        ("url.path", "\"/v1/Customers/1001\""),
+    ];
+    let quiet = [
+        ("http.response.status_code", "429"),
+        ("error.type", "\"429\""),
+        ("retry.delay_ms", "40000"),
+    ];
+    let mut expected = [
+        record(Level::DEBUG, [("message", "cool-down began")]),
+        record(Level::DEBUG, [("message", "request held")]),
+        record(
+            Level::WARN,
+            [
+                ("message", "request given up"),
+                ("http.response.status_code", "429"),
+                ("http.request.resend_count", "0"),
+                ("error.type", "\"429\""),
+                ("retry.stop_reason", "cooling_down"),
+            ],
+        ),
+    ];
+    let owned = |(name, value): (_, &str)| (name, value.to_owned());
+    expected[0].fields.extend(quiet.map(owned));
+    expected[1]
+        .fields
+        .extend(post.into_iter().chain(quiet).map(owned));
+    expected[2].fields.extend(post.map(owned));
+    assert_eq!(events.ours(), expected);
 }
 
 /// Who nested them by mistake finds what one layer did, and nothing twice.

@@ -29,10 +29,8 @@ pub(crate) struct Held<S, P, B> {
 impl<S, P, B> Held<S, P, B> {
     /// It is not sent at all.
     pub(crate) fn refused(&self) -> StatusError {
-        let rest = self.armed.rest(self.settings.timer.now());
-        // Without what the rounding of the end to a microsecond added.
-        let micros = u64::try_from(rest.as_micros()).unwrap_or(u64::MAX);
-        StatusError::refused(self.armed.status, Duration::from_micros(micros))
+        let rest = self.armed.asked(self.settings.timer.now());
+        StatusError::refused(self.armed.status, rest)
     }
 }
 

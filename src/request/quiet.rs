@@ -1,12 +1,12 @@
 //! What a request and a cool-down have to do with each other: it arms it, and waits for it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::StatusCode;
 
 use super::{
     completed,
-    hold::hold,
+    hold::spread,
     kept::Kept,
     pause::Pause,
     trace::{self, Subject},
@@ -56,22 +56,24 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
         own.or(self.settings().cooldown.as_ref())
     }
 
-    /// What the cool-down has left, if that is for this request to wait for.
-    fn rest(&self, now: impl FnOnce() -> Instant) -> Option<(Armed, Duration)> {
+    /// The cool-down that this request is to wait for, and for how long it may.
+    fn quiet(&self) -> Option<(Armed, Duration)> {
+        let max_hold = self.settings().policy.max_hold()?;
         let armed = self.cooldown()?.armed()?;
         let is_own = matches!(self, Self::Resendable(session) if session.is_own(armed.until));
-        let rest = armed.rest(now());
-        (!is_own && !rest.is_zero()).then_some((armed, rest))
+        (!is_own).then_some((armed, max_hold))
     }
 
     /// Before it is sent: is the account to be quiet? Returns for how long to wait on, if at all.
     pub(crate) fn look(&mut self) -> Result<Option<Pause>, Error> {
-        let settings = self.settings();
-        let heeded = settings.policy.max_hold();
-        let found = heeded.and_then(|max| Some((max, self.rest(|| settings.timer.now())?)));
-        let Some((max_hold, (armed, rest))) = found else {
+        let Some((armed, max_hold)) = self.quiet() else {
             return Ok(None);
         };
+        let now = self.settings().timer.now();
+        let (rest, asked) = (armed.rest(now), armed.asked(now));
+        if rest.is_zero() {
+            return Ok(None);
+        }
         let remaining = self.remaining();
         let held = match self {
             Self::Resendable(session) => session.held(),
@@ -81,13 +83,14 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
             }
             Self::Once { .. } => completed(),
         };
-        match hold(rest, *held, max_hold, remaining) {
-            Ok(time) => {
+        match spread(asked, *held, max_hold, remaining) {
+            Ok(spread) => {
+                let time = rest.saturating_add(spread);
                 *held = held.saturating_add(time);
-                self.tell_held(armed.status, rest);
-                Ok(Some(Pause::new(self.settings().timer.now(), time)))
+                self.tell_held(armed.status, asked);
+                Ok(Some(Pause::new(now, time)))
             }
-            Err(reason) => Err(self.give_up(reason, Some(rest))),
+            Err(reason) => Err(self.give_up(reason, Some(asked))),
         }
     }
 

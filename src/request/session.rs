@@ -187,10 +187,10 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
         *own = (*own).max(Some(until));
     }
 
-    /// Whether it has waited for that already: its own delay ended no earlier.
+    /// Whether it has asked for that itself, and so has waited for it: its own delay ended no earlier.
     pub(crate) fn is_own(&self, until: Instant) -> bool {
         let own = self.past.as_ref().and_then(|past| past.own_quiet);
-        own >= Some(until)
+        own == Some(until)
     }
 
     /// How long cool-downs have held it.

@@ -124,6 +124,12 @@ impl Armed {
     pub(crate) fn rest(&self, now: Instant) -> Duration {
         self.until.saturating_duration_since(now)
     }
+
+    /// What of that was asked for: without what rounding the end up has added.
+    pub(crate) fn asked(&self, now: Instant) -> Duration {
+        let micros = u64::try_from(self.rest(now).as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(micros)
+    }
 }
 
 impl Default for Cooldown {

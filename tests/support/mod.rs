@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod events;
+pub mod quiet;
 pub mod script;
 pub mod wire;
 

@@ -1,0 +1,219 @@
+//! Resends while the account is to be quiet.
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use revio_status::{Budget, Cooldown, Decision, StatusError, StatusKind, StopReason, policy_fn};
+use support::{Refused, body::*, get, layer, post, quiet::*, script::*};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep},
+};
+use tower::{Layer, ServiceExt, limit::ConcurrencyLimit};
+
+#[tokio::test(start_paused = true)]
+async fn a_retried_429_is_not_held_by_what_it_armed_itself() {
+    let script = Script::new([answer(429).retry_after("40"), answer(200)]);
+    let service = layer().policy(patient()).layer(script.clone());
+    service.oneshot(post()).await.expect("200");
+    assert_eq!(script.waits(), [40 * SECOND]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_waits_on_where_somebody_else_was_told_to() {
+    let cooldown = Cooldown::default();
+    let layer = layer().policy(policy()).cooldown(cooldown.clone());
+    let script = Script::new([answer(503).retry_after("5"), answer(200)]);
+    let call = tokio::spawn(layer.layer(script.clone()).oneshot(get()));
+    sleep(SECOND).await;
+    begin(&cooldown, 30 * SECOND);
+    call.await.expect("no panic").expect("200");
+    let wait = script.waits()[0];
+    assert!(wait >= 31 * SECOND && wait <= 34 * SECOND, "{wait:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_that_may_not_wait_ends_with_its_own_failure_and_the_longer_wait() {
+    let (cooldown, budget) = (Cooldown::default(), Budget::new(5, 0.0));
+    let layer = layer()
+        .policy(policy())
+        .budget(budget.clone())
+        .cooldown(cooldown.clone());
+    let script = Script::new([answer(503).retry_after("5").text("busy")]);
+    let call = tokio::spawn(layer.layer(script.clone()).oneshot(get()));
+    sleep(SECOND).await;
+    begin(&cooldown, 100 * SECOND);
+    let error: StatusError = call.await.expect("no panic").refused();
+    assert_eq!(
+        (error.kind(), error.message()),
+        (StatusKind::ServiceUnavailable, Some("busy"))
+    );
+    assert_eq!(
+        (error.attempts(), error.stop_reason()),
+        (1, StopReason::CoolingDown)
+    );
+    assert!(error.may_have_been_applied());
+    let asked = error.retry_after().expect("the longer one");
+    assert!(
+        asked >= 96 * SECOND && asked < 96 * SECOND + TICK,
+        "{asked:?}"
+    );
+    assert_eq!(budget.available(), 5, "what was not sent is given back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_cool_down_paces_costs_no_budget_and_what_it_does_not_does() {
+    let none = || Budget::new(0, 0.0);
+    let script = || Script::new([answer(429).retry_after("40"), answer(200)]);
+    let paced = layer().policy(patient()).budget(none());
+    paced.layer(script()).oneshot(post()).await.expect("200");
+    let unpaced = layer().policy(patient()).budget(none()).no_cooldown();
+    let error = unpaced.layer(script()).oneshot(post()).await.refused();
+    assert_eq!(error.stop_reason(), StopReason::BudgetExhausted);
+    let paced = layer().policy(patient()).budget(none());
+    let bare = Script::new([answer(429), answer(200)]);
+    let error = paced.layer(bare).oneshot(post()).await.refused();
+    assert_eq!(error.stop_reason(), StopReason::BudgetExhausted);
+}
+
+/// Not `max_retry_after`, of 30 s: the account must wait in any case.
+#[tokio::test(start_paused = true)]
+async fn of_what_arms_max_hold_is_the_limit_of_retry_after() {
+    for (asked, is_retried) in [("60", true), ("61", false)] {
+        for layer in [
+            layer().policy(patient()),
+            layer().policy(patient()).no_cooldown(),
+        ] {
+            let script = Script::new([answer(429).retry_after(asked), answer(200)]);
+            let result = layer.layer(script).oneshot(post()).await;
+            match is_retried {
+                true => drop(result.expect("200")),
+                false => assert_eq!(
+                    result.refused().stop_reason(),
+                    StopReason::RetryAfterTooLong
+                ),
+            }
+        }
+    }
+}
+
+fn of(cooldown: &Cooldown) -> Request<Full<Bytes>> {
+    let mut request = get();
+    request.extensions_mut().insert(cooldown.clone());
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_looks_at_its_own_account() {
+    let (layer, of_the_layer) = shared();
+    let own = Cooldown::default();
+    let script = Script::new([answer(503).retry_after("5"), answer(200)]);
+    let call = tokio::spawn(layer.layer(script.clone()).oneshot(of(&own)));
+    sleep(SECOND).await;
+    begin(&of_the_layer, 50 * SECOND);
+    begin(&own, 20 * SECOND);
+    call.await.expect("no panic").expect("200");
+    let wait = script.waits()[0];
+    assert!(wait >= 21 * SECOND && wait <= 23 * SECOND, "{wait:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_is_held_by_who_asks_for_more_than_its_own_answer() {
+    let (layer, cooldown) = shared();
+    let layer = layer.policy(patient());
+    let script = Script::new([answer(429).retry_after("10"), answer(200)]);
+    let call = tokio::spawn(layer.layer(script.clone()).oneshot(post()));
+    sleep(SECOND).await;
+    begin(&cooldown, 30 * SECOND);
+    call.await.expect("no panic").expect("200");
+    assert!(script.waits()[0] >= 31 * SECOND);
+}
+
+/// The word of who asks for retries at once counts for what its own request was told.
+#[tokio::test(start_paused = true)]
+async fn all_that_it_armed_itself_holds_it_not() {
+    let policy = policy_fn(|_| Decision::Retry {
+        after: Duration::ZERO,
+    });
+    let answers = [answer(429).retry_after("40"), answer(429).retry_after("5")];
+    let script = Script::new(answers.into_iter().chain([answer(200)]));
+    let service = layer().policy(policy).layer(script.clone());
+    service.oneshot(post()).await.expect("200");
+    assert_eq!(script.waits(), [Duration::ZERO; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_without_delay_looks_too_and_before_it_waits_for_readiness() {
+    let (layer, cooldown) = shared();
+    let busy = Arc::new(Semaphore::new(1));
+    let slow = answer(503).body([Step::Wait(3 * SECOND)]);
+    let limit = ConcurrencyLimit::with_semaphore(Script::new([slow]), busy.clone());
+    let begun = Instant::now();
+    let call = tokio::spawn(layer.layer(limit).oneshot(get()));
+    sleep(SECOND).await;
+    let _place = busy.acquire().await.expect("the head is here");
+    begin(&cooldown, 100 * SECOND);
+    let error = call.await.expect("no panic").refused();
+    assert_eq!(error.stop_reason(), StopReason::CoolingDown);
+    assert_eq!(begun.elapsed(), 3 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resend_that_is_ready_is_held_again_and_gives_that_back() {
+    let (layer, cooldown) = shared();
+    let places = Arc::new(Semaphore::new(1));
+    let script = Script::new([answer(503).retry_after("5"), answer(200)]);
+    let limit = ConcurrencyLimit::with_semaphore(script.clone(), places.clone());
+    let call = tokio::spawn(layer.layer(limit).oneshot(get()));
+    sleep(SECOND).await;
+    let place = places.acquire().await.expect("free");
+    sleep(6 * SECOND).await; // it waits for the place
+    begin(&cooldown, 20 * SECOND);
+    drop(place);
+    sleep(SECOND).await;
+    assert_eq!((places.available_permits(), script.count()), (1, 1));
+    call.await.expect("no panic").expect("200");
+    assert!(script.waits()[0] >= 27 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_holds_of_a_request_count_for_max_hold() {
+    let (layer, cooldown) = shared();
+    begin(&cooldown, 40 * SECOND);
+    let script = Script::new([answer(503).retry_after("5")]);
+    let call = tokio::spawn(layer.layer(script.clone()).oneshot(get()));
+    sleep(46 * SECOND).await; // sent after at most 44 s, and answered
+    begin(&cooldown, 25 * SECOND);
+    let error = call.await.expect("no panic").refused();
+    assert_eq!(
+        (error.attempts(), error.stop_reason()),
+        (1, StopReason::CoolingDown)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_less_than_a_cool_down_costs_budget() {
+    let none = || layer().budget(Budget::new(0, 0.0));
+    let hasty = policy_fn(|_| Decision::Retry { after: SECOND });
+    let error = none()
+        .policy(hasty)
+        .layer(Script::new([answer(429).retry_after("40")]));
+    let error = error.oneshot(post()).await.refused();
+    assert_eq!(error.stop_reason(), StopReason::BudgetExhausted);
+    for answer in [answer(429).retry_after("0"), answer(503).retry_after("5")] {
+        let service = none().policy(patient()).layer(Script::new([answer]));
+        let error = service.oneshot(get()).await.refused();
+        assert_eq!(error.stop_reason(), StopReason::BudgetExhausted);
+    }
+    // Paced by the cool-down of the request, in a layer without one.
+    let script = Script::new([answer(429).retry_after("40"), answer(200)]);
+    let service = none().no_cooldown().policy(patient()).layer(script);
+    service
+        .oneshot(of(&Cooldown::default()))
+        .await
+        .expect("200");
+}

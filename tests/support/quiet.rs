@@ -1,0 +1,69 @@
+//! Layers whose cool-down the test holds as well, and policies that pay it more or less heed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use revio_status::{
+    Attempt, Backoff, Cooldown, Decision, RetryPolicy, RevioStatusLayer, StandardPolicy, StopReason,
+};
+use tokio::time::Instant;
+use tower::{Layer, ServiceExt};
+
+use super::{
+    layer,
+    script::{Answer, Script},
+};
+
+pub const SECOND: Duration = Duration::from_secs(1);
+pub const TICK: Duration = Duration::from_millis(1); // the timer's
+
+pub fn policy() -> StandardPolicy {
+    StandardPolicy::default().backoff(Backoff::none())
+}
+
+pub fn patient() -> StandardPolicy {
+    policy().retry_on(StatusCode::TOO_MANY_REQUESTS)
+}
+
+/// A layer whose cool-down the test holds as well.
+pub fn shared() -> (RevioStatusLayer, Cooldown) {
+    let cooldown = Cooldown::default();
+    (
+        layer().policy(policy()).cooldown(cooldown.clone()),
+        cooldown,
+    )
+}
+
+pub fn rest(cooldown: &Cooldown) -> Option<Duration> {
+    let until = cooldown.until()?;
+    Some(until.saturating_duration_since(Instant::now().into_std()))
+}
+
+pub fn begin(cooldown: &Cooldown, time: Duration) {
+    let until = Instant::now().into_std() + time;
+    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until);
+}
+
+/// Arms cool-downs, and pays them no heed.
+#[derive(Clone)]
+pub struct Heedless;
+
+impl RetryPolicy for Heedless {
+    fn decide(&self, _: &Attempt<'_>) -> Decision {
+        Decision::Stop(StopReason::StoppedByPolicy)
+    }
+
+    fn max_hold(&self) -> Option<Duration> {
+        None
+    }
+}
+
+pub async fn answered<P>(layer: &RevioStatusLayer<P>, answer: Answer, request: Request<Full<Bytes>>)
+where
+    P: RetryPolicy + Clone,
+{
+    let service = layer.layer(Script::new([answer]));
+    let _ = service.oneshot(request).await;
+}
