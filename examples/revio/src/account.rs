@@ -84,6 +84,12 @@ impl Account {
             .map_err(|_| "the path has characters that must be percent-encoded".into())
     }
 
+    /// Whose limits count: those of a client's account, whoever its user is.
+    pub fn name(&self) -> (&str, &str) {
+        let client = self.username.rsplit('@').next().unwrap_or_default();
+        (&self.base, client)
+    }
+
     /// Should a server repeat in its complaint what it was sent.
     pub fn redact(&self, text: &str) -> String {
         let hide = |text: String, secret: &String| hide(&text, secret);

@@ -31,6 +31,8 @@ Options:
       --retry-429            Retry 429 Too Many Requests, beside 503 and 504
       --max-attempts <N>     Attempts in all, the first included [default: 3]
       --deadline <SECONDS>   Plan no retry beyond this time [default: 90]
+      --no-hold              Send nothing, and end with 3, while the account is asked to be quiet
+                             [default: wait for up to 60 s]
   -v, --verbose              Tell on standard error of each attempt and retry
   -h, --help                 Print this
       --version              Print the version
@@ -40,6 +42,8 @@ A body is sent as application/json unless --header says otherwise. Beyond 64 KiB
 Environment:
   REVIO_BASE_URL             [default: https://restapi.rev.io]; http:// on this machine only
   REVIO_USERNAME, REVIO_CLIENT_CODE, REVIO_PASSWORD, REVIO_SUBSCRIPTION_KEY
+  XDG_STATE_HOME             Where one command tells the next until when the account is asked to be
+                             quiet [default: ~/.local/state]
   SSL_CERT_FILE, SSL_CERT_DIR  Whom to trust [default: whom the operating system trusts]
 
 Exit codes:
@@ -77,6 +81,7 @@ pub struct Args {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub is_idempotent: bool,
     pub is_429_retried: bool,
+    pub is_never_held: bool,
     pub max_attempts: u32,
     pub deadline: Duration,
     pub is_verbose: bool,
@@ -97,6 +102,7 @@ impl Default for Args {
             headers: Vec::new(),
             is_idempotent: false,
             is_429_retried: false,
+            is_never_held: false,
             max_attempts: 3,
             deadline: Duration::from_secs(90),
             is_verbose: false,
@@ -117,6 +123,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, String
             Arg::Long("version") => return Ok(Command::Version),
             Arg::Short('v') | Arg::Long("verbose") => parsed.is_verbose = true,
             Arg::Long("idempotent") => parsed.is_idempotent = true,
+            Arg::Long("no-hold") => parsed.is_never_held = true,
             Arg::Long("retry-429") => parsed.is_429_retried = true,
             Arg::Long("data") => {
                 let text = text(parser.value(), "--data")?;

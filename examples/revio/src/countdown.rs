@@ -1,68 +1,59 @@
-//! Shows how long the client will be silent: a policy notes what was decided, and whoever waits
-//! for the answer prints it.
+//! Shows how long the client will be silent, and why: the layer tells of each wait, and whoever
+//! waits for the answer prints it.
 
-use std::{error::Error, io::Write, time::Duration};
+use std::{fmt, io::Write, sync::Arc, time::Duration};
 
-use http::{StatusCode, request};
-use revio_status::{Attempt, Decision, Resend, RetryPolicy, StandardPolicy};
+use http::StatusCode;
+use revio_status::Event;
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
 };
 
+use super::quiet::{Quiet, Told};
+
 const SECOND: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy)]
 struct Wait {
-    /// What came before it, if anything did.
-    status: Option<StatusCode>,
+    why: Why,
     until: Instant,
 }
 
-/// Decides what [`StandardPolicy`] decides, and notes how long it takes.
-#[derive(Clone)]
-pub struct Noted {
-    policy: StandardPolicy,
-    waits: watch::Sender<Option<Wait>>,
+#[derive(Clone, Copy)]
+enum Why {
+    /// For a resend: what came before it, if anything did.
+    Failed(Option<StatusCode>),
+    /// For the account.
+    Held(Option<Told>),
 }
 
-impl Noted {
-    pub fn new(policy: StandardPolicy) -> Self {
+/// The waits that the layer tells of.
+pub struct Waits {
+    waits: watch::Sender<Option<Wait>>,
+    quiet: Arc<Quiet>,
+}
+
+impl Waits {
+    pub fn new(quiet: Arc<Quiet>) -> Self {
         let waits = watch::Sender::new(None);
-        Self { policy, waits }
+        Self { waits, quiet }
     }
 
     pub fn countdown(&self) -> Countdown {
         Countdown(self.waits.subscribe())
     }
-}
 
-impl RetryPolicy for Noted {
-    fn is_retryable(&self, status: StatusCode) -> bool {
-        self.policy.is_retryable(status)
-    }
-
-    fn is_retryable_error(&self, error: &(dyn Error + 'static), is_unsent: bool) -> bool {
-        self.policy.is_retryable_error(error, is_unsent)
-    }
-
-    fn may_resend(&self, request: &request::Parts) -> Resend {
-        self.policy.may_resend(request)
-    }
-
-    fn decide(&self, attempt: &Attempt<'_>) -> Decision {
-        let decision = self.policy.decide(attempt);
-        if let Decision::Retry { after } = decision {
-            let status = attempt.status();
-            let until = Instant::now().checked_add(after);
-            self.waits
-                .send_replace(until.map(|until| Wait { status, until }));
-        }
-        decision
-    }
-
-    fn attempt_limit(&self, request: &request::Parts) -> u32 {
-        self.policy.attempt_limit(request)
+    pub fn note(&self, event: &Event<'_>) {
+        self.quiet.note(event);
+        let (why, time) = match event {
+            Event::RetryScheduled { attempt, after, .. } => (Why::Failed(attempt.status()), *after),
+            Event::Held { rest, .. } => (Why::Held(self.quiet.cause()), *rest),
+            _ => return,
+        };
+        let until = Instant::now().checked_add(time);
+        let wait = until.map(|until| Wait { why, until });
+        self.waits.send_replace(wait);
     }
 }
 
@@ -89,14 +80,31 @@ async fn count_down(wait: Wait, screen: &mut impl Write) {
     }
     while !left.is_zero() {
         let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0); // at least one
-        let status = wait.status.as_ref().map_or("no answer", StatusCode::as_str);
         // What is printed next takes its place. Who cannot see it does not miss it.
-        let _ = write!(screen, "{status}: next attempt in {seconds} s\x1b[K\r");
+        let _ = write!(screen, "{}\x1b[K\r", Line(wait.why, seconds));
         let _ = screen.flush();
         sleep(left - Duration::from_secs(seconds - 1)).await;
         left = time_left();
     }
     clear(screen);
+}
+
+struct Line(Why, u64);
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.1;
+        match self.0 {
+            Why::Failed(status) => {
+                let status = status.as_ref().map_or("no answer", StatusCode::as_str);
+                write!(f, "{status}: next attempt in {seconds} s")
+            }
+            Why::Held(told) => {
+                write!(f, "the account is asked to be quiet for {seconds} s")?;
+                told.map_or(Ok(()), |told| write!(f, ", because of {told}"))
+            }
+        }
+    }
 }
 
 pub fn clear(screen: &mut impl Write) {

@@ -10,6 +10,7 @@
 pub mod account;
 pub mod args;
 pub mod countdown;
+pub mod quiet;
 pub mod report;
 pub mod stack;
 
@@ -29,7 +30,7 @@ use http::{
 };
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use revio_status::{BoxError, Idempotent, StandardPolicy};
+use revio_status::{BoxError, Idempotent, RevioStatusLayer, StandardPolicy};
 use tokio::{
     fs::File,
     io::{AsyncRead, AsyncReadExt},
@@ -40,7 +41,8 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt};
 
 use account::Account;
 use args::{Args, Command, Data};
-use countdown::Noted;
+use countdown::Waits;
+use quiet::Quiet;
 use report::Sent;
 use stack::{Answer, Body, Limits};
 
@@ -103,13 +105,14 @@ pub async fn run(
         ..Limits::default()
     };
     let prepared = async {
-        let account = Account::from_env(env)?;
+        let account = Account::from_env(&env)?;
         let request = request(&args, &account).await?;
         Ok::<_, String>((account, request))
     };
     let (exit, line) = match prepared.await {
         Ok((account, request)) => {
-            let (exit, line) = send(&args, &account, request, &limits, console).await;
+            let quiet = Quiet::of(&account, env);
+            let (exit, line) = send(&args, &account, quiet, request, &limits, console).await;
             (exit, account.redact(&line))
         }
         Err(error) => (Exit::Unsent, error),
@@ -187,6 +190,7 @@ fn streamed(reader: impl AsyncRead + Send + Sync + 'static) -> Body {
 async fn send(
     args: &Args,
     account: &Account,
+    quiet: Quiet,
     request: Request<Body>,
     limits: &Limits,
     console: &mut Console,
@@ -198,9 +202,17 @@ async fn send(
             .retry_on(StatusCode::TOO_MANY_REQUESTS)
             .max_retry_after(Duration::from_secs(60));
     }
-    let policy = Noted::new(policy);
-    let countdown = policy.countdown();
-    let client = match stack::client(account, policy, limits) {
+    if args.is_never_held {
+        policy = policy.max_hold(Duration::ZERO);
+    }
+    let quiet = Arc::new(quiet);
+    let waits = Waits::new(quiet.clone());
+    let countdown = waits.countdown();
+    let layer = RevioStatusLayer::new()
+        .policy(policy)
+        .cooldown(quiet.cooldown.clone())
+        .on_event(move |event| waits.note(event));
+    let client = match stack::client(account, layer, limits) {
         Ok(client) => client,
         Err(error) => {
             let line = format!("nobody to trust (see SSL_CERT_FILE in --help): {error}");
@@ -223,7 +235,7 @@ async fn send(
     match result {
         Ok(answer) if answer.status().is_success() => print(answer, &mut console.out).await,
         Ok(answer) => report::of_redirect(sent, &answer),
-        Err(error) => report::of_error(account, sent, error),
+        Err(error) => report::of_error(account, sent, quiet.cause(), error),
     }
 }
 

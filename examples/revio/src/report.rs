@@ -10,7 +10,7 @@ use revio_status::{
     BoxError, Error, FailedAttempt, ServiceError, StatusError, StatusKind, StopReason,
 };
 
-use super::account::Account;
+use super::{account::Account, quiet::Told};
 
 /// How it ended, as [`HELP`](super::args::HELP) lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,14 +61,24 @@ impl Sent {
     }
 }
 
-pub fn of_error(account: &Account, sent: Sent, error: BoxError) -> (Exit, String) {
+pub fn of_error(
+    account: &Account,
+    sent: Sent,
+    told: Option<Told>,
+    error: BoxError,
+) -> (Exit, String) {
     match Error::from(error) {
-        Error::Status(error) => of_status(account, sent, &error),
+        Error::Status(error) => of_status(account, sent, told, &error),
         Error::Service(error) => no_answer(sent, &error),
     }
 }
 
-fn of_status(account: &Account, sent: Sent, error: &StatusError) -> (Exit, String) {
+fn of_status(
+    account: &Account,
+    sent: Sent,
+    told: Option<Told>,
+    error: &StatusError,
+) -> (Exit, String) {
     use StatusKind as Kind;
     let exit = match error.kind() {
         Kind::TooManyRequests | Kind::QuotaExceeded => Exit::NotNow,
@@ -92,6 +102,8 @@ fn of_status(account: &Account, sent: Sent, error: &StatusError) -> (Exit, Strin
         attempts(error.attempts()),
         why(error.stop_reason()).into(),
     ];
+    let told = told.filter(|_| error.stop_reason() == StopReason::CoolingDown);
+    facts.extend(told.map(|told| format!("because of {told}")));
     facts.extend(error.retry_after().map(when));
     facts.push(sent.outcome(error.may_have_been_applied()).into());
     (exit, facts.join("; "))
@@ -99,6 +111,7 @@ fn of_status(account: &Account, sent: Sent, error: &StatusError) -> (Exit, Strin
 
 fn attempts(number: u32) -> String {
     match number {
+        0 => "not sent".into(),
         1 => "1 attempt".into(),
         _ => format!("{number} attempts"),
     }
@@ -113,7 +126,7 @@ fn why(reason: StopReason) -> &'static str {
         StopReason::RetryAfterTooLong => "the server asked for too long a wait",
         StopReason::DeadlineExceeded => "no time left for a retry",
         StopReason::BudgetExhausted => "too many retries of late",
-        StopReason::CoolingDown => "the account is asked to be quiet for too long",
+        StopReason::CoolingDown => "the account is asked to be quiet",
         _ => "retries were stopped",
     }
 }

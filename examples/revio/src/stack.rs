@@ -69,14 +69,15 @@ impl Limits {
 /// # Errors
 ///
 /// The account is to be reached over TLS, and this machine trusts nobody.
-pub fn client<P>(account: &Account, policy: P, limits: &Limits) -> io::Result<Client>
+pub fn client<P>(
+    account: &Account,
+    layer: RevioStatusLayer<P>,
+    limits: &Limits,
+) -> io::Result<Client>
 where
     P: RetryPolicy + Clone + Send + Sync + 'static,
 {
     let key = account.subscription_key.clone();
-    let layer = RevioStatusLayer::new()
-        .policy(policy)
-        .deadline(limits.deadline);
     let stack = ServiceBuilder::new()
         .timeout(limits.overall())
         .layer(credentials(account))
@@ -84,7 +85,7 @@ where
             request.headers_mut().insert(SUBSCRIPTION_KEY, key.clone());
             request
         })
-        .layer(layer)
+        .layer(layer.deadline(limits.deadline))
         // Below the layer, so that resends count. `RateLimit` is not `Clone`; a buffer is, and all
         // its clones share the limit.
         .buffer(64)

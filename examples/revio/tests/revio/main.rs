@@ -12,6 +12,7 @@ mod server;
 
 mod exits;
 mod limits;
+mod quiet;
 mod screen;
 mod secrets;
 mod shell;

@@ -9,17 +9,17 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
-use revio_status::{Attempt, Backoff, BoxError, RetryPolicy, StandardPolicy};
+use revio_status::{Backoff, BoxError, RevioStatusLayer, StandardPolicy};
 use tokio::time::advance;
+use tower::{Layer, ServiceExt};
 
 use crate::{
     shell::{Paper, Shell, quickstart},
     support::{no_body, wire::Server},
 };
-use revio::{Exit, countdown::Noted, report};
+use revio::{Exit, countdown::Waits, quiet::Quiet, report};
 
 #[tokio::test(start_paused = true)]
 async fn the_trace_tells_of_attempts_and_retries() {
@@ -78,13 +78,22 @@ async fn a_wait_of_a_second_is_not_worth_a_countdown() {
 
 #[tokio::test(start_paused = true)]
 async fn a_countdown_may_be_late() {
-    let noted = Noted::new(StandardPolicy::default().backoff(Backoff::none()));
+    let (_api, shell) = quickstart().await;
+    let quiet = Quiet::of(&shell.account(), |_| None);
+    let waits = Arc::new(Waits::new(Arc::new(quiet)));
     let screen = Paper::default();
-    let mut shown = pin!(noted.countdown().show(screen.clone()));
-    let (request, ()) = Request::new(()).into_parts();
-    let response = Response::builder().status(503).header("retry-after", "2");
-    let (response, body) = response.body(Bytes::new()).expect("valid").into_parts();
-    noted.decide(&Attempt::new(&request, &response, &body));
+    let mut shown = pin!(waits.countdown().show(screen.clone()));
+    let answers = tower::service_fn(|_| async {
+        let answer = Response::builder().status(503).header("retry-after", "2");
+        answer.body(no_body())
+    });
+    let policy = StandardPolicy::default().backoff(Backoff::none());
+    let layer = RevioStatusLayer::new().policy(policy);
+    let client = layer
+        .on_event(move |event| waits.note(event))
+        .layer(answers);
+    let mut call = pin!(client.oneshot(Request::new(no_body())));
+    assert!(call.as_mut().now_or_never().is_none());
     assert!(shown.as_mut().now_or_never().is_none());
     // Less than a millisecond is left.
     advance(Duration::from_micros(1_999_600)).await;
@@ -93,13 +102,6 @@ async fn a_countdown_may_be_late() {
     assert!(shown.as_mut().now_or_never().is_none());
     let [two, one] = [2, 1].map(|n| format!("503: next attempt in {n} s\x1b[K\r"));
     assert_eq!(screen.text(), format!("{two}{one}\x1b[K"));
-}
-
-#[test]
-fn of_the_last_attempt_nothing_is_kept_for_another() {
-    let policy = StandardPolicy::default().max_attempts(2);
-    let (head, ()) = http::Request::new(()).into_parts();
-    assert_eq!(Noted::new(policy).attempt_limit(&head), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::Response;
-use revio_status::StandardPolicy;
+use revio_status::RevioStatusLayer;
 use tokio::time::timeout;
 use tracing_subscriber::{filter::dynamic_filter_fn, layer::SubscriberExt};
 
@@ -96,8 +96,8 @@ impl Shell {
     }
 
     pub fn client(&self, limits: &Limits) -> stack::Client {
-        let policy = StandardPolicy::default();
-        stack::client(&self.account(), policy, limits).expect("HTTP needs no roots")
+        let layer = RevioStatusLayer::new();
+        stack::client(&self.account(), layer, limits).expect("HTTP needs no roots")
     }
 
     /// Runs a command, and sees to it that no secret is on the screen.
