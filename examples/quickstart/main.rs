@@ -8,33 +8,29 @@
 //! prints the settings with which they find it.
 
 mod server;
+mod story;
 mod table;
 
-use std::{
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{process::ExitCode, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
-    header::{ALLOW, AUTHORIZATION, CONTENT_TYPE},
-};
+use http::{HeaderValue, Method, StatusCode, header::ALLOW};
 use http_body::Frame;
-use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use http_body_util::{BodyExt, StreamBody, combinators::BoxBody};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use revio_status::{
-    BoxError, Cooldown, Error, Idempotent, ReplayBody, RevioStatus, RevioStatusLayer, ServiceError,
+    BoxError, Cooldown, Deadline, Error, Idempotent, ReplayBody, RevioStatus, RevioStatusLayer,
     StandardPolicy, StatusKind, StopReason,
 };
-use tower::{ServiceBuilder, ServiceExt};
+use tower::ServiceBuilder;
 
 use server::Api;
-use table::{Call, Table};
+use story::Story;
+use table::Table;
 
 /// Any request body, streamed or not.
 type Body = BoxBody<Bytes, BoxError>;
@@ -74,13 +70,6 @@ async fn main() -> Result<ExitCode, BoxError> {
     outages(&mut story, &client).await?;
     lost_answers(&mut story, &client).await?;
     Ok(story.table.end())
-}
-
-/// One request, and the whole answer.
-async fn send(client: &ApiClient, request: Request<Body>) -> Result<Response<Bytes>, Error> {
-    let (head, body) = client.clone().oneshot(request).await?.into_parts();
-    let body = body.collect().await.map_err(ServiceError::new)?;
-    Ok(Response::from_parts(head, body.to_bytes()))
 }
 
 /// What the caller should do about an error. Copy it, and change the words.
@@ -159,7 +148,7 @@ async fn rate_limits(story: &mut Story, client: &ApiClient) -> Result<(), BoxErr
     let promise = "attempts 1, too_many_requests, not_retryable, retry after 1s: \
         429 Rate limit is exceeded. Try again in 1 seconds.";
     story.get(client, "/v1/Services", promise).await?;
-    story.cooldown.end();
+    quiet(story, client).await?;
 
     let policy = StandardPolicy::default()
         .retry_on(StatusCode::TOO_MANY_REQUESTS)
@@ -170,6 +159,36 @@ async fn rate_limits(story: &mut Story, client: &ApiClient) -> Result<(), BoxErr
     let promise = "attempts 2, executed 1: 200 OK, id 7";
     let call = story.get(&patient, "/v1/Services", promise).await?;
     story.check(&call, call.waited >= SECOND, "waits a second");
+    Ok(())
+}
+
+/// The 429 was said to the account. Three more are asked for at once: two are held till the second is
+/// over, and one has no time for that.
+async fn quiet(story: &mut Story, client: &ApiClient) -> Result<(), BoxError> {
+    let charge = r#"{"customer_id": 7, "amount": 12.5}"#;
+    let held = [
+        story.request(Method::GET, "/v1/Customers/7", "")?,
+        story.request(Method::POST, "/v1/Charges", charge)?,
+    ];
+    let mut hurried = story.request(Method::GET, "/v1/Users", "")?;
+    hurried.extensions_mut().insert(Deadline(SECOND / 2));
+
+    let location = story.api.uri("/v1/Charges/11028");
+    let created = format!("attempts 1, executed 1, location {location}: 201 Created, id 11028");
+    let promises = [
+        "attempts 1, executed 1: 200 OK, id 7",
+        &created,
+        "attempts 0, too_many_requests, cooling_down, retry after 1s: 429 Too Many Requests",
+    ];
+    let requests = held.into_iter().chain([hurried]);
+    let calls = story.tell_all(client, requests, promises).await;
+    let waited = calls.iter().map(|call| call.waited.as_secs());
+    let is_kept = waited.eq([1, 1, 0]);
+    story.check(
+        &calls[0],
+        is_kept,
+        "waits a second, as the next one does, and the third does not",
+    );
     Ok(())
 }
 
@@ -215,8 +234,8 @@ async fn lost_answers(story: &mut Story, client: &ApiClient) -> Result<(), BoxEr
     // The caller says that a second copy does no harm. Two were made.
     let mut request = story.request(Method::POST, "/v1/Notes", NOTE)?;
     request.extensions_mut().insert(Idempotent(true));
-    let location = story.api.uri("/v1/Notes/11030");
-    let promise = format!("attempts 2, executed 2, location {location}: 201 Created, id 11030");
+    let location = story.api.uri("/v1/Notes/11031");
+    let promise = format!("attempts 2, executed 2, location {location}: 201 Created, id 11031");
     story.tell(client, request, &promise).await;
 
     // 503, then 200. The body is recorded while it streams.
@@ -239,71 +258,4 @@ fn streamed(pieces: [&'static str; 3]) -> Body {
         Ok(Frame::data(Bytes::from(piece)))
     });
     BodyExt::boxed(StreamBody::new(frames))
-}
-
-/// Who is asked, and what came of it.
-struct Story {
-    api: Api,
-    cooldown: Cooldown,
-    table: Table,
-}
-
-impl Story {
-    async fn get(&mut self, client: &ApiClient, path: &str, promise: &str) -> http::Result<Call> {
-        let request = self.request(Method::GET, path, "")?;
-        Ok(self.tell(client, request, promise).await)
-    }
-
-    async fn post(
-        &mut self,
-        client: &ApiClient,
-        path: &str,
-        json: &'static str,
-        promise: &str,
-    ) -> http::Result<Call> {
-        let request = self.request(Method::POST, path, json)?;
-        Ok(self.tell(client, request, promise).await)
-    }
-
-    fn request(
-        &self,
-        method: Method,
-        path: &str,
-        json: &'static str,
-    ) -> http::Result<Request<Body>> {
-        Request::builder()
-            .method(method)
-            .uri(self.api.uri(path))
-            .header(KEY, secret("a-dummy-key"))
-            // `user@client:password`, in Base64.
-            .header(AUTHORIZATION, secret("Basic dXNlckBjbGllbnQ6cGFzc3dvcmQ="))
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::from(json).map_err(Into::into).boxed())
-    }
-
-    /// Sends a request and prints its row.
-    async fn tell(&mut self, client: &ApiClient, request: Request<Body>, promise: &str) -> Call {
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let began = Instant::now();
-        let result = send(client, request).await;
-        let call = Call {
-            operation: format!("{method} {path}"),
-            waited: began.elapsed(),
-            advice: result.as_ref().map_or_else(advice, |_| "go on".into()),
-            result,
-            received: self.api.take_received(),
-        };
-        self.table.row(&call, promise);
-        call
-    }
-
-    fn check(&mut self, call: &Call, is_kept: bool, promise: &str) {
-        self.table.check(call, is_kept, promise);
-    }
-}
-
-fn secret(text: &'static str) -> HeaderValue {
-    let mut value = HeaderValue::from_static(text);
-    value.set_sensitive(true);
-    value
 }

@@ -32,6 +32,7 @@ const ROUTES: &[(&str, &[Answer])] = &[
     ("GET /v1/Bills", &[OVER_QUOTA]),
     ("PATCH /v1/Bills/31", &[NOT_ALLOWED]),
     ("GET /v1/Services", &[TOO_FAST, TOO_FAST, FOUND]),
+    ("POST /v1/Charges", &[CREATED]),
     ("POST /v1/Payments", &[BROKEN]),
     ("POST /v1/Refunds", &[NOT_IMPLEMENTED]),
     ("GET /v1/Contacts/7", &[BUSY, FOUND]),

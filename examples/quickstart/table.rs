@@ -70,7 +70,8 @@ impl Call {
                     facts.push("may have been applied".into());
                 }
                 if let Some(wait) = e.retry_after() {
-                    facts.push(format!("retry after {wait:?}"));
+                    let seconds = wait.as_millis().div_ceil(1000);
+                    facts.push(format!("retry after {seconds}s"));
                 }
                 facts.extend(header(e.headers(), ALLOW));
             }

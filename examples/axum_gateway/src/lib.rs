@@ -35,7 +35,7 @@ use hyper_util::{
 };
 use revio_status::{
     BoxError, Error, FailedAttempt, ReplayBody, RetryPolicy, RevioStatusLayer, StatusError,
-    StatusKind,
+    StatusKind, StopReason,
 };
 use serde_json::json;
 use tower::{
@@ -279,6 +279,10 @@ impl Problem {
     fn of(error: &Error, is_safe: bool) -> Self {
         use StatusKind as Kind;
         let (status, detail) = match error.kind() {
+            // The account is to be quiet, whoever said so.
+            _ if error.stop_reason() == StopReason::CoolingDown => {
+                (StatusCode::SERVICE_UNAVAILABLE, BUSY)
+            }
             Some(Kind::NotFound) => (StatusCode::NOT_FOUND, UNKNOWN),
             // Of a GET we wrote every part ourselves.
             Some(Kind::BadRequest) if !is_safe => (StatusCode::BAD_REQUEST, REFUSED),

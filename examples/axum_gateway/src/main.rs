@@ -6,7 +6,7 @@ use axum_gateway::{
     Account, Upstream, gateway, log_filter, metrics_page,
     prometheus::{Page, record},
 };
-use revio_status::{BoxError, Budget, RevioStatusLayer};
+use revio_status::{BoxError, Budget, RevioStatusLayer, StandardPolicy};
 use tokio::net::TcpListener;
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -24,7 +24,9 @@ async fn main() -> Result<(), BoxError> {
         subscription_key: var("REVIO_SUBSCRIPTION_KEY")?,
     };
     // Users wait for their answer: better tell them soon to come back.
-    let layer = RevioStatusLayer::new().deadline(Duration::from_secs(20));
+    let layer = RevioStatusLayer::new()
+        .policy(StandardPolicy::interactive())
+        .deadline(Duration::from_secs(20));
     let budget = Budget::default();
     let page = Page::install(budget.clone())?;
     let upstream = Upstream::new(layer.budget(budget).on_event(record), &account)?;

@@ -11,6 +11,9 @@ const ATTEMPTS: &str = "revio_attempts_total";
 const RETRIES: &str = "revio_retries_total";
 const DELAY: &str = "revio_retry_delay_seconds";
 const GIVEN_UP: &str = "revio_given_up_total";
+const HOLDS: &str = "revio_holds_total";
+const COOLDOWNS: &str = "revio_cooldowns_total";
+const REFUSED: &str = "revio_refused_total";
 const BUDGET: &str = "revio_budget_available_retries";
 
 /// For the layer's `on_event`.
@@ -27,8 +30,15 @@ pub fn record(event: &Event<'_>) {
             histogram!(DELAY).record(*after);
         }
         Event::GivenUp { error, .. } => {
+            if error.attempts() == 0 {
+                counter!(REFUSED).increment(1);
+            }
             let reason = error.stop_reason().to_string();
             counter!(GIVEN_UP, "stop_reason" => reason).increment(1);
+        }
+        Event::Held { .. } => counter!(HOLDS).increment(1),
+        Event::CooldownBegan { status, .. } => {
+            counter!(COOLDOWNS, "status" => status.as_str().to_owned()).increment(1);
         }
         _ => {} // events of later versions
     }
@@ -59,7 +69,13 @@ impl Page {
         describe_counter!(ATTEMPTS, "Attempts, the first of each request included.");
         describe_counter!(RETRIES, "Retries, by what the attempt before came to.");
         describe_histogram!(DELAY, "Waits before retries.");
-        describe_counter!(GIVEN_UP, "Requests given up after a retryable failure.");
+        describe_counter!(GIVEN_UP, "Requests given up, or refused.");
+        describe_counter!(
+            COOLDOWNS,
+            "Answers that asked the account for quiet, or for more."
+        );
+        describe_counter!(HOLDS, "Waits because the account was to be quiet.");
+        describe_counter!(REFUSED, "Requests that were not sent because of that.");
         describe_gauge!(BUDGET, "Retries left in the budget.");
         // Or the histogram keeps every single wait until somebody reads the page.
         let upkeep = handle.clone();

@@ -3,7 +3,7 @@
 #[path = "../../../tests/support/mod.rs"]
 mod support;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -21,7 +21,7 @@ use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpSocket},
 };
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 /// One test for all: what it installs is the whole process's.
 #[tokio::test(start_paused = true)]
@@ -64,6 +64,21 @@ async fn the_page_tells_what_was_sent() {
     let result = send(&service, Method::POST, &refused).await;
     assert_eq!(result.expect_err("refused").attempts(), 3);
 
+    // One POST of each layer is told to be quiet. The next one is refused here, and held there.
+    let api = Server::start(async |_| answer(429)).await;
+    let uri = api.uri("");
+    let impatient = StandardPolicy::default().max_hold(Duration::ZERO);
+    let layer = support::layer().policy(impatient).on_event(record);
+    let quiet = layer.layer(client(Http::One));
+    for _ in 0..2 {
+        let _ = send(&quiet, Method::POST, &uri).await;
+    }
+    let layer = support::layer().no_budget().on_event(record);
+    let patient = layer.layer(client(Http::One));
+    for _ in 0..2 {
+        let _ = send(&patient, Method::POST, &uri).await;
+    }
+
     let page = Server::start(move |_| {
         let page = page.answer();
         async { page.map(|page| any_body(Full::from(page))) }
@@ -87,6 +102,10 @@ async fn the_page_tells_what_was_sent() {
         ("revio_retry_delay_seconds_sum", 4 * 2),
         ("revio_retry_delay_seconds_count", 8),
         ("revio_budget_available_retries", 100 - 8),
+        (r#"revio_cooldowns_total{status="429"}"#, 3),
+        ("revio_holds_total", 1),
+        ("revio_refused_total", 1),
+        (r#"revio_given_up_total{stop_reason="cooling_down"}"#, 1),
     ];
     for (name, value) in expected {
         assert_eq!(

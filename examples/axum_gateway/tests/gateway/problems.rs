@@ -8,7 +8,8 @@ use std::{
 };
 
 use axum_gateway::log_filter;
-use http::{Method, header::RETRY_AFTER};
+use http::{Method, StatusCode, header::RETRY_AFTER};
+use revio_status::StandardPolicy;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -18,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::{
     desk::{Desk, SECRET, answer, assert_outcome, plain},
-    support::{hasty, wire::Server},
+    support::{hasty, layer, wire::Server},
 };
 
 #[tokio::test]
@@ -186,6 +187,24 @@ async fn users_are_never_invited_earlier_than_the_api_wants() {
         let desk = Desk::open(hasty(), [busy]).await;
         let (head, _) = desk.problem(Method::GET, "/customers/7").await;
         assert_eq!(head.headers[RETRY_AFTER], ours, "{name}: {theirs}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_account_is_to_be_quiet_users_are_told_when_to_come_back() {
+    for status in [429, 403, 503] {
+        let policy = StandardPolicy::interactive().cool_down_on(StatusCode::SERVICE_UNAVAILABLE);
+        let quiet = answer(status, &[("retry-after", "40")], SECRET);
+        let desk = Desk::open(layer().policy(policy), [quiet]).await;
+        desk.problem(Method::POST, "/notes").await;
+        for (method, path) in [(Method::POST, "/notes"), (Method::GET, "/customers/7")] {
+            let (head, problem) = desk.problem(method, path).await;
+            assert_eq!(head.status, 503);
+            let wait = head.headers[RETRY_AFTER].to_str().expect("text");
+            assert!(["40", "39", "38", "37"].contains(&wait), "{wait}");
+            assert_outcome(&problem, false);
+        }
+        assert_eq!(desk.received().len(), 1, "the API is left in peace");
     }
 }
 
