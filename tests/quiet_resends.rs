@@ -184,10 +184,10 @@ async fn a_resend_that_is_ready_is_held_again_and_gives_that_back() {
 async fn all_holds_of_a_request_count_for_max_hold() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 40 * SECOND);
-    let script = Script::new([answer(503).retry_after("5")]);
+    let script = Script::new([answer(503).retry_after("10")]);
     let call = tokio::spawn(layer.layer(script.clone()).oneshot(get()));
-    sleep(46 * SECOND).await; // sent after at most 44 s, and answered
-    begin(&cooldown, 25 * SECOND);
+    sleep(46 * SECOND).await; // sent after at most 44 s, and due after 50
+    begin(&cooldown, 25 * SECOND); // 61 s in all
     let error = call.await.expect("no panic").refused();
     assert_eq!(
         (error.attempts(), error.stop_reason()),

@@ -15,6 +15,8 @@ mod drive;
 mod finish;
 #[path = "layer/model.rs"]
 mod model;
+#[path = "layer/quiet.rs"]
+mod quiet;
 #[path = "layer/reading.rs"]
 mod reading;
 #[path = "layer/scene.rs"]

@@ -59,13 +59,14 @@ impl<S: Clone, P: RetryPolicy, B: Body> Held<S, P, B> {
 
     /// It is sent now: what is kept of it from here on, the ready service, and the request.
     pub(crate) fn send(self) -> (Kept<S, P, B>, S, Request<ReplayBody<B>>) {
-        let (kept, body) = Kept::begin(
+        let (mut kept, body) = Kept::begin(
             &self.settings,
             &self.service,
             &self.head,
             self.body,
             Some(self.started),
         );
+        kept.was_held(self.time);
         let request = Request::from_parts(self.head, body);
         (kept, self.service, request)
     }

@@ -94,6 +94,13 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
         }
     }
 
+    /// It waited for so long before it was sent: that counts for what is to come.
+    pub(crate) fn was_held(&mut self, time: Duration) {
+        if let Self::Resendable(session) = self {
+            *session.held() = time;
+        }
+    }
+
     fn tell_held(&self, status: StatusCode, rest: Duration) {
         let Some((method, uri)) = self.subject() else {
             return;

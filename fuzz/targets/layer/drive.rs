@@ -11,13 +11,14 @@ use std::{
 
 use http::{Request, Response};
 use revio_status::{
-    Attempt, Budget, Decision, Error, Idempotent, RetryPolicy, RevioStatus, RevioStatusLayer,
-    StandardPolicy,
+    Attempt, Budget, Cooldown, Decision, Error, Idempotent, RetryPolicy, RevioStatus,
+    RevioStatusLayer, StandardPolicy,
 };
 use tower::{Layer, Service};
 
 use super::{
     model::Judge,
+    quiet::{Account, Armed, Other},
     scene::{Hint, Job, Scene},
     service::{Inner, Length, Mark},
     settings::{Policy, Settings},
@@ -40,7 +41,10 @@ pub fn run(scene: &Scene) {
     let budget = settings
         .budget
         .map(|(reserve, ratio)| Budget::new(reserve.get(), ratio.get()));
-    let mut client = layer(settings, &world, budget.clone()).layer(Inner::new(&world));
+    let cooldown = settings.account.most().map(Cooldown::new);
+    let layer = layer(settings, &world, budget.clone(), cooldown.clone());
+    let mut client = layer.layer(Inner::new(&world));
+    let mut armed = None;
     let mut balance = settings
         .budget
         .map_or(0, |(reserve, _)| RETRY * u64::from(reserve.get()));
@@ -55,10 +59,11 @@ pub fn run(scene: &Scene) {
             settings,
             job,
             budget: budget.as_ref(),
+            cooldown: cooldown.as_ref(),
         };
-        balance = play.run(&mut client, balance);
+        (balance, armed) = play.run(&mut client, balance, armed);
     }
-    drop(client);
+    drop((client, layer));
     assert_eq!(world.state().counts.instances.get(), 0);
 }
 
@@ -66,10 +71,14 @@ fn layer(
     settings: &Settings,
     world: &World,
     budget: Option<Budget>,
+    cooldown: Option<Cooldown>,
 ) -> RevioStatusLayer<AnyPolicy> {
-    // One request's answer must not change what is expected of another one.
-    let layer = RevioStatusLayer::with_timer(world.clone())
-        .no_cooldown()
+    let layer = RevioStatusLayer::with_timer(world.clone());
+    let layer = match (settings.account, cooldown) {
+        (Account::OfTheLayer(_), Some(cooldown)) => layer.cooldown(cooldown),
+        _ => layer.no_cooldown(),
+    };
+    let layer = layer
         .policy(policy(&settings.policy, world))
         .capture_limit(settings.capture_limit.into())
         .capture_timeout(settings.capture_timeout.get())
@@ -93,11 +102,13 @@ fn policy(policy: &Policy, world: &World) -> AnyPolicy {
             backoff,
             max_retry_after,
             retry_429,
+            max_hold,
         } => {
             let policy = StandardPolicy::default()
                 .max_attempts(u32::from(attempts % 5) + 1)
                 .backoff(backoff.build())
-                .max_retry_after(max_retry_after.get());
+                .max_retry_after(max_retry_after.get())
+                .max_hold(max_hold.get());
             Arc::new(match retry_429 {
                 true => policy.retry_on(http::StatusCode::TOO_MANY_REQUESTS),
                 false => policy,
@@ -137,14 +148,15 @@ struct Play<'a> {
     settings: &'a Settings,
     job: &'a Job,
     budget: Option<&'a Budget>,
+    cooldown: Option<&'a Cooldown>,
 }
 
 impl Play<'_> {
-    /// Returns what is in the budget afterwards.
-    fn run(&self, client: &mut Client, balance: u64) -> u64 {
+    /// Returns what is in the budget afterwards, and until when the account is to be quiet.
+    fn run(&self, client: &mut Client, balance: u64, armed: Armed) -> (u64, Armed) {
         let balance = self.begin(balance);
         if !self.is_ready(client) {
-            return balance;
+            return (balance, armed);
         }
         let flag = Flag::up();
         let mut future = Box::pin(client.call(self.request()));
@@ -157,8 +169,11 @@ impl Play<'_> {
         self.nothing_is_held(&outcome);
         self.drain();
         let log = std::mem::take(&mut self.world.state().log);
-        let judge = Judge::new(self.settings, self.job, balance);
+        let mut judge = Judge::new(self.settings, self.job, balance, armed);
+        judge.rounding = self.rounding();
         let balance = judge.judge(&log, &outcome);
+        let armed = judge.armed;
+        self.is_armed(armed);
         drop((log, outcome));
         self.nothing_is_left();
         if let Some(budget) = self.budget {
@@ -168,7 +183,50 @@ impl Play<'_> {
                 "the budget's balance"
             );
         }
-        balance
+        (balance, armed)
+    }
+
+    fn is_armed(&self, armed: Armed) {
+        let until = self.cooldown.and_then(Cooldown::until);
+        assert_eq!(until, armed.map(|(until, _)| self.world.instant(until)));
+    }
+
+    /// Instants are kept to the microsecond, rounded up. Here all times are whole microseconds, and
+    /// so all are rounded by as much.
+    fn rounding(&self) -> Duration {
+        let (cooldown, start) = (Cooldown::default(), self.world.instant(Duration::ZERO));
+        cooldown.begin(http::StatusCode::TOO_MANY_REQUESTS, start);
+        let until = cooldown.until().expect("armed");
+        let rounding = until.checked_duration_since(start).expect("never early");
+        assert!(rounding < Duration::from_micros(1));
+        rounding
+    }
+
+    /// What somebody else does after this poll.
+    fn interfere(&self, poll: usize) {
+        let Some(cooldown) = self.cooldown else {
+            return;
+        };
+        for (_, other) in self
+            .job
+            .others
+            .iter()
+            .filter(|(at, _)| usize::from(*at % 32) == poll)
+        {
+            match other {
+                Other::End => {
+                    cooldown.end();
+                    self.world.log(Event::Ended);
+                }
+                Other::Begin(status, time) => {
+                    let failure = status.get().filter(|status| status.as_u16() >= 400);
+                    let Some(status) = failure else { continue };
+                    let until = self.world.state().now + time.get();
+                    cooldown.begin(status, self.world.instant(until));
+                    self.world.log(Event::Begun(status, until));
+                }
+            }
+        }
     }
 
     fn begin(&self, balance: u64) -> u64 {
@@ -229,6 +287,9 @@ impl Play<'_> {
         if let Some(word) = self.job.idempotent {
             request.extensions_mut().insert(Idempotent(word));
         }
+        if let (Account::OfTheRequest(_), Some(cooldown)) = (self.settings.account, self.cooldown) {
+            request.extensions_mut().insert(cooldown.clone());
+        }
         request
     }
 
@@ -256,6 +317,7 @@ impl Play<'_> {
             let held = self.world.state().held();
             self.world
                 .log(Event::Pending(self.budget.map(Budget::available), held));
+            self.interfere(number);
             self.read_on();
             let (beyond, is_extra) = self.job.step(number);
             while !flag.is_up() && !is_extra {

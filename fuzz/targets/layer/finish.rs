@@ -6,6 +6,7 @@ use revio_status::{Error, ResendCount, StatusError, StatusKind, StopReason};
 use super::{
     drive::RETRY,
     model::Judge,
+    quiet::whole_micros,
     service::Mark,
     upload::{Broken, Script},
     world::Step,
@@ -13,7 +14,7 @@ use super::{
 
 impl Judge<'_> {
     /// Returns what must be in the budget now.
-    pub fn finish(mut self, result: &Result<Response<Script>, Error>) -> u64 {
+    pub fn finish(&mut self, result: &Result<Response<Script>, Error>) -> u64 {
         match result {
             Ok(response) => self.good(response),
             Err(Error::Status(error)) => self.failed(error),
@@ -43,12 +44,29 @@ impl Judge<'_> {
         self.deposit();
     }
 
+    /// It was never sent.
+    fn refused(&mut self, error: &StatusError) {
+        let (until, status) = self.armed.expect("refused for nothing");
+        assert_eq!(error.status(), status);
+        assert_eq!(error.kind(), kind(status, true));
+        assert_eq!(error.attempts(), 0);
+        assert!(!error.may_have_been_applied() && error.body().is_empty());
+        let left = whole_micros(self.rest(until));
+        assert_eq!(error.retry_after(), Some(left));
+        let seconds = left.as_nanos().div_ceil(1_000_000_000).to_string();
+        assert_eq!(error.headers().len(), 1);
+        assert_eq!(error.headers()["retry-after"], *seconds);
+    }
+
     fn failed(&mut self, error: &StatusError) {
         assert!(
             !self.is_broken && self.good.is_none(),
             "a failure out of nothing"
         );
         self.stopped(error.stop_reason());
+        if self.attempts == 0 {
+            return self.refused(error);
+        }
         let failure = self.failure.as_ref().expect("a failure");
         let answer = self.job.answer(self.attempts);
         let wait = answer.wait.get();
@@ -57,12 +75,19 @@ impl Judge<'_> {
         assert_eq!(*error.headers(), answer.wait.headers());
         assert_eq!(*error.body(), failure.body);
         assert_eq!(error.is_body_truncated(), failure.is_truncated);
-        assert_eq!(error.retry_after(), wait);
+        let quiet = self.quiet().map(|(rest, _)| whole_micros(rest));
+        let is_refused = error.stop_reason() == StopReason::CoolingDown;
+        assert_eq!(error.retry_after(), wait.max(quiet.filter(|_| is_refused)));
         assert_eq!(error.attempts(), self.attempts);
         assert_eq!(error.may_have_been_applied(), self.applied);
     }
 
     fn stopped(&mut self, reason: StopReason) {
+        if self.plan.is_some() && reason == StopReason::CoolingDown {
+            let (rest, _) = self.quiet().expect("refused for nothing");
+            assert!(self.spread(rest).is_none(), "refused, and not held");
+            return;
+        }
         if self.plan.is_some() {
             assert_eq!(reason, StopReason::DeadlineExceeded, "a retry was planned");
             assert!(self.is_late_at_end, "given up before the deadline");

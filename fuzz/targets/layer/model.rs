@@ -9,6 +9,7 @@ use revio_status::{Error, Idempotent, ResendCount};
 use super::{
     capture::Failure,
     drive::{RETRY, URI},
+    quiet::{Armed, asked},
     reading::Reading,
     scene::Job,
     service::Mark,
@@ -18,18 +19,31 @@ use super::{
     world::{Asked, Event, Held, Step, early},
 };
 
-/// A retry that was agreed to.
+/// A retry that was agreed to, or a request that is held.
 #[derive(Debug)]
 pub struct Plan {
-    due: Duration,
-    slept: bool,
+    pub due: Duration,
+    pub slept: bool,
+    /// What it takes out of the budget.
+    price: u64,
     /// Readiness was asked for, by this instance last, and it said this.
-    ready: Option<(usize, Step)>,
+    pub ready: Option<(usize, Step)>,
     /// When the alarm for the deadline may end it.
-    alarm: Option<Duration>,
+    pub alarm: Option<Duration>,
 }
 
 impl Plan {
+    /// To be sent as soon as it may.
+    pub fn first(now: Duration) -> Self {
+        Self {
+            due: now,
+            slept: false,
+            price: 0,
+            ready: None,
+            alarm: None,
+        }
+    }
+
     pub fn ready(&self) -> Option<&Step> {
         self.ready.as_ref().map(|(_, step)| step)
     }
@@ -40,8 +54,8 @@ pub struct Judge<'a> {
     pub job: &'a Job,
     /// In millionths, with what a plan holds.
     pub balance: u64,
-    now: Duration,
-    started: Duration,
+    pub now: Duration,
+    pub started: Duration,
     pub attempts: u32,
     pub applied: bool,
     pub failure: Option<Failure>,
@@ -52,10 +66,17 @@ pub struct Judge<'a> {
     pub is_late_at_end: bool,
     first_instance: usize,
     reading: Reading,
+    pub armed: Armed,
+    /// That of instants.
+    pub rounding: Duration,
+    /// Until when the request has asked for quiet itself.
+    pub own: Option<Duration>,
+    /// How long it was held.
+    pub held: Duration,
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(settings: &'a Settings, job: &'a Job, balance: u64) -> Self {
+    pub fn new(settings: &'a Settings, job: &'a Job, balance: u64, armed: Armed) -> Self {
         Self {
             settings,
             job,
@@ -71,12 +92,16 @@ impl<'a> Judge<'a> {
             is_late_at_end: false,
             first_instance: 0,
             reading: Reading::new(settings, job),
+            armed,
+            rounding: Duration::ZERO,
+            own: None,
+            held: Duration::ZERO,
         }
     }
 
     /// Returns what must be in the budget at the end.
     pub fn judge(
-        mut self,
+        &mut self,
         log: &[(Duration, Event)],
         outcome: &Option<Result<Response<Script>, Error>>,
     ) -> u64 {
@@ -109,7 +134,12 @@ impl<'a> Judge<'a> {
                 self.failure().step(step, limit);
             }
             Event::CaptureEnd => self.failure.iter_mut().for_each(Failure::announced_end),
-            Event::Polled | Event::CaptureDropped => {}
+            Event::Polled => self.polled(),
+            Event::CaptureDropped => {}
+            Event::Begun(status, until) => {
+                self.arm(Some((*until + self.rounding, *status)));
+            }
+            Event::Ended => self.armed = None,
             Event::Slept(time) => self.slept(*time),
             Event::Asked(asked) => self.asked(asked),
         }
@@ -134,7 +164,7 @@ impl<'a> Judge<'a> {
         failure.is_asked = true;
     }
 
-    fn remaining(&self) -> Option<Duration> {
+    pub fn remaining(&self) -> Option<Duration> {
         let deadline = self.settings.deadline?.get();
         Some(deadline.saturating_sub(self.now - self.started))
     }
@@ -150,7 +180,7 @@ impl<'a> Judge<'a> {
         }
         let mut balance = self.balance;
         if let Some(plan) = &self.plan {
-            balance -= self.price();
+            balance -= plan.price;
             match plan.ready {
                 None => {
                     assert!(plan.slept && self.now < plan.due, "sleeps for too long");
@@ -185,21 +215,29 @@ impl<'a> Judge<'a> {
         self.is_late_at_end = self.is_late() || alarm.is_some_and(|due| self.now >= due);
     }
 
-    fn price(&self) -> u64 {
-        self.settings.budget.map_or(0, |_| RETRY)
+    fn price(&self, delay: Duration) -> u64 {
+        let failure = self.failure.as_ref().expect("only failures are retried");
+        match self.facts(failure.status).is_paced(delay) {
+            true => 0,
+            false => self.settings.budget.map_or(0, |_| RETRY),
+        }
     }
 
     fn ready(&mut self, instance: usize, result: &Step) {
-        if self.attempts == 0 {
+        if self.attempts == 0 && self.plan.is_none() {
             self.first_instance = instance;
             return;
         }
         if self.plan.is_none() {
             self.begin_plan(Duration::ZERO);
         }
-        let now = self.now;
+        let (now, is_quiet) = (self.now, self.quiet().is_some());
         let plan = self.plan.as_mut().expect("made above");
         assert!(now >= plan.due, "resent {:?} too early", plan.due - now);
+        assert!(
+            plan.ready.is_some() || !is_quiet,
+            "not looked before readiness"
+        );
         plan.ready = Some((instance, result.clone()));
     }
 
@@ -213,7 +251,9 @@ impl<'a> Judge<'a> {
             self.begin_plan(time);
             return;
         };
-        if plan.ready.is_some() {
+        if plan.ready() == Some(&Step::Done) || plan.ready.is_none() && self.now >= plan.due {
+            self.hold(time);
+        } else if plan.ready.is_some() {
             assert_eq!(Some(time), remaining, "the alarm for the deadline");
             assert!(plan.alarm.is_none(), "a second alarm");
             plan.alarm = Some(self.now + time - early(self.settings.slop(), time));
@@ -243,15 +283,21 @@ impl<'a> Judge<'a> {
         );
         self.reading.take_over();
         let (due, slept) = (self.now + delay, !delay.is_zero());
+        let price = self.price(delay);
         self.plan = Some(Plan {
             due,
             slept,
+            price,
             ready: None,
             alarm: None,
         });
     }
 
     fn called(&mut self, instance: usize, head: &request::Parts) {
+        assert!(
+            self.quiet().is_none(),
+            "sent while the account is to be quiet"
+        );
         match self.plan.take() {
             None => {
                 assert_eq!(self.attempts, 0, "sent again without a plan");
@@ -261,7 +307,7 @@ impl<'a> Judge<'a> {
             Some(plan) => {
                 assert_eq!(plan.ready, Some((instance, Step::Done)), "called unready");
                 assert!(!self.is_late(), "sent at the deadline");
-                self.balance -= self.price();
+                self.balance -= plan.price;
                 self.failure = None;
             }
         }
@@ -299,6 +345,10 @@ impl<'a> Judge<'a> {
                 let code = status.as_u16();
                 self.applied |= code == 408 || code >= 500 && code != 501;
                 self.failure = Some(Failure::new(status));
+                let wait = self.job.answer(self.attempts).wait.get();
+                let asked = asked(self.settings, status, wait, self.now + self.rounding);
+                self.own = self.own.max(asked.map(|(until, _)| until));
+                self.arm(asked);
             }
         }
     }
@@ -356,6 +406,7 @@ impl<'a> Judge<'a> {
             attempt: self.attempts,
             remaining: self.remaining(),
             is_replayable: self.reading.is_replayable(),
+            has_account: self.settings.account.most().is_some(),
             has_budget: self.settings.budget.is_none() || self.balance >= RETRY,
         }
     }

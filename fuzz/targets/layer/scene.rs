@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::settings::{Settings, Time};
+use super::{
+    quiet::Other,
+    settings::{Settings, Time},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 
@@ -26,6 +29,8 @@ pub struct Job {
     pub answers: Vec<Answer>,
     /// The caller goes away after so many polls.
     pub drop_after: Option<u8>,
+    /// After so many polls somebody else does this to the cool-down.
+    pub others: Vec<(u8, Other)>,
     /// How far the clock goes beyond what somebody waits for; the lowest bit: an extra poll.
     pub steps: Vec<u8>,
 }

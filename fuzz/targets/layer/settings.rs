@@ -5,6 +5,8 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use revio_status::{Decision, StopReason};
 
+use super::quiet::Account;
+
 /// No closure agrees to more retries.
 const LONGEST_CLOSURE: usize = 5;
 
@@ -13,6 +15,7 @@ pub struct Settings {
     pub policy: Policy,
     pub budget: Option<(Reserve, Ratio)>,
     pub deadline: Option<Time>,
+    pub account: Account,
     pub capture_limit: u8,
     pub capture_timeout: Time,
     pub replay_limit: u8,
@@ -81,6 +84,7 @@ pub enum Policy {
         backoff: Backoff,
         max_retry_after: Time,
         retry_429: bool,
+        max_hold: Time,
     },
     Never,
     /// What the closure says after each attempt, and then stop.

@@ -5,7 +5,10 @@ use std::time::Duration;
 use http::StatusCode;
 use revio_status::{Decision, StopReason};
 
-use super::settings::{Backoff, Policy, full};
+use super::{
+    quiet::{is_of_the_account, max_hold},
+    settings::{Backoff, Policy, full},
+};
 
 /// All that a decision may depend on.
 pub struct Facts<'a> {
@@ -17,6 +20,8 @@ pub struct Facts<'a> {
     pub remaining: Option<Duration>,
     pub is_replayable: bool,
     pub has_budget: bool,
+    /// The request listens to a cool-down.
+    pub has_account: bool,
 }
 
 /// Jitter may leave open what the deadline says.
@@ -57,12 +62,19 @@ impl Facts<'_> {
         }
         if !self.is_replayable {
             verdict.stop.push(StopReason::BodyNotReplayable);
-        } else if !self.has_budget {
+        } else if !self.has_budget && !self.is_paced(least) {
             verdict.stop.push(StopReason::BudgetExhausted);
         } else {
             verdict.go = Some((least, most));
         }
         verdict
+    }
+
+    /// A retry that waits as long as the account has to in any case.
+    pub fn is_paced(&self, delay: Duration) -> bool {
+        let asked = self.wait.filter(|wait| !wait.is_zero());
+        let is_told = self.has_account && is_of_the_account(self.status);
+        is_told && asked.is_some_and(|wait| delay >= wait)
     }
 
     fn is_retryable(&self) -> bool {
@@ -79,9 +91,8 @@ impl Facts<'_> {
     fn delay(&self) -> Result<(Duration, Duration), StopReason> {
         let backoff = |max_attempts, max_wait, (least, most): (Duration, Duration)| {
             let asked = self.wait.unwrap_or_default();
-            let of_the_account = self.status == 429 || self.status == 403;
-            let max_wait = match of_the_account {
-                true => Duration::from_secs(60), // max_hold
+            let max_wait = match is_of_the_account(self.status) {
+                true => max_hold(self.policy).expect("who retries pays heed"),
                 false => max_wait,
             };
             if self.attempt >= max_attempts {

@@ -50,6 +50,9 @@ pub enum Event {
     CaptureEnd,
     CaptureDropped,
     Slept(Duration),
+    /// Somebody else was told to be quiet until then, or lifted it.
+    Begun(StatusCode, Duration),
+    Ended,
     /// The policy was asked, if it is a closure.
     Asked(Asked),
 }
@@ -147,6 +150,11 @@ impl World {
         let mut state = self.state();
         let now = state.now;
         state.log.push((now, event));
+    }
+
+    /// What this time is on the layer's clock.
+    pub fn instant(&self, time: Duration) -> Instant {
+        self.state().start + time
     }
 
     /// Pending until then. A pause of nothing wakes at once.
