@@ -37,7 +37,7 @@ pub const URI: &str = "http://user:secret@api.test/v1/Notes?page=2";
 
 pub fn run(scene: &Scene) {
     let settings = &scene.settings;
-    let world = World::new(settings.slop());
+    let world = World::new(settings.slop(), settings.account);
     let budget = settings
         .budget
         .map(|(reserve, ratio)| Budget::new(reserve.get(), ratio.get()));
@@ -78,7 +78,13 @@ fn layer(
         (Account::OfTheLayer(_), Some(cooldown)) => layer.cooldown(cooldown),
         _ => layer.no_cooldown(),
     };
+    let scheduled = world.clone();
     let layer = layer
+        .on_event(move |event| {
+            if let revio_status::Event::RetryScheduled { after, .. } = event {
+                scheduled.log(Event::Scheduled(*after));
+            }
+        })
         .policy(policy(&settings.policy, world))
         .capture_limit(settings.capture_limit.into())
         .capture_timeout(settings.capture_timeout.get())
@@ -170,7 +176,6 @@ impl Play<'_> {
         self.drain();
         let log = std::mem::take(&mut self.world.state().log);
         let mut judge = Judge::new(self.settings, self.job, balance, armed);
-        judge.rounding = self.rounding();
         let balance = judge.judge(&log, &outcome);
         let armed = judge.armed;
         self.is_armed(armed);
@@ -189,17 +194,6 @@ impl Play<'_> {
     fn is_armed(&self, armed: Armed) {
         let until = self.cooldown.and_then(Cooldown::until);
         assert_eq!(until, armed.map(|(until, _)| self.world.instant(until)));
-    }
-
-    /// Instants are kept to the microsecond, rounded up. Here all times are whole microseconds, and
-    /// so all are rounded by as much.
-    fn rounding(&self) -> Duration {
-        let (cooldown, start) = (Cooldown::default(), self.world.instant(Duration::ZERO));
-        cooldown.begin(http::StatusCode::TOO_MANY_REQUESTS, start);
-        let until = cooldown.until().expect("armed");
-        let rounding = until.checked_duration_since(start).expect("never early");
-        assert!(rounding < Duration::from_micros(1));
-        rounding
     }
 
     /// What somebody else does after this poll.
@@ -223,6 +217,7 @@ impl Play<'_> {
                     let Some(status) = failure else { continue };
                     let until = self.world.state().now + time.get();
                     cooldown.begin(status, self.world.instant(until));
+                    let until = self.world.rounded(until);
                     self.world.log(Event::Begun(status, until));
                 }
             }

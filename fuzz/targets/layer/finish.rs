@@ -46,7 +46,7 @@ impl Judge<'_> {
 
     /// It was never sent.
     fn refused(&mut self, error: &StatusError) {
-        let (until, status) = self.armed.expect("refused for nothing");
+        let (until, status) = self.heeded.expect("refused for nothing");
         assert_eq!(error.status(), status);
         assert_eq!(error.kind(), kind(status, true));
         assert_eq!(error.attempts(), 0);
@@ -86,6 +86,7 @@ impl Judge<'_> {
         if self.plan.is_some() && reason == StopReason::CoolingDown {
             let (rest, _) = self.quiet().expect("refused for nothing");
             assert!(self.spread(rest).is_none(), "refused, and not held");
+            self.heeded = self.armed;
             return;
         }
         if self.plan.is_some() {

@@ -9,7 +9,7 @@ use revio_status::{Error, Idempotent, ResendCount};
 use super::{
     capture::Failure,
     drive::{RETRY, URI},
-    quiet::{Armed, asked},
+    quiet::{Armed, is_heard},
     reading::Reading,
     scene::Job,
     service::Mark,
@@ -67,8 +67,8 @@ pub struct Judge<'a> {
     first_instance: usize,
     reading: Reading,
     pub armed: Armed,
-    /// That of instants.
-    pub rounding: Duration,
+    /// What has kept the request last.
+    pub heeded: Armed,
     /// Until when the request has asked for quiet itself.
     pub own: Option<Duration>,
     /// How long it was held.
@@ -93,7 +93,7 @@ impl<'a> Judge<'a> {
             first_instance: 0,
             reading: Reading::new(settings, job),
             armed,
-            rounding: Duration::ZERO,
+            heeded: None,
             own: None,
             held: Duration::ZERO,
         }
@@ -126,7 +126,7 @@ impl<'a> Judge<'a> {
             Event::Finished => self.finished(),
             Event::Ready { instance, result } => self.ready(*instance, result),
             Event::Called { instance, head } => self.called(*instance, head),
-            Event::Answered(status) => self.answered(*status),
+            Event::Answered(status, quiet) => self.answered(*status, *quiet),
             Event::Read { attempt, result } => self.reading.read(*attempt, result),
             Event::Given(step) => self.reading.given(step),
             Event::Captured(step) => {
@@ -136,10 +136,9 @@ impl<'a> Judge<'a> {
             Event::CaptureEnd => self.failure.iter_mut().for_each(Failure::announced_end),
             Event::Polled => self.polled(),
             Event::CaptureDropped => {}
-            Event::Begun(status, until) => {
-                self.arm(Some((*until + self.rounding, *status)));
-            }
+            Event::Begun(status, until) => self.arm(Some((*until, *status))),
             Event::Ended => self.armed = None,
+            Event::Scheduled(delay) => self.begin_plan(*delay),
             Event::Slept(time) => self.slept(*time),
             Event::Asked(asked) => self.asked(asked),
         }
@@ -228,11 +227,8 @@ impl<'a> Judge<'a> {
             self.first_instance = instance;
             return;
         }
-        if self.plan.is_none() {
-            self.begin_plan(Duration::ZERO);
-        }
         let (now, is_quiet) = (self.now, self.quiet().is_some());
-        let plan = self.plan.as_mut().expect("made above");
+        let plan = self.plan.as_mut().expect("asked without a plan");
         assert!(now >= plan.due, "resent {:?} too early", plan.due - now);
         assert!(
             plan.ready.is_some() || !is_quiet,
@@ -247,10 +243,7 @@ impl<'a> Judge<'a> {
             return self.capture_timer(time);
         }
         let remaining = self.remaining();
-        let Some(plan) = &mut self.plan else {
-            self.begin_plan(time);
-            return;
-        };
+        let plan = self.plan.as_mut().expect("sleeps without a plan");
         if plan.ready() == Some(&Step::Done) || plan.ready.is_none() && self.now >= plan.due {
             self.hold(time);
         } else if plan.ready.is_some() {
@@ -261,8 +254,9 @@ impl<'a> Judge<'a> {
             assert_eq!(
                 time,
                 plan.due - self.now,
-                "the rest of a sleep that ended early"
+                "the delay, or the rest of a sleep that ended early"
             );
+            plan.slept = true;
         }
     }
 
@@ -282,11 +276,10 @@ impl<'a> Judge<'a> {
             "sleeps beyond the deadline"
         );
         self.reading.take_over();
-        let (due, slept) = (self.now + delay, !delay.is_zero());
         let price = self.price(delay);
         self.plan = Some(Plan {
-            due,
-            slept,
+            due: self.now + delay,
+            slept: false,
             price,
             ready: None,
             alarm: None,
@@ -337,7 +330,7 @@ impl<'a> Judge<'a> {
         assert_eq!(extensions.get(), resends.as_ref());
     }
 
-    fn answered(&mut self, status: Option<StatusCode>) {
+    fn answered(&mut self, status: Option<StatusCode>, quiet: Option<Duration>) {
         match status {
             None => self.is_broken = true,
             Some(status) if status.as_u16() < 400 => self.good = Some(status),
@@ -345,8 +338,8 @@ impl<'a> Judge<'a> {
                 let code = status.as_u16();
                 self.applied |= code == 408 || code >= 500 && code != 501;
                 self.failure = Some(Failure::new(status));
-                let wait = self.job.answer(self.attempts).wait.get();
-                let asked = asked(self.settings, status, wait, self.now + self.rounding);
+                let quiet = quiet.filter(|_| is_heard(self.settings, status));
+                let asked = quiet.map(|until| (until, status));
                 self.own = self.own.max(asked.map(|(until, _)| until));
                 self.arm(asked);
             }

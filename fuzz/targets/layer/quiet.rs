@@ -9,6 +9,7 @@ use super::{
     model::{Judge, Plan},
     scene::Status,
     settings::{Policy, Settings, Time},
+    world::World,
 };
 
 /// Whose cool-down a request listens to, and the most that an answer may ask for.
@@ -83,17 +84,16 @@ pub fn is_of_the_account(status: StatusCode) -> bool {
     status == 429 || status == 403
 }
 
-/// Until when this answer asks the account for quiet.
-pub fn asked(
-    settings: &Settings,
-    status: StatusCode,
-    wait: Option<Duration>,
-    now: Duration,
-) -> Armed {
-    let most = settings.account.most()?;
+/// Whether the layer hears what such an answer says to the account.
+pub fn is_heard(settings: &Settings, status: StatusCode) -> bool {
+    is_of_the_account(status) && !matches!(settings.policy, Policy::Never)
+}
+
+/// Until when this asks the account for quiet, if it does.
+pub fn asked(world: &World, account: Account, wait: Option<Duration>) -> Option<Duration> {
     let wait = wait.filter(|wait| !wait.is_zero())?;
-    let is_heard = is_of_the_account(status) && !matches!(settings.policy, Policy::Never);
-    is_heard.then(|| (now + wait.min(most), status))
+    let until = world.state().now + wait.min(account.most()?);
+    Some(world.rounded(until))
 }
 
 impl Judge<'_> {
@@ -104,6 +104,7 @@ impl Judge<'_> {
         }
         self.started = self.now;
         assert!(self.quiet().is_some(), "held for nothing");
+        self.heeded = self.armed;
         self.plan = Some(Plan::first(self.now));
     }
 
@@ -144,6 +145,7 @@ impl Judge<'_> {
             "held for {time:?}, not {rest:?}..={most:?}"
         );
         self.held += time;
+        self.heeded = self.armed;
         let plan = self.plan.as_mut().expect("a plan");
         (plan.due, plan.slept) = (self.now + time, true);
         (plan.ready, plan.alarm) = (None, None);

@@ -11,6 +11,7 @@ use revio_status::ReplayBody;
 use tower::Service;
 
 use super::{
+    quiet,
     scene::Answer,
     upload::{Broken, Script, Upload},
     world::{Count, Event, Step, World},
@@ -162,8 +163,10 @@ impl Future for Sending {
             true => None,
             false => response(&self.world, &self.answer),
         };
-        self.world
-            .log(Event::Answered(response.as_ref().map(Response::status)));
+        let account = self.world.state().account;
+        let quiet = quiet::asked(&self.world, account, self.answer.wait.get());
+        let status = response.as_ref().map(Response::status);
+        self.world.log(Event::Answered(status, quiet));
         Poll::Ready(response.ok_or(Broken))
     }
 }

@@ -13,8 +13,9 @@ use std::{
 
 use bytes::Bytes;
 use http::{StatusCode, request};
+use revio_status::Cooldown;
 
-use super::{scene::Answer, upload::Upload};
+use super::{quiet::Account, scene::Answer, upload::Upload};
 
 /// In the order in which it happens.
 #[derive(Debug)]
@@ -35,8 +36,8 @@ pub enum Event {
         instance: usize,
         head: Box<request::Parts>,
     },
-    /// With this status, or an error.
-    Answered(Option<StatusCode>),
+    /// With this status, or an error; and until when that asks the account for quiet.
+    Answered(Option<StatusCode>, Option<Duration>),
     /// An attempt read its request body.
     Read {
         attempt: u32,
@@ -49,6 +50,8 @@ pub enum Event {
     /// It is at its end, and says so unasked.
     CaptureEnd,
     CaptureDropped,
+    /// A retry was told to the observer.
+    Scheduled(Duration),
     Slept(Duration),
     /// Somebody else was told to be quiet until then, or lifted it.
     Begun(StatusCode, Duration),
@@ -113,6 +116,7 @@ pub struct State {
     alarms: Vec<(Duration, Waker)>,
     pub log: Vec<(Duration, Event)>,
     pub counts: Counts,
+    pub account: Account,
     /// For the job on hand.
     pub answers: Vec<Answer>,
     pub calls: usize,
@@ -126,11 +130,12 @@ pub struct State {
 pub struct World(Arc<Mutex<State>>);
 
 impl World {
-    pub fn new(slop: Duration) -> Self {
+    pub fn new(slop: Duration, account: Account) -> Self {
         Self(Arc::new(Mutex::new(State {
             start: Instant::now(),
             now: Duration::ZERO,
             slop,
+            account,
             alarms: Vec::new(),
             log: Vec::new(),
             counts: Counts::default(),
@@ -155,6 +160,16 @@ impl World {
     /// What this time is on the layer's clock.
     pub fn instant(&self, time: Duration) -> Instant {
         self.state().start + time
+    }
+
+    /// A cool-down keeps instants to the microsecond, rounded up.
+    pub fn rounded(&self, time: Duration) -> Duration {
+        let (cooldown, exact) = (Cooldown::default(), self.instant(time));
+        cooldown.begin(StatusCode::TOO_MANY_REQUESTS, exact);
+        let until = cooldown.until().expect("armed");
+        let more = until.checked_duration_since(exact).expect("never early");
+        assert!(more < Duration::from_micros(1), "{more:?} too long");
+        time + more
     }
 
     /// Pending until then. A pause of nothing wakes at once.
