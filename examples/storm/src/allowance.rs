@@ -1,68 +1,126 @@
 //! What limits the retries of one process: this crate's budget, and those of its peers.
 
+use http::StatusCode;
 use revio_status::Budget;
 
 use super::events::{Nanos, SECOND};
 
+/// What a retry follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The account called too often.
+    Throttled,
+    /// Anything else.
+    Transient,
+}
+
+impl Failure {
+    pub fn of(status: StatusCode) -> Self {
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => Self::Throttled,
+            _ => Self::Transient,
+        }
+    }
+}
+
 pub enum Allowance {
     Unlimited,
-    Ours(Budget),
+    Ours(Ours),
     Tokens(Tokens),
     Tps(Tps),
 }
 
 impl Allowance {
+    pub fn ours(budget: Budget) -> Self {
+        let returned = 0;
+        Self::Ours(Ours { budget, returned })
+    }
+
     /// False: the retry must not be made.
-    pub fn withdraw(&mut self, now: Nanos) -> bool {
+    pub fn withdraw(&mut self, now: Nanos, failure: Failure) -> bool {
         match self {
             Self::Unlimited => true,
-            Self::Ours(budget) => budget.withdraw(),
-            Self::Tokens(tokens) => tokens.withdraw(),
+            Self::Ours(ours) => ours.withdraw(),
+            Self::Tokens(tokens) => tokens.withdraw(failure),
             Self::Tps(tps) => tps.withdraw(now),
         }
     }
 
-    /// A request succeeded after so many resends.
-    pub fn succeed(&mut self, now: Nanos, resends: u8) {
+    /// A request succeeded, and its last retry, if it had one, followed this failure.
+    pub fn succeed(&mut self, now: Nanos, retried: Option<Failure>) {
         match self {
             Self::Unlimited => {}
-            Self::Ours(budget) => budget.deposit(),
-            Self::Tokens(tokens) => tokens.deposit(resends),
+            Self::Ours(ours) => ours.budget.deposit(),
+            Self::Tokens(tokens) => tokens.deposit(retried),
             Self::Tps(tps) => tps.deposit(now),
         }
     }
 
     /// A request ended in a failure that is not retryable: the server is well.
     pub fn fail_for_good(&mut self) {
-        if let Self::Ours(budget) = self {
-            budget.deposit();
+        if let Self::Ours(ours) = self {
+            ours.budget.deposit();
+        }
+    }
+
+    /// A retry was withdrawn, and is not made after all.
+    pub fn give_back(&mut self) {
+        if let Self::Ours(ours) = self {
+            ours.returned += 1;
         }
     }
 }
 
-/// AWS's retry quota: 500 tokens. A retry costs 5; one that succeeds gives them back, and a request
-/// that succeeds without one gives 1.
-pub struct Tokens(u32);
+/// This crate's budget, and what came back to it: only the layer can put back a whole retry.
+pub struct Ours {
+    budget: Budget,
+    returned: u32,
+}
 
-impl Tokens {
-    const CAPACITY: u32 = 500;
-    const COST: u32 = 5;
-
+impl Ours {
     fn withdraw(&mut self) -> bool {
-        let left = self.0.checked_sub(Self::COST);
-        self.0 = left.unwrap_or(self.0);
-        left.is_some()
-    }
-
-    fn deposit(&mut self, resends: u8) {
-        let earned = if resends > 0 { Self::COST } else { 1 };
-        self.0 = (self.0 + earned).min(Self::CAPACITY);
+        let left = self.returned.checked_sub(1);
+        self.returned = left.unwrap_or(0);
+        left.is_some() || self.budget.withdraw()
     }
 }
 
-impl Default for Tokens {
-    fn default() -> Self {
-        Self(Self::CAPACITY)
+/// AWS's retry quota: 500 tokens. A retry that succeeds gives back what it cost, and a request that
+/// succeeds without one gives 1.
+pub struct Tokens {
+    left: u32,
+    transient: u32,
+    throttled: u32,
+}
+
+impl Tokens {
+    const CAPACITY: u32 = 500;
+
+    /// With what a retry costs.
+    pub fn new(transient: u32, throttled: u32) -> Self {
+        Self {
+            left: Self::CAPACITY,
+            transient,
+            throttled,
+        }
+    }
+
+    fn cost(&self, failure: Failure) -> u32 {
+        match failure {
+            Failure::Throttled => self.throttled,
+            Failure::Transient => self.transient,
+        }
+    }
+
+    fn withdraw(&mut self, failure: Failure) -> bool {
+        let left = self.left.checked_sub(self.cost(failure));
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+
+    fn deposit(&mut self, retried: Option<Failure>) {
+        let earned = retried.map_or(1, |failure| self.cost(failure));
+        self.left = (self.left + earned).min(Self::CAPACITY);
     }
 }
 

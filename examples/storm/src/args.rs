@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use lexopt::{Arg, Parser, ValueExt};
 
-use super::{policies, scenario, scenario::World};
+use super::{batch, policies, rivals, scenario, scenario::World};
 
 pub const HELP: &str = "\
 Shows what the retries of a fleet do to its server, in virtual time.
@@ -16,7 +16,8 @@ Options:
       --processes <N>    How many processes they run in, each with a budget [default: one for each account]
       --minutes <N>      Length of each run, 11 at least [default: 30]
       --seed <N>         The same seed gives the same output [default: 1]
-      --scenario <NAME>  overload, outage, maintenance, slow, restart or faults [default: all]
+      --scenario <NAME>  overload, outage, maintenance, slow, restart, faults,
+                         backend or batch [default: all]
       --policy <TEXT>    Only policies whose name contains this [default: all]
       --settings         Compare settings of this crate's policy instead, in several fleets
       --plots <DIR>      Also draw there, as SVG, what each cause does over time
@@ -67,10 +68,12 @@ impl Args {
         }
     }
 
-    pub fn wants(&self, scenario: &scenario::Scenario) -> bool {
-        self.scenario
-            .as_ref()
-            .is_none_or(|name| name == scenario.name)
+    pub fn wants(&self, scenario: &str) -> bool {
+        self.scenario.as_ref().is_none_or(|name| name == scenario)
+    }
+
+    pub fn includes(&self, policy: &str) -> bool {
+        policy.contains(&self.policy)
     }
 }
 
@@ -107,7 +110,7 @@ fn at_least(least: u32, parser: &mut Parser) -> Result<u32, lexopt::Error> {
 
 fn scenario_name(parser: &mut Parser) -> Result<String, lexopt::Error> {
     let name = parser.value()?.string()?;
-    if scenario::ALL.iter().any(|scenario| scenario.name == name) {
+    if name == batch::NAME || scenario::ALL.iter().any(|scenario| scenario.name == name) {
         return Ok(name);
     }
     Err(format!("there is no scenario {name:?}; see --help").into())
@@ -115,11 +118,17 @@ fn scenario_name(parser: &mut Parser) -> Result<String, lexopt::Error> {
 
 fn policy_name(parser: &mut Parser) -> Result<String, lexopt::Error> {
     let name = parser.value()?.string()?;
-    let policies = policies::all();
-    if policies.iter().any(|policy| policy.name.contains(&name)) {
+    let policies = policies::all().into_iter().map(|policy| policy.name);
+    let mut names: Vec<_> = policies.collect();
+    let rivals = rivals::all().into_iter().map(|rival| rival.name);
+    names.extend(
+        rivals
+            .filter(|rival| !names.contains(rival))
+            .collect::<Vec<_>>(),
+    );
+    if names.iter().any(|known| known.contains(&name)) {
         return Ok(name);
     }
-    let names: Vec<_> = policies.into_iter().map(|policy| policy.name).collect();
     Err(format!(
         "there is no policy like {name:?}; there are {}",
         names.join("; ")

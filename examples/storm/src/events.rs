@@ -19,8 +19,8 @@ pub enum Event {
     Begin,
     /// The cause has gone.
     End,
-    /// A request's delay is over.
-    Resend { slot: u32 },
+    /// A request's delay is over, or its account's quiet.
+    Wake { slot: u32 },
     /// The server has done the work of one attempt.
     Done { slot: u32, ticket: u32, boot: u32 },
     /// The gateway waited long enough for one attempt.

@@ -3,16 +3,17 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use fastrand::Rng;
-use http::{Method, StatusCode, header::RETRY_AFTER, request, response};
-use revio_status::{Attempt, Decision, Resend, RetryPolicy};
+use revio_status::Attempt;
 
 use super::{
-    allowance::Allowance,
+    allowance::{Allowance, Failure},
     events::{Agenda, Event, Nanos},
+    judge::{Retry, judge},
+    mail::{Mail, POST, kind},
     measure::Measures,
     policies::Policy,
+    quiet::{Look, Quiet},
     scenario::{Cause, Scenario, World},
     server::{Answer, Call, Reception, Server, Work, exponential},
 };
@@ -45,6 +46,11 @@ struct Request {
     /// Attempts that the server still has.
     in_server: u8,
     has_ended: bool,
+    /// What its last retry followed, and whether the allowance paid for it.
+    retried: Option<Failure>,
+    is_paid: bool,
+    /// How long cool-downs have held it.
+    held: Nanos,
 }
 
 struct Fleet<'a> {
@@ -55,7 +61,9 @@ struct Fleet<'a> {
     server: Server,
     requests: Vec<Request>,
     free: Vec<u32>,
+    /// Of each process.
     allowances: Vec<Allowance>,
+    quiets: Vec<Quiet>,
     mail: Mail,
     tickets: u32,
     rng: Rng,
@@ -73,10 +81,11 @@ impl<'a> Fleet<'a> {
             requests: Vec::new(),
             free: Vec::new(),
             allowances: (0..world.processes).map(|_| (policy.allowance)()).collect(),
-            mail: Mail::new(),
+            quiets: (0..world.processes).map(|_| Quiet::default()).collect(),
+            mail: Mail::default(),
             tickets: 0,
             rng: Rng::with_seed(world.seed),
-            measures: Measures::new(world),
+            measures: Measures::new(world.minutes),
         }
     }
 
@@ -89,7 +98,7 @@ impl<'a> Fleet<'a> {
                 }
             }
             Event::End => self.server.end(),
-            Event::Resend { slot } => self.send(slot),
+            Event::Wake { slot } => self.set_out(slot),
             Event::Done { slot, ticket, boot } => self.done(Call { slot, ticket }, boot),
             Event::Late { slot, ticket } => self.answer(Call { slot, ticket }, Answer::Late),
         }
@@ -140,8 +149,34 @@ impl<'a> Fleet<'a> {
                 (self.requests.len() - 1) as u32
             }
         };
-        self.send(slot);
+        self.set_out(slot);
         self.note_next_ask();
+    }
+
+    fn process(&self, slot: u32) -> usize {
+        (self.requests[slot as usize].client % self.world.processes) as usize
+    }
+
+    /// Sends a request, unless its process is to be quiet.
+    fn set_out(&mut self, slot: u32) {
+        let now = self.agenda.now();
+        let process = self.process(slot);
+        let request = &mut self.requests[slot as usize];
+        let look = match self.policy.has_cooldown {
+            true => self.quiets[process].look(&*self.policy.rules, now, &mut request.held),
+            false => Look::Send,
+        };
+        match look {
+            Look::Send => self.send(slot),
+            Look::Hold(time) => self.agenda.note(now + time, Event::Wake { slot }),
+            Look::Refuse => {
+                self.measures.unsent += u64::from(request.attempts == 0);
+                if request.is_paid {
+                    self.allowances[process].give_back();
+                }
+                self.end(slot, false);
+            }
+        }
     }
 
     fn send(&mut self, slot: u32) {
@@ -208,27 +243,35 @@ impl<'a> Fleet<'a> {
     /// An answer to a call. Only the first one counts.
     fn answer(&mut self, call: Call, answer: Answer) {
         let now = self.agenda.now();
+        let process = self.process(call.slot);
         let request = &mut self.requests[call.slot as usize];
         if request.ticket != call.ticket {
             return;
         }
         request.ticket = 0;
-        let process = (request.client % self.world.processes) as usize;
         let allowance = &mut self.allowances[process];
         if answer == Answer::Done {
-            allowance.succeed(now, request.attempts - 1);
+            allowance.succeed(now, request.retried);
             return self.end(call.slot, true);
         }
         self.measures.over_limit += u64::from(matches!(answer, Answer::OverLimit(_)));
+        self.measures.refused += u64::from(answer != Answer::Late);
         let head = self.mail.request(request.kind);
         let attempt = Attempt::new(head, self.mail.response(answer), &self.mail.body)
             .with_number(u32::from(request.attempts))
             .with_elapsed(Duration::from_nanos(now - request.asked));
-        match judge(&*self.policy.rules, allowance, &attempt, now) {
-            Some(after) => {
+        let rules = &*self.policy.rules;
+        let has_cooldown = self.policy.has_cooldown;
+        if has_cooldown {
+            self.quiets[process].hear(rules, &attempt, now);
+        }
+        match judge(rules, allowance, has_cooldown, &attempt, now) {
+            Some(Retry { after, is_paid }) => {
+                request.retried = attempt.status().map(Failure::of);
+                request.is_paid = is_paid;
                 let after = World::ROUND_TRIP.saturating_add(after.as_nanos() as Nanos);
-                let resend = Event::Resend { slot: call.slot };
-                self.agenda.note(now + after, resend);
+                self.agenda
+                    .note(now + after, Event::Wake { slot: call.slot });
             }
             None => self.end(call.slot, false),
         }
@@ -238,6 +281,7 @@ impl<'a> Fleet<'a> {
         let now = self.agenda.now();
         let request = &mut self.requests[slot as usize];
         request.has_ended = true;
+        self.measures.posts_lost += u64::from(request.kind == POST && !is_good);
         let waited = now - request.asked + World::ROUND_TRIP;
         self.measures.end(now, is_good, waited);
         self.release(slot);
@@ -248,94 +292,6 @@ impl<'a> Fleet<'a> {
         let request = &self.requests[slot as usize];
         if request.has_ended && request.in_server == 0 {
             self.free.push(slot);
-        }
-    }
-}
-
-/// The layer's questions about a failure, in its order: retryable? repeatable? what says the policy?
-/// is there a retry left?
-pub fn judge(
-    rules: &dyn RetryPolicy,
-    allowance: &mut Allowance,
-    attempt: &Attempt<'_>,
-    now: Nanos,
-) -> Option<Duration> {
-    let status = attempt.status().expect("all are answered");
-    if !rules.is_retryable(status) {
-        allowance.fail_for_good();
-        return None;
-    }
-    match rules.may_resend(attempt.request()) {
-        Resend::Always => {}
-        Resend::IfUnapplied if !attempt.may_have_been_applied() => {}
-        _ => return None,
-    }
-    match rules.decide(attempt) {
-        Decision::Retry { after } => allowance.withdraw(now).then_some(after),
-        Decision::Stop(_) => None,
-    }
-}
-
-const GET: u8 = 0;
-const PUT: u8 = 1;
-const POST: u8 = 2;
-
-/// Of a hundred requests 60 read, 10 write what may be written twice, 30 what may not.
-fn kind(percentile: u8) -> u8 {
-    match percentile {
-        0..60 => GET,
-        60..70 => PUT,
-        _ => POST,
-    }
-}
-
-/// All that is ever sent or answered, made once.
-struct Mail {
-    requests: [request::Parts; 3],
-    unavailable: response::Parts,
-    late: response::Parts,
-    /// By the seconds in `Retry-After`.
-    maintenance: Vec<response::Parts>,
-    over_limit: Vec<response::Parts>,
-    body: Bytes,
-}
-
-impl Mail {
-    fn new() -> Self {
-        let request = |method| {
-            let mut request = http::Request::new(());
-            *request.method_mut() = method;
-            request.into_parts().0
-        };
-        let response = |status, seconds: Option<u32>| {
-            let mut response = http::Response::new(());
-            *response.status_mut() = status;
-            let seconds = seconds.map(|seconds| (RETRY_AFTER, seconds.into()));
-            response.headers_mut().extend(seconds);
-            response.into_parts().0
-        };
-        let asking = |status| (0..=60).map(|s| response(status, Some(s))).collect();
-        Self {
-            requests: [Method::GET, Method::PUT, Method::POST].map(request),
-            unavailable: response(StatusCode::SERVICE_UNAVAILABLE, None),
-            late: response(StatusCode::GATEWAY_TIMEOUT, None),
-            maintenance: asking(StatusCode::SERVICE_UNAVAILABLE),
-            over_limit: asking(StatusCode::TOO_MANY_REQUESTS),
-            body: Bytes::from_static(b"{}"),
-        }
-    }
-
-    fn request(&self, kind: u8) -> &request::Parts {
-        &self.requests[usize::from(kind)]
-    }
-
-    fn response(&self, failure: Answer) -> &response::Parts {
-        match failure {
-            Answer::Done => unreachable!("that is no failure"),
-            Answer::Unavailable => &self.unavailable,
-            Answer::Maintenance(seconds) => &self.maintenance[seconds as usize],
-            Answer::Late => &self.late,
-            Answer::OverLimit(seconds) => &self.over_limit[seconds as usize],
         }
     }
 }

@@ -5,16 +5,25 @@
 //! ```
 //!
 //! Retries are decided by this crate's own `StandardPolicy`, `Backoff` and `Budget`, and by its
-//! reading of `Retry-After`; `fleet.rs` asks them in the layer's order. `--help` lists the options.
+//! reading of `Retry-After`; `fleet.rs` asks them in the layer's order. `batch.rs` runs the layer
+//! itself. `--help` lists the options.
 
+pub mod account;
 pub mod allowance;
 pub mod args;
+pub mod batch;
+pub mod burst;
+pub mod clock;
 pub mod events;
 pub mod fleet;
+pub mod judge;
+pub mod mail;
 pub mod measure;
 pub mod plot;
 pub mod policies;
+pub mod quiet;
 pub mod reserve;
+pub mod rivals;
 pub mod scenario;
 pub mod server;
 pub mod settings;
@@ -41,28 +50,30 @@ pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         fs::create_dir_all(folder)?;
     }
     let bar = progress(runs_of(args));
-    say(&bar, &table::world(&world))?;
     if args.is_about_settings {
+        say(&bar, &table::world(&world))?;
         say(&bar, &settings::compare(&world, &bar))?;
     } else {
         tabulate(args, &world, &bar)?;
+        tabulate_batches(args, &bar)?;
     }
     if let Some(folder) = &args.plots {
         fs::write(folder.join("reserve.svg"), reserve::plot(&world, &bar)?)?;
     }
     let runs = bar.position();
     bar.finish_and_clear();
-    let (minutes, seconds) = (world.minutes, began.elapsed().as_secs_f64());
+    let seconds = began.elapsed().as_secs_f64();
     eprintln!(
-        "\n{runs} runs of {minutes} minutes in {seconds:.1} s{}",
+        "\n{runs} runs in {seconds:.1} s{}",
         memory().map_or_else(String::new, |peak| format!(", {peak} of memory"))
     );
     Ok(())
 }
 
 fn tabulate(args: &Args, world: &World, bar: &ProgressBar) -> Result<(), Box<dyn Error>> {
-    say(bar, table::HEADING)?;
-    for scenario in scenario::ALL.iter().filter(|s| args.wants(s)) {
+    let mut heading = Some(table::world(world) + table::HEADING);
+    for scenario in scenario::ALL.iter().filter(|s| args.wants(s.name)) {
+        say(bar, &heading.take().unwrap_or_default())?;
         let rows = rows(world, scenario, args, bar);
         let text = table::scenario(world, scenario, &rows);
         say(bar, &format!("\n{text}"))?;
@@ -75,19 +86,48 @@ fn tabulate(args: &Args, world: &World, bar: &ProgressBar) -> Result<(), Box<dyn
     Ok(())
 }
 
+fn tabulate_batches(args: &Args, bar: &ProgressBar) -> Result<(), Box<dyn Error>> {
+    if !args.wants(batch::NAME) {
+        return Ok(());
+    }
+    say(bar, table::BATCH_HEADING)?;
+    for (index, batch) in batch::ALL.iter().enumerate() {
+        let run = |rival: rivals::Rival| {
+            bar.set_message(format!("{}: {}", batch::NAME, rival.name));
+            let measures = batch::run(batch, args.seed, &rival);
+            bar.inc(1);
+            (rival.name, measures)
+        };
+        let rivals = rivals::all().into_iter();
+        let rows: Vec<_> = rivals.filter(|r| args.includes(&r.name)).map(run).collect();
+        say(bar, &format!("\n{}", table::batch(batch, &rows)))?;
+        if let Some(folder) = args.plots.as_ref().filter(|_| index == 0) {
+            fs::write(folder.join("batch.svg"), burst::plot(&rows)?)?;
+        }
+    }
+    Ok(())
+}
+
 /// Prints without the bar in between.
 fn say(bar: &ProgressBar, text: &str) -> io::Result<()> {
     bar.suspend(|| io::stdout().write_all(text.as_bytes()))
 }
 
-/// How many runs the table and the plots need.
+/// How many runs the tables and the plots need.
 fn runs_of(args: &Args) -> u64 {
-    let scenarios = scenario::ALL.iter().filter(|s| args.wants(s)).count();
+    let scenarios = scenario::ALL.iter().filter(|s| args.wants(s.name)).count();
     let policies = policies::all();
-    let wanted = policies.iter().filter(|p| p.name.contains(&args.policy));
+    let policies = policies.iter().filter(|p| args.includes(&p.name)).count();
+    let batches = if args.wants(batch::NAME) {
+        batch::ALL.len()
+    } else {
+        0
+    };
+    let rivals = rivals::all();
+    let rivals = rivals.iter().filter(|r| args.includes(&r.name)).count();
     let tabulated = match args.is_about_settings {
         true => settings::runs(),
-        false => scenarios * wanted.count(),
+        false => scenarios * policies + batches * rivals,
     };
     let plotted = args.plots.as_ref().map_or(0, |_| reserve::RUNS);
     (tabulated + plotted) as u64
@@ -101,7 +141,7 @@ fn rows(
     bar: &ProgressBar,
 ) -> Vec<(String, Measures)> {
     let policies = policies::all().into_iter();
-    let wanted = policies.filter(|policy| policy.name.contains(&args.policy));
+    let wanted = policies.filter(|policy| args.includes(&policy.name));
     wanted
         .map(|policy| {
             bar.set_message(format!("{}: {}", scenario.name, policy.name));

@@ -20,15 +20,21 @@ pub struct Second {
     pub bad: u32,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Measures {
     pub asked: u64,
     pub sent: u64,
     pub good: u64,
     pub bad: u64,
-    /// Attempts that the gateway refused because their account had called too often.
+    /// Attempts that were answered 429.
     pub over_limit: u64,
+    /// Attempts that were answered 429 or 503.
+    pub refused: u64,
+    /// Requests that a cool-down refused, so that they were never sent.
+    pub unsent: u64,
     pub posts: u64,
+    /// POSTs that ended badly.
+    pub posts_lost: u64,
     /// Requests whose work was done more than once.
     pub twice: u64,
     pub posts_twice: u64,
@@ -39,23 +45,30 @@ pub struct Measures {
     /// Microseconds until the caller knew, one way or the other.
     pub waits: Histogram<u64>,
     pub seconds: Vec<Second>,
+    /// When the last request ended.
+    pub ended: Nanos,
 }
 
 impl Measures {
-    pub fn new(world: &World) -> Self {
+    /// For so many minutes, and more if need be.
+    pub fn new(minutes: u32) -> Self {
         Self {
             asked: 0,
             sent: 0,
             good: 0,
             bad: 0,
             over_limit: 0,
+            refused: 0,
+            unsent: 0,
             posts: 0,
+            posts_lost: 0,
             twice: 0,
             posts_twice: 0,
             executed: 0,
             wasted: 0,
             waits: Histogram::new(3).expect("3 digits are few enough"),
-            seconds: vec![Second::default(); world.minutes as usize * 60],
+            seconds: vec![Second::default(); minutes as usize * 60],
+            ended: 0,
         }
     }
 
@@ -78,6 +91,7 @@ impl Measures {
             second.bad += 1;
             self.bad += 1;
         }
+        self.ended = now;
         let micros = waited / 1_000;
         self.waits.record(micros).expect("it grows with its values");
     }

@@ -31,6 +31,9 @@ const STEP: usize = 5;
 /// What is shown, in minutes: from before the cause to long after it.
 const SHOWN: std::ops::Range<f64> = 4.0..16.0;
 
+/// What is shown, in multiples of what the server can do: one who rises higher leaves the picture.
+const MOST: f64 = 6.5;
+
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
@@ -48,6 +51,7 @@ pub fn scenario(world: &World, scenario: &Scenario, rows: &[(String, Measures)])
         let (body, foot) = body.split_vertically(lines * PANEL);
         let top = rows.iter().map(|(_, measures)| measures.peak());
         let top = top.fold(world.capacity() * 1.3, f64::max) * 1.05;
+        let top = top.min(world.capacity() * MOST);
         let panels = body.split_evenly((lines as usize, COLUMNS));
         for (panel, (name, measures)) in panels.iter().zip(rows) {
             draw_panel(panel, world, scenario, top, (name, measures))?;
@@ -148,8 +152,8 @@ fn draw_panel(
         .axis_style(FAINT)
         .label_style(("sans-serif", 12).into_font().color(&FAINT))
         .draw()?;
-    let sent = points(measures, |second| second.sent);
-    let good = points(measures, |second| second.good);
+    let sent = points(measures, top, |second| second.sent);
+    let good = points(measures, top, |second| second.good);
     chart.draw_series(AreaSeries::new(sent.clone(), 0.0, SENT.mix(0.35)))?;
     chart.draw_series(AreaSeries::new(good, 0.0, GOOD))?;
     chart.draw_series(LineSeries::new(sent, SENT.stroke_width(1)))?;
@@ -173,13 +177,13 @@ fn summary(world: &World, scenario: &Scenario, measures: &Measures) -> String {
 }
 
 /// Rates over time, each of a few seconds.
-fn points(measures: &Measures, count: fn(&Second) -> u32) -> Vec<(f64, f64)> {
+fn points(measures: &Measures, top: f64, count: fn(&Second) -> u32) -> Vec<(f64, f64)> {
     let rates = measures.seconds.chunks_exact(STEP).enumerate();
     rates
         .map(|(index, seconds)| {
             let sum: u32 = seconds.iter().map(count).sum();
             let middle = (index * STEP) as f64 + STEP as f64 / 2.0;
-            (middle / 60.0, f64::from(sum) / STEP as f64)
+            (middle / 60.0, (f64::from(sum) / STEP as f64).min(top))
         })
         .filter(|(minute, _)| SHOWN.contains(minute))
         .collect()

@@ -1,4 +1,4 @@
-//! Who asks whom, and what goes wrong: the shape of the fleet, and the six causes.
+//! Who asks whom, and what goes wrong: the shape of the fleet, and the seven causes.
 
 use std::ops::Range;
 
@@ -79,6 +79,8 @@ pub enum Cause {
     Outage,
     /// The server finishes what it has, and sends others away with `Retry-After`, in seconds.
     Maintenance(u32),
+    /// One back end of so many has nothing to give but 503 with `Retry-After`, in seconds.
+    BadBackend(u32, u32),
     /// All work takes this many times as long.
     Slowness(f64),
     /// This part of all attempts fails: of half of them the answer is lost after the work.
@@ -147,8 +149,23 @@ pub const FAULTS: Scenario = Scenario::new(
     FOR_GOOD,
 );
 
+pub const BACKEND: Scenario = Scenario::new(
+    "backend",
+    "Bad back end: one of ten answers 503 with Retry-After: 10",
+    Cause::BadBackend(10, 10),
+    FOR_GOOD,
+);
+
 /// The table has them in this order.
-pub const ALL: [Scenario; 6] = [OVERLOAD, OUTAGE, MAINTENANCE, SLOW, RESTART, FAULTS];
+pub const ALL: [Scenario; 7] = [
+    OVERLOAD,
+    OUTAGE,
+    MAINTENANCE,
+    SLOW,
+    RESTART,
+    FAULTS,
+    BACKEND,
+];
 
 /// Not in the table, as they do not end: more than the server can do, and half of it failing.
 pub const LASTING: [Scenario; 2] = [

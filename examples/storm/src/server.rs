@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use fastrand::Rng;
 
 use super::{
+    account::{Account, Refusals},
     events::{MINUTE, Nanos, SECOND},
     scenario::{Cause, World},
 };
@@ -71,9 +72,9 @@ impl Server {
             mean: f64::from(workers) / world.capacity(),
             // Their minutes do not begin together.
             accounts: (0..accounts)
-                .map(|id| Account {
-                    minute_ends: MINUTE * u64::from(id) / u64::from(accounts),
-                    calls: 0,
+                .map(|id| {
+                    let minute_ends = MINUTE * u64::from(id) / u64::from(accounts);
+                    Account::new(minute_ends, Refusals::AreFree)
                 })
                 .collect(),
             cause: Cause::Nothing,
@@ -105,6 +106,9 @@ impl Server {
         match self.cause {
             Cause::Outage => return Reception::Refused(Answer::Unavailable),
             Cause::Maintenance(seconds) => {
+                return Reception::Refused(Answer::Maintenance(seconds));
+            }
+            Cause::BadBackend(count, seconds) if self.rng.u32(..count) == 0 => {
                 return Reception::Refused(Answer::Maintenance(seconds));
             }
             Cause::Faults(share) if self.rng.f64() < share / 2.0 => {
@@ -157,26 +161,4 @@ impl Server {
 pub fn exponential(rng: &mut Rng, mean: f64) -> Nanos {
     let uniform = 1.0 - rng.f64(); // never 0
     (-uniform.ln() * mean * SECOND as f64) as Nanos
-}
-
-/// Counts the calls of a minute, then of the next.
-struct Account {
-    minute_ends: Nanos,
-    calls: u32,
-}
-
-impl Account {
-    /// In the error, the seconds until it may call again.
-    fn count(&mut self, now: Nanos) -> Result<(), u32> {
-        if now >= self.minute_ends {
-            let minutes = (now - self.minute_ends) / MINUTE + 1;
-            self.minute_ends += minutes * MINUTE;
-            self.calls = 0;
-        }
-        if self.calls == World::LIMIT {
-            return Err((self.minute_ends - now).div_ceil(SECOND) as u32);
-        }
-        self.calls += 1;
-        Ok(())
-    }
 }

@@ -28,7 +28,10 @@ fn assert_described(folder: &Path) {
         assert!(!description.contains(['<', '>']), "{path:?}: {description}");
         count += 1;
     }
-    assert_eq!(count, 6, "one for each cause that ends, and the reserves");
+    assert_eq!(
+        count, 7,
+        "one for each cause that ends, the reserves, the batch"
+    );
 }
 
 #[test]

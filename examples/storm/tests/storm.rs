@@ -1,25 +1,16 @@
 //! The simulated fleet: that it counts right, and what its figures promise of the defaults.
 
-use std::{
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
-    time::Duration,
-};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use revio_status::{Attempt, BoxError, Budget, ReplayBody, RevioStatusLayer, StandardPolicy};
-use tokio::time::{Instant, advance};
-use tower::{
-    Layer, ServiceExt,
-    retry::budget::{Budget as _, TpsBudget},
-};
+use revio_status::{Budget, StandardPolicy};
+use tokio::time::advance;
+use tower::retry::budget::{Budget as _, TpsBudget};
 
 use storm::{
-    allowance::{Allowance, Tps},
+    allowance::{Allowance, Failure, Tokens, Tps},
     args::{self, Command},
     events::{Agenda, Event, Nanos, SECOND},
-    fleet::{judge, run},
+    fleet::run,
     measure::{Measures, Second},
     plot,
     policies::{self, Policy},
@@ -76,7 +67,8 @@ fn every_request_ends_once() {
             assert!(measures.asked > 10_000, "{name}");
             assert_eq!(measures.asked, measures.good + measures.bad, "{name}");
             assert_eq!(measures.asked, measures.waits.len(), "{name}");
-            assert!(measures.sent >= measures.asked, "{name}");
+            assert!(measures.sent + measures.unsent >= measures.asked, "{name}");
+            assert!(measures.posts_lost <= measures.bad, "{name}");
             assert!(measures.executed <= measures.sent, "{name}");
             assert!(
                 measures.executed >= measures.good + measures.wasted,
@@ -162,6 +154,7 @@ fn the_defaults_do_no_post_twice() {
     for name in [
         "3 attempts at once",
         "AWS until 2026",
+        "AWS since Nov. 2026",
         "tower + TpsBudget",
         "reqwest-retry",
     ] {
@@ -258,6 +251,53 @@ fn who_heeds_retry_after_sends_nothing_into_a_maintenance() {
 }
 
 #[test]
+fn a_503_that_does_not_say_when_cools_nothing_down() {
+    for scenario in [scenario::SLOW, scenario::OUTAGE, scenario::RESTART] {
+        let [plain, cooling] =
+            [policies::ours(), policies::cooling()].map(|policy| run(&small(), &scenario, &policy));
+        assert_eq!(plain, cooling, "{}", scenario.name);
+    }
+}
+
+#[test]
+fn one_bad_back_end_of_ten_silences_who_cools_down_on_503() {
+    let [plain, cooling] = [policies::ours(), policies::cooling()]
+        .map(|policy| run(&small(), &scenario::BACKEND, &policy));
+    assert!(plain.success() > 0.97, "{}", plain.success());
+    assert!(cooling.success() < 0.7, "{}", cooling.success());
+    assert!(cooling.posts_lost > plain.posts_lost * 4);
+    assert!(cooling.wait(0.75) > 10.0 && plain.wait(0.75) < 1.0);
+    // What it is for: the back end is asked less.
+    assert!(cooling.refused * 2 < plain.refused);
+}
+
+#[test]
+fn aws_tokens_pay_for_as_many_retries_as_it_says() {
+    let retries = |transient, throttled, failure| {
+        let mut allowance = Allowance::Tokens(Tokens::new(transient, throttled));
+        (0..).take_while(|_| allowance.withdraw(0, failure)).count()
+    };
+    assert_eq!(retries(5, 5, Failure::Transient), 100);
+    assert_eq!(retries(14, 5, Failure::Transient), 35);
+    assert_eq!(retries(14, 5, Failure::Throttled), 100);
+    // A retry that succeeds gives back its own cost, another request 1.
+    for (last, earned) in [
+        (Some(Failure::Transient), 14),
+        (Some(Failure::Throttled), 5),
+        (None, 1),
+    ] {
+        let mut again = Allowance::Tokens(Tokens::new(14, 5));
+        while again.withdraw(0, Failure::Transient) {}
+        // 10 are left of 35 retries.
+        again.succeed(0, last);
+        let more = (0..)
+            .take_while(|_| again.withdraw(0, Failure::Throttled))
+            .count();
+        assert_eq!(more, (10 + earned) / 5, "{last:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_run_is_refused_with_a_reason() {
     let parse = |words: &str| args::parse(words.split_whitespace().map(Into::into));
     let refusal = |words| parse(words).unwrap_err().to_string();
@@ -273,88 +313,6 @@ fn what_cannot_be_run_is_refused_with_a_reason() {
     assert!(matches!(parse("-h"), Ok(Command::Help)));
 }
 
-/// Failures that ask each of the layer's questions.
-const STATUSES: [(u16, &str); 6] = [
-    (503, ""),
-    (504, ""),
-    (503, "2"),
-    (503, "60"),
-    (429, "5"),
-    (500, ""),
-];
-
-fn response(index: usize) -> Response<Full<Bytes>> {
-    // Every fifth one is well.
-    let (status, seconds) = match index % 5 {
-        0 => (200, ""),
-        _ => STATUSES[index * 7 % STATUSES.len()],
-    };
-    let mut response = Response::builder().status(status);
-    if !seconds.is_empty() {
-        response = response.header("retry-after", seconds);
-    }
-    response.body(Full::default()).unwrap()
-}
-
-fn request(index: usize) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::default());
-    *request.method_mut() = [Method::GET, Method::POST, Method::PUT][index % 3].clone();
-    request
-}
-
-/// The waits that the simulation plans for a hundred requests, and the attempts they take.
-fn planned() -> Vec<(Duration, usize)> {
-    fastrand::seed(7);
-    let policy = StandardPolicy::default();
-    let mut allowance = Allowance::Ours(Budget::new(5, 0.1));
-    let mut calls = 0;
-    let plan = |index| {
-        let ((head, _), before) = (request(index).into_parts(), calls);
-        let mut waited = Duration::ZERO;
-        loop {
-            let (answer, _) = response(calls).into_parts();
-            calls += 1;
-            let number = (calls - before) as u32;
-            if answer.status == StatusCode::OK {
-                allowance.succeed(0, (number - 1) as u8);
-                break;
-            }
-            let body = Bytes::new();
-            let attempt = Attempt::new(&head, &answer, &body).with_number(number);
-            match judge(&policy, &mut allowance, &attempt, 0) {
-                Some(after) => waited += after,
-                None => break,
-            }
-        }
-        (waited, calls - before)
-    };
-    (0..100).map(plan).collect()
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_simulation_decides_as_the_layer_does() -> Result<(), BoxError> {
-    let planned = planned();
-    fastrand::seed(7);
-    let calls = AtomicUsize::new(0);
-    let server = tower::service_fn(|_: Request<ReplayBody<Full<Bytes>>>| {
-        let response = response(calls.fetch_add(1, Relaxed));
-        async { Ok::<_, BoxError>(response) }
-    });
-    let client = RevioStatusLayer::new()
-        .budget(Budget::new(5, 0.1))
-        .no_cooldown() // the simulated fleet knows none
-        .layer(server);
-    for (index, (wait, attempts)) in planned.into_iter().enumerate() {
-        let (began, before) = (Instant::now(), calls.load(Relaxed));
-        let _ = client.clone().oneshot(request(index)).await;
-        assert_eq!(calls.load(Relaxed) - before, attempts, "request {index}");
-        // The timer rounds each wait up to a millisecond.
-        let more = began.elapsed() - wait;
-        assert!(more < Duration::from_millis(3), "request {index}: {more:?}");
-    }
-    Ok(())
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_peers_budget_grants_what_towers_own_does() {
     let theirs = TpsBudget::default();
@@ -367,10 +325,10 @@ async fn the_peers_budget_grants_what_towers_own_does() {
         advance(Duration::from_nanos(step)).await;
         if rng.u8(..3) == 0 {
             theirs.deposit();
-            ours.succeed(now, 0);
+            ours.succeed(now, None);
         } else {
             granted[0] += u32::from(theirs.withdraw());
-            granted[1] += u32::from(ours.withdraw(now));
+            granted[1] += u32::from(ours.withdraw(now, Failure::Transient));
         }
     }
     // Some 6,700 were asked for in 100 s. Slots of a second need not begin together.

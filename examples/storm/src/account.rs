@@ -1,0 +1,68 @@
+//! An account's limit: how many calls the gateway lets through.
+
+use std::collections::VecDeque;
+
+use super::{
+    events::{MINUTE, Nanos, SECOND},
+    scenario::World,
+};
+
+/// Whether calls that the gateway refused use up the limit too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusals {
+    /// No: it counts a minute's calls, then the next one's, as Azure API Management does.
+    AreFree,
+    /// Yes: it counts the calls of the last 60 seconds. Who does not stop calling stays locked out.
+    Count,
+}
+
+#[derive(Clone, Debug)]
+pub enum Account {
+    ByMinute { minute_ends: Nanos, calls: u32 },
+    OfTheLast60Seconds(VecDeque<Nanos>),
+}
+
+impl Account {
+    /// `minute_ends`: its first one's.
+    pub fn new(minute_ends: Nanos, refusals: Refusals) -> Self {
+        match refusals {
+            Refusals::AreFree => Self::ByMinute {
+                minute_ends,
+                calls: 0,
+            },
+            Refusals::Count => Self::OfTheLast60Seconds(VecDeque::new()),
+        }
+    }
+
+    /// Counts a call.
+    ///
+    /// # Errors
+    ///
+    /// In how many seconds it may call again, at most 60.
+    pub fn count(&mut self, now: Nanos) -> Result<(), u32> {
+        match self {
+            Self::ByMinute { minute_ends, calls } => {
+                if now >= *minute_ends {
+                    *minute_ends += ((now - *minute_ends) / MINUTE + 1) * MINUTE;
+                    *calls = 0;
+                }
+                if *calls == World::LIMIT {
+                    return Err((*minute_ends - now).div_ceil(SECOND) as u32);
+                }
+                *calls += 1;
+                Ok(())
+            }
+            Self::OfTheLast60Seconds(calls) => {
+                while calls.front().is_some_and(|call| call + MINUTE <= now) {
+                    calls.pop_front();
+                }
+                calls.push_back(now);
+                // The call that must be a minute old before there is room for one more.
+                let Some(before) = calls.len().checked_sub(World::LIMIT as usize + 1) else {
+                    return Ok(());
+                };
+                Err((calls[before + 1] + MINUTE - now).div_ceil(SECOND) as u32)
+            }
+        }
+    }
+}

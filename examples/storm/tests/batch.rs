@@ -1,0 +1,117 @@
+//! The batch: what the cool-down is for.
+
+use storm::{
+    account::{Account, Refusals},
+    batch::{self, Batch, duration},
+    burst,
+    events::{MINUTE, SECOND},
+    measure::Measures,
+    policies::OURS,
+    rivals::{self, BATCH},
+    table,
+};
+
+fn run(processes: usize, name: &str) -> Measures {
+    let batch = Batch::new(processes, Refusals::AreFree);
+    let mut rivals = rivals::all().into_iter();
+    batch::run(&batch, 1, &rivals.find(|rival| rival.name == name).unwrap())
+}
+
+fn all(batch: &Batch) -> Vec<(String, Measures)> {
+    let rivals = rivals::all().into_iter();
+    rivals
+        .map(|rival| (rival.name.clone(), batch::run(batch, 1, &rival)))
+        .collect()
+}
+
+#[test]
+fn every_call_ends_once() {
+    for batch in &batch::ALL {
+        for (name, measures) in all(batch) {
+            assert_eq!(measures.asked, Batch::CALLS, "{name}");
+            assert_eq!(measures.good + measures.bad, Batch::CALLS, "{name}");
+            assert_eq!(measures.waits.len(), Batch::CALLS, "{name}");
+            // No call that ended well was refused, and no other was let through.
+            assert_eq!(measures.sent, measures.good + measures.refused, "{name}");
+        }
+    }
+}
+
+#[test]
+fn without_a_cool_down_all_but_a_minutes_calls_are_lost() {
+    for processes in [1, 8] {
+        let measures = run(processes, rivals::NO_COOLDOWN);
+        assert_eq!((measures.good, measures.refused), (500, 4_500));
+        assert!(duration(&measures) < 10.0);
+    }
+}
+
+#[test]
+fn with_one_nearly_all_end_well_in_the_time_that_the_limit_takes() {
+    for processes in [1, 8] {
+        // The tenth minute's calls can begin after nine minutes.
+        let (least, most) = (540.0, 550.0);
+        for (name, good) in [(OURS, 4_600), ("retry_on(429)", 4_800), (BATCH, 4_990)] {
+            let measures = run(processes, name);
+            let seconds = duration(&measures);
+            assert!(measures.good >= good, "{name}: {}", measures.good);
+            assert!((least..most).contains(&seconds), "{name}: {seconds} s");
+        }
+    }
+}
+
+#[test]
+fn nobody_who_gets_as_much_done_is_refused_as_seldom() {
+    for batch in &batch::ALL {
+        let rows = all(batch);
+        let find = |wanted| &rows.iter().find(|(name, _)| name == wanted).unwrap().1;
+        let ours = [find(OURS), find("retry_on(429)"), find(BATCH)];
+        let most = ours
+            .map(|measures| measures.refused)
+            .into_iter()
+            .max()
+            .unwrap();
+        assert!(most < 250, "{}: {most}", batch.title());
+        for (name, measures) in &rows {
+            if !ours.contains(&measures) {
+                assert!(measures.refused > 2 * most, "{}, {name}", batch.title());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_output() {
+    let output = || {
+        let rows = all(&batch::ALL[1]);
+        table::batch(&batch::ALL[1], &rows) + &burst::plot(&rows).unwrap()
+    };
+    assert_eq!(output(), output());
+}
+
+#[test]
+fn an_account_has_500_calls_in_each_minute() {
+    let mut account = Account::new(MINUTE, Refusals::AreFree);
+    (0..500).for_each(|_| assert_eq!(account.count(20 * SECOND), Ok(())));
+    assert_eq!(account.count(20 * SECOND), Err(40));
+    assert_eq!(account.count(MINUTE - 1), Err(1));
+    (0..500).for_each(|_| assert_eq!(account.count(MINUTE), Ok(())));
+    assert_eq!(account.count(MINUTE), Err(60));
+}
+
+#[test]
+fn where_refused_calls_count_who_goes_on_calling_stays_locked_out() {
+    let account = || {
+        let mut account = Account::new(MINUTE, Refusals::Count);
+        (0..500).for_each(|_| assert_eq!(account.count(0), Ok(())));
+        account
+    };
+    let mut polite = account();
+    assert_eq!(polite.count(SECOND), Err(59));
+    assert_eq!(polite.count(60 * SECOND), Ok(()));
+    let mut impatient = account();
+    for tick in 1..1_000 {
+        let verdict = impatient.count(tick * SECOND / 10);
+        assert!(verdict.is_err(), "{tick}: {verdict:?}");
+    }
+}

@@ -1,0 +1,258 @@
+//! The simulated fleet decides as the layer does, on a paused clock.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use revio_status::{
+    Attempt, BoxError, Budget, Cooldown, ReplayBody, RevioStatusLayer, StandardPolicy,
+};
+use tokio::time::{Instant, advance};
+use tower::{Layer, ServiceExt};
+
+use storm::{
+    allowance::{Allowance, Failure},
+    events::Nanos,
+    judge::{Retry, judge},
+    quiet::{Look, Quiet},
+};
+
+/// What the server says, answer by answer.
+#[derive(Clone, Copy)]
+struct Server {
+    failures: &'static [(u16, &'static str)],
+    /// Whether another request of the account is told now and then to come back in 7 s.
+    tells_another: bool,
+}
+
+/// Failures that ask each of the layer's questions.
+const ALL: [(u16, &str); 7] = [
+    (503, ""),
+    (504, ""),
+    (503, "2"),
+    (503, "60"),
+    (429, "5"),
+    (429, "90"),
+    (500, ""),
+];
+const SHORT: [(u16, &str); 5] = [(503, ""), (504, ""), (503, "2"), (429, "5"), (500, "")];
+
+impl Server {
+    const ANOTHER_S_WAIT: Duration = Duration::from_secs(7);
+
+    fn response(self, index: usize) -> Response<Full<Bytes>> {
+        // Every fifth one is well.
+        let (status, seconds) = match index % 5 {
+            0 => (200, ""),
+            _ => self.failures[index * 3 % self.failures.len()],
+        };
+        let mut response = Response::builder().status(status);
+        if !seconds.is_empty() {
+            response = response.header("retry-after", seconds);
+        }
+        response.body(Full::default()).unwrap()
+    }
+
+    fn tells_another_with(self, index: usize) -> bool {
+        self.tells_another && index % 8 == 3
+    }
+}
+
+fn request(index: usize) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::default());
+    *request.method_mut() = [Method::GET, Method::POST, Method::PUT][index % 3].clone();
+    request
+}
+
+const REQUESTS: usize = 500;
+/// Before each request.
+const PAUSE: Duration = Duration::from_millis(2_300);
+
+/// How long a request took, and its attempts.
+type Course = (Duration, usize);
+
+struct Plan<'a> {
+    policy: &'a StandardPolicy,
+    server: Server,
+    allowance: Allowance,
+    quiet: Option<Quiet>,
+    now: Nanos,
+    answers: usize,
+    held: usize,
+    refused: usize,
+}
+
+impl Plan<'_> {
+    fn tell_another(&mut self) {
+        let told = Response::builder()
+            .status(429)
+            .header("retry-after", Server::ANOTHER_S_WAIT.as_secs());
+        let (told, _) = told.body(()).unwrap().into_parts();
+        let (head, _) = request(0).into_parts();
+        let body = Bytes::new();
+        let attempt = Attempt::new(&head, &told, &body);
+        if let Some(quiet) = &mut self.quiet {
+            quiet.hear(self.policy, &attempt, self.now);
+        }
+    }
+
+    /// What the fleet plans for a request.
+    fn course(&mut self, index: usize) -> Course {
+        self.now += PAUSE.as_nanos() as Nanos;
+        let (began, before) = (self.now, self.answers);
+        let (head, _) = request(index).into_parts();
+        let (mut held, mut retried, mut is_paid) = (0, None, false);
+        loop {
+            let look = self
+                .quiet
+                .as_ref()
+                .map(|q| q.look(self.policy, self.now, &mut held));
+            match look.unwrap_or(Look::Send) {
+                Look::Send => {}
+                Look::Hold(time) => {
+                    self.held += 1;
+                    self.now += time;
+                    continue;
+                }
+                Look::Refuse => {
+                    self.refused += 1;
+                    if is_paid {
+                        self.allowance.give_back();
+                    }
+                    break;
+                }
+            }
+            if self.server.tells_another_with(self.answers) {
+                self.tell_another();
+            }
+            let (answer, _) = self.server.response(self.answers).into_parts();
+            self.answers += 1;
+            if answer.status == StatusCode::OK {
+                self.allowance.succeed(self.now, retried);
+                break;
+            }
+            let (number, body) = ((self.answers - before) as u32, Bytes::new());
+            let attempt = Attempt::new(&head, &answer, &body).with_number(number);
+            if let Some(quiet) = &mut self.quiet {
+                quiet.hear(self.policy, &attempt, self.now);
+            }
+            let (allowance, is_cooled) = (&mut self.allowance, self.quiet.is_some());
+            match judge(self.policy, allowance, is_cooled, &attempt, self.now) {
+                Some(Retry {
+                    after,
+                    is_paid: paid,
+                }) => {
+                    is_paid = paid;
+                    self.now += after.as_nanos() as Nanos;
+                }
+                None => break,
+            }
+            retried = Some(Failure::of(answer.status));
+        }
+        (
+            Duration::from_nanos(self.now - began),
+            self.answers - before,
+        )
+    }
+}
+
+/// What the layer makes of the same requests.
+async fn courses(
+    policy: &StandardPolicy,
+    cooldown: Option<Cooldown>,
+    server: Server,
+) -> Vec<Course> {
+    let answers = AtomicUsize::new(0);
+    let shared = cooldown.clone();
+    let service = tower::service_fn(|_: Request<ReplayBody<Full<Bytes>>>| {
+        let index = answers.fetch_add(1, Relaxed);
+        if let Some(cooldown) = shared.as_ref().filter(|_| server.tells_another_with(index)) {
+            let until = Instant::now() + Server::ANOTHER_S_WAIT;
+            cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until.into_std());
+        }
+        async move { Ok::<_, BoxError>(server.response(index)) }
+    });
+    let layer = RevioStatusLayer::new()
+        .policy(policy.clone())
+        .budget(Budget::new(5, 0.1));
+    let client = match cooldown {
+        Some(cooldown) => layer.cooldown(cooldown),
+        None => layer.no_cooldown(),
+    };
+    let client = client.layer(service);
+    let mut courses = Vec::new();
+    for index in 0..REQUESTS {
+        advance(PAUSE).await;
+        let (began, before) = (Instant::now(), answers.load(Relaxed));
+        let _ = client.clone().oneshot(request(index)).await;
+        courses.push((began.elapsed(), answers.load(Relaxed) - before));
+    }
+    courses
+}
+
+/// Compares, and tells how many holds and refusals there were.
+async fn compare(policy: &StandardPolicy, has_cooldown: bool, server: Server) -> (usize, usize) {
+    let mut plan = Plan {
+        policy,
+        server,
+        allowance: Allowance::ours(Budget::new(5, 0.1)),
+        quiet: has_cooldown.then(Quiet::default),
+        now: 0,
+        answers: 0,
+        held: 0,
+        refused: 0,
+    };
+    fastrand::seed(7);
+    let planned: Vec<_> = (0..REQUESTS).map(|index| plan.course(index)).collect();
+    fastrand::seed(7);
+    let found = courses(policy, has_cooldown.then(Cooldown::default), server).await;
+    for (index, (planned, found)) in planned.into_iter().zip(found).enumerate() {
+        assert_eq!(found.1, planned.1, "request {index}");
+        // The timer rounds each wait up to a millisecond.
+        let more = found.0.abs_diff(planned.0);
+        assert!(more < Duration::from_millis(5), "request {index}: {more:?}");
+    }
+    (plan.held, plan.refused)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_simulation_decides_as_the_layer_does() {
+    let server = Server {
+        failures: &ALL,
+        tells_another: false,
+    };
+    compare(&StandardPolicy::default(), false, server).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_holds_and_refuses_as_the_layer_does() {
+    let server = Server {
+        failures: &ALL,
+        tells_another: false,
+    };
+    let retrying = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
+    let cooling = StandardPolicy::default().cool_down_on(StatusCode::SERVICE_UNAVAILABLE);
+    for policy in [StandardPolicy::default(), retrying, cooling] {
+        let (held, refused) = compare(&policy, true, server).await;
+        assert!(held > 10 && refused > 10, "{held}, {refused}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_it_does_with_retries_where_another_request_was_told_to_wait() {
+    let server = Server {
+        failures: &SHORT,
+        tells_another: true,
+    };
+    for policy in [StandardPolicy::default(), StandardPolicy::batch()] {
+        let (held, refused) = compare(&policy, true, server).await;
+        assert!(held > 10 && refused == 0, "{held}, {refused}");
+    }
+    let hasty = StandardPolicy::default().max_hold(Duration::from_secs(3));
+    let (_, refused) = compare(&hasty, true, server).await;
+    assert!(refused > 10, "{refused}");
+}
