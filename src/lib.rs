@@ -64,7 +64,8 @@
 //! - [`guide::stacks`]: the order of layers, a client for production, reqwest, axum, any runtime.
 //! - [`guide::why_not_my_post`]: what is sent again after which failure.
 //! - [`guide::errors`]: what to do about each, and how to match them under other layers.
-//! - [`guide::choosing`]: retry settings. [`guide::processes`]: several processes, one account.
+//! - [`guide::choosing`]: retry settings. [`guide::cool_down`]: what a 429 does to its account.
+//! - [`guide::processes`]: several processes, one account.
 //! - [`guide::observing`]: logs, traces and metrics. [`guide::testing`]: tests that do not wait.
 //! - [`guide::cost`], [`guide::compile_errors`], and how this is [`guide::compared`] with others.
 //!

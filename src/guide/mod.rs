@@ -6,6 +6,7 @@
 //! | [`why_not_my_post`] | Which requests are sent again after which failure, and by which setting? |
 //! | [`errors`] | What do I do about each failure? How do I find it below other layers' errors? |
 //! | [`choosing`] | Which retry settings fit a user who waits, a service, a nightly job? |
+//! | [`cool_down`] | What does a 429 do to all requests of its account? What is held, for how long, and what is refused? |
 //! | [`processes`] | How do many processes share a budget, and an account's limit of calls? |
 //! | [`observing`] | What is logged? How do I get a span for each attempt, and metrics? |
 //! | [`testing`] | How do I test my own code without a server and without waiting? |
@@ -26,6 +27,11 @@ pub mod errors {}
 
 #[cfg_attr(any(not(doctest), feature = "tokio"), doc = include_str!("choosing.md"))]
 pub mod choosing {}
+
+#[cfg_attr(any(not(doctest), feature = "tokio"), doc = include_str!("cool_down.md"))]
+// A copy of `examples/storm/plots/batch.svg`, which is not published.
+#[cfg_attr(not(doctest), doc = include_str!("cool_down.svg"))]
+pub mod cool_down {}
 
 #[cfg_attr(any(not(doctest), feature = "tokio"), doc = include_str!("processes.md"))]
 pub mod processes {}

@@ -61,6 +61,12 @@ pub fn plot(rows: &[(String, Measures)]) -> plot::Result<String> {
     for (name, measures) in &rows {
         text += &format!("\n{name}: {}.", summary(measures));
     }
+    // It also stands in a page, and must not be wider.
+    let svg = svg.replacen(
+        "<svg ",
+        "<svg role=\"img\" style=\"max-width: 100%; height: auto\" ",
+        1,
+    );
     Ok(described(&svg, TITLE, &text))
 }
 

@@ -49,6 +49,17 @@ fn each_says_what_it_shows() {
     assert_described(&folder);
 }
 
+/// That one is published with the crate, and the plots are not.
+#[test]
+fn the_guide_shows_the_same_batch() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path| fs::read_to_string(folder.join(path)).ok();
+    // Where this package was copied to there is no guide.
+    if let Some(shown) = read("../../src/guide/cool_down.svg") {
+        assert_eq!(Some(shown), read("plots/batch.svg"), "copy it once more");
+    }
+}
+
 #[test]
 fn so_does_each_in_the_repository() {
     assert_described(&Path::new(env!("CARGO_MANIFEST_DIR")).join("plots"));
