@@ -1,5 +1,7 @@
 //! The batch: what the cool-down is for.
 
+use std::sync::OnceLock;
+
 use storm::{
     account::{Account, Refusals},
     batch::{self, Batch, duration},
@@ -11,23 +13,32 @@ use storm::{
     table,
 };
 
+type Rows = Vec<(String, Measures)>;
+
 fn run(processes: usize, name: &str) -> Measures {
     let batch = Batch::new(processes, Refusals::AreFree);
     let mut rivals = rivals::all().into_iter();
     batch::run(&batch, 1, &rivals.find(|rival| rival.name == name).unwrap())
 }
 
-fn all(batch: &Batch) -> Vec<(String, Measures)> {
+fn all(batch: &Batch) -> Rows {
     let rivals = rivals::all().into_iter();
     rivals
         .map(|rival| (rival.name.clone(), batch::run(batch, 1, &rival)))
         .collect()
 }
 
+/// All rows of all batches, run once.
+fn tables() -> impl Iterator<Item = (&'static Batch, &'static Rows)> {
+    static TABLES: OnceLock<Vec<Rows>> = OnceLock::new();
+    let tables = TABLES.get_or_init(|| batch::ALL.iter().map(all).collect());
+    batch::ALL.iter().zip(tables)
+}
+
 #[test]
 fn every_call_ends_once() {
-    for batch in &batch::ALL {
-        for (name, measures) in all(batch) {
+    for (_, rows) in tables() {
+        for (name, measures) in rows {
             assert_eq!(measures.asked, Batch::CALLS, "{name}");
             assert_eq!(measures.good + measures.bad, Batch::CALLS, "{name}");
             assert_eq!(measures.waits.len(), Batch::CALLS, "{name}");
@@ -62,8 +73,7 @@ fn with_one_nearly_all_end_well_in_the_time_that_the_limit_takes() {
 
 #[test]
 fn nobody_who_gets_as_much_done_is_refused_as_seldom() {
-    for batch in &batch::ALL {
-        let rows = all(batch);
+    for (batch, rows) in tables() {
         let find = |wanted| &rows.iter().find(|(name, _)| name == wanted).unwrap().1;
         let ours = [find(OURS), find("retry_on(429)"), find(BATCH)];
         let most = ours
@@ -72,7 +82,7 @@ fn nobody_who_gets_as_much_done_is_refused_as_seldom() {
             .max()
             .unwrap();
         assert!(most < 250, "{}: {most}", batch.title());
-        for (name, measures) in &rows {
+        for (name, measures) in rows {
             if !ours.contains(&measures) {
                 assert!(measures.refused > 2 * most, "{}, {name}", batch.title());
             }
