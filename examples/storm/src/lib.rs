@@ -71,9 +71,12 @@ pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 }
 
 fn tabulate(args: &Args, world: &World, bar: &ProgressBar) -> Result<(), Box<dyn Error>> {
-    let mut heading = Some(table::world(world) + table::HEADING);
-    for scenario in scenario::ALL.iter().filter(|s| args.wants(s.name)) {
-        say(bar, &heading.take().unwrap_or_default())?;
+    let scenarios = scenario::ALL.iter();
+    let scenarios: Vec<_> = scenarios.filter(|s| args.wants(s.name)).collect();
+    if !scenarios.is_empty() {
+        say(bar, &(table::world(world) + table::HEADING))?;
+    }
+    for scenario in scenarios {
         let rows = rows(world, scenario, args, bar);
         let text = table::scenario(world, scenario, &rows);
         say(bar, &format!("\n{text}"))?;
@@ -118,10 +121,9 @@ fn runs_of(args: &Args) -> u64 {
     let scenarios = scenario::ALL.iter().filter(|s| args.wants(s.name)).count();
     let policies = policies::all();
     let policies = policies.iter().filter(|p| args.includes(&p.name)).count();
-    let batches = if args.wants(batch::NAME) {
-        batch::ALL.len()
-    } else {
-        0
+    let batches = match args.wants(batch::NAME) {
+        true => batch::ALL.len(),
+        false => 0,
     };
     let rivals = rivals::all();
     let rivals = rivals.iter().filter(|r| args.includes(&r.name)).count();
