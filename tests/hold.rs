@@ -150,6 +150,7 @@ async fn who_is_held_is_held_again_where_it_was_extended_and_not_beyond_max_hold
 async fn a_hold_ends_before_the_deadline_or_is_none() {
     for (deadline, is_held) in [
         (20 * SECOND + Duration::from_millis(9), false),
+        (20 * SECOND + Duration::from_millis(10), true),
         (20 * SECOND + Duration::from_millis(30), true),
         (19 * SECOND, false),
     ] {

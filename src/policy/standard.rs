@@ -53,15 +53,16 @@ impl StandardPolicy {
             .max_hold(second)
     }
 
-    /// A start for a job that can wait: 5 attempts, backoff from 2 s to 60 s, 429 too, and waits of up
-    /// to 5 min, for `Retry-After` and for a cool-down.
+    /// A start for a job that can wait: 5 attempts, backoff from 2 s to 60 s, 429 too, `Retry-After` up
+    /// to 5 min, and up to 15 min for cool-downs. Of an account's limit of calls a minute a request
+    /// can miss its share several times.
     pub fn batch() -> Self {
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
         Self::default()
             .max_attempts(5)
             .backoff(Backoff::exponential(second.saturating_mul(2), minute))
             .max_retry_after(minute.saturating_mul(5))
-            .max_hold(minute.saturating_mul(5))
+            .max_hold(minute.saturating_mul(15))
             .retry_on(StatusCode::TOO_MANY_REQUESTS)
     }
 
