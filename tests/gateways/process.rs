@@ -17,12 +17,23 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Http, VERSIONS, client};
+use super::{
+    VERSIONS,
+    support::wire::{Http, client},
+};
 
 /// Within this time a gateway answers.
 const START: Duration = Duration::from_secs(10);
-/// Becomes the gateway, which ends with its standard input, so that none outlives a killed test.
-const LEASH: &str = r#"exec 3<&0; (read -r _ <&3; kill $$) & exec "$@" 3<&-"#;
+/// Becomes the gateway, which ends with its standard input, and its children with it, so that none
+/// outlives a killed test.
+const LEASH: &str = r#"exec 3<&0; (read -r _ <&3; kill -KILL -$$) & exec "$@" 3<&-"#;
+
+/// What a gateway is told.
+pub struct Setup {
+    /// What comes before the name of its configuration.
+    pub args: Vec<String>,
+    pub config: String,
+}
 
 /// A gateway's process, with a folder of its own. Both go when this goes.
 pub struct Gateway {
@@ -31,11 +42,15 @@ pub struct Gateway {
     pub ports: [u16; 2],
     process: Child,
     /// Its end is the gateway's.
-    _leash: Option<ChildStdin>,
+    leash: Option<ChildStdin>,
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        self.leash = None;
+        while matches!(self.process.try_wait(), Ok(None)) {
+            std::thread::yield_now();
+        }
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -49,11 +64,7 @@ fn free_ports<const N: usize>() -> [u16; N] {
 }
 
 /// Starts a gateway with this configuration, or tells that there is none on this machine.
-pub async fn start(
-    name: &str,
-    args: &[&str],
-    config: impl Fn(&Path, [u16; 2]) -> String,
-) -> Option<Gateway> {
+pub async fn start(name: &str, setup: impl Fn(&Path, [u16; 2]) -> Setup) -> Option<Gateway> {
     let Some(program) = find(name) else {
         // Past the test harness, which keeps what passing tests print.
         let _ = writeln!(std::io::stderr(), "{name} is not tested: not found");
@@ -61,7 +72,7 @@ pub async fn start(
     };
     // One whose port was taken in the meantime ends at once.
     for _ in 0..5 {
-        let mut gateway = Gateway::spawn(name, &program, args, &config);
+        let mut gateway = Gateway::spawn(name, &program, &setup);
         let is_up = async {
             for (port, http) in gateway.ports.into_iter().zip(VERSIONS) {
                 while !is_at(port, http, &gateway.folder).await {
@@ -102,35 +113,44 @@ async fn is_at(port: u16, http: Http, folder: &Path) -> bool {
 }
 
 impl Gateway {
-    fn spawn(
-        name: &str,
-        program: &Path,
-        args: &[&str],
-        config: impl Fn(&Path, [u16; 2]) -> String,
-    ) -> Self {
+    fn spawn(name: &str, program: &Path, setup: impl Fn(&Path, [u16; 2]) -> Setup) -> Self {
         let ports = free_ports();
         let folder = format!("revio-status-{name}-{}-{}", std::process::id(), ports[0]);
         let folder = env::temp_dir().join(folder);
         fs::create_dir_all(&folder).expect("a place for files");
         fs::write(folder.join("page.html"), "<title>Back at noon</title>").expect("ours");
+        let Setup { args, config } = setup(&folder, ports);
         let file = folder.join("config");
-        fs::write(&file, config(&folder, ports)).expect("ours");
+        fs::write(&file, config).expect("ours");
         let words = File::create(folder.join("words")).expect("ours");
         let mut command = Command::new("sh");
         command.args(["-c", LEASH, "sh"]).arg(program);
-        command.args(args).arg(&file).kill_on_drop(true);
+        command.args(args).arg(&file).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         let mut process = command.stderr(words).spawn().expect("a shell");
         Self {
             folder,
             ports,
-            _leash: process.stdin.take(),
+            leash: process.stdin.take(),
             process,
         }
     }
 
     /// What it has complained of.
     fn words(&self) -> String {
-        fs::read_to_string(self.folder.join("words")).unwrap_or_default()
+        self.read("words")
+    }
+
+    /// One of its files.
+    pub fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.folder.join(file)).unwrap_or_default()
+    }
+
+    /// Tells it something, by a program that came with it.
+    pub async fn tell(&self, program: &str, args: &[&str]) {
+        let program = find(program).expect("it came with the gateway");
+        let mut command = Command::new(program);
+        let told = command.args(args).stdout(Stdio::null()).status().await;
+        assert!(told.is_ok_and(|status| status.success()), "{args:?}");
     }
 }

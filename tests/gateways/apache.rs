@@ -1,0 +1,212 @@
+//! Apache httpd.
+
+use std::{path::Path, time::Duration};
+
+use http::Method;
+use revio_status::{StatusKind, StopReason};
+
+use super::{
+    VERSIONS,
+    backends::Backends,
+    caller::{Caller, assert_error, assert_upload_refused},
+    process::{Gateway, Setup, start},
+    support::wire::Http,
+};
+
+const MODULES: [&str; 9] = [
+    "mpm_event",
+    "alias",
+    "authz_core",
+    "headers",
+    "http2",
+    "mime",
+    "proxy",
+    "proxy_fcgi",
+    "proxy_http",
+];
+
+const BUSY: &str = "503 Service Unavailable";
+const LATE: &str = "504 Gateway Timeout";
+const BROKEN: &str = "502 Proxy Error";
+const FAILED: &str = "500 Internal Server Error";
+
+async fn apache(backends: &Backends) -> Option<Gateway> {
+    start("apache2", |folder, ports| Setup {
+        args: ["-DFOREGROUND", "-f"].map(str::to_owned).into(),
+        config: config(folder, ports, backends),
+    })
+    .await
+}
+
+fn config(folder: &Path, [one, two]: [u16; 2], backends: &Backends) -> String {
+    let folder = folder.display();
+    let Backends {
+        dead,
+        silent,
+        rude,
+        ledger,
+        ..
+    } = backends;
+    let modules: String = MODULES
+        .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+        .concat();
+    // It does not serve as root. What has no such power pays User and Group no heed.
+    format!(
+        "ServerName localhost
+ServerRoot {folder}
+DefaultRuntimeDir {folder}
+DocumentRoot {folder}
+ErrorLog {folder}/log
+PidFile {folder}/pid
+Listen 127.0.0.1:{one}
+Listen 127.0.0.1:{two}
+{modules}
+User #65534
+Group #65534
+Mutex pthread
+TypesConfig /dev/null
+Protocols h2c http/1.1
+StartServers 1
+<Location /folder>
+  Redirect 204
+  Header always set X-Folder {folder}
+</Location>
+<Location /maintenance>
+  Redirect 503
+  ErrorDocument 503 /page.html
+</Location>
+<Location /page.html>
+  Header always set Retry-After 3600
+</Location>
+<Location /small>
+  <If \"%{{HTTP:Content-Length}} -gt 1000\">
+    Redirect 413
+  </If>
+</Location>
+ProxyPass /dead http://127.0.0.1:{dead}
+ProxyPass /silent fcgi://127.0.0.1:{silent}/ timeout=1
+ProxyPass /slow http://127.0.0.1:{silent} timeout=1
+ProxyPass /rude http://127.0.0.1:{rude}
+ProxyPass /small http://127.0.0.1:{ledger}
+ProxyPass /ledger http://127.0.0.1:{ledger}/ledger
+"
+    )
+}
+
+#[tokio::test]
+async fn it_says_what_it_means() {
+    let backends = Backends::start().await;
+    let Some(gateway) = apache(&backends).await else {
+        return;
+    };
+    for http in VERSIONS {
+        println!("over {http:?}");
+        let caller = Caller::new(&gateway, http);
+        let busy = StatusKind::ServiceUnavailable;
+        let get = caller.refused(Method::GET, "/dead").await;
+        assert_error(&get, busy, BUSY, 3);
+        let post = caller.refused(Method::POST, "/dead").await;
+        assert_error(&post, busy, BUSY, 1);
+        assert!(post.may_have_been_applied());
+
+        // It counts its patience in whole seconds.
+        let (late, slow) = tokio::join!(
+            caller.refused(Method::POST, "/silent"),
+            caller.refused(Method::GET, "/slow"),
+        );
+        assert_error(&late, StatusKind::GatewayTimeout, LATE, 1);
+        assert_eq!(late.stop_reason(), StopReason::NotIdempotent);
+        assert!(late.may_have_been_applied());
+        // A server that took too long, too, may be a 502.
+        assert_error(&slow, StatusKind::OtherServer, BROKEN, 1);
+        assert!(slow.may_have_been_applied());
+
+        let rude = caller.refused(Method::GET, "/rude").await;
+        match http {
+            Http::One => assert_error(&rude, StatusKind::OtherServer, BROKEN, 1),
+            Http::Two => {
+                assert_error(&rude, StatusKind::ServerError, FAILED, 1);
+            }
+        }
+        let error = caller.refused(Method::GET, "/maintenance").await;
+        assert_error(&error, busy, "Back at noon", 1);
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
+    }
+}
+
+#[tokio::test]
+async fn it_closes_after_a_503_and_keeps_the_connection_otherwise() {
+    let backends = Backends::start().await;
+    let Some(gateway) = apache(&backends).await else {
+        return;
+    };
+    for http in VERSIONS {
+        for (path, status, connections) in [("/maintenance", 503, 10), ("/missing", 404, 1)] {
+            let caller = Caller::new(&gateway, http);
+            let results = caller.call([(); 10].map(|()| (Method::GET, path))).await;
+            for result in results {
+                let error = result.expect_err("no success");
+                let got = error.status_error().map(|error| error.status().as_u16());
+                assert_eq!(got, Some(status), "{error:?}");
+            }
+            let expected = if http == Http::One { connections } else { 1 };
+            assert_eq!(caller.connections.get(), expected, "{path} over {http:?}");
+        }
+    }
+}
+
+/// The second request of a connection is not answered where the server behind it hangs up: so its
+/// client is to send it again, as if nobody had read it.
+#[tokio::test]
+async fn it_hides_a_lost_answer_behind_a_closed_connection() {
+    let backends = Backends::start().await;
+    let Some(gateway) = apache(&backends).await else {
+        return;
+    };
+    let caller = Caller::new(&gateway, Http::One);
+    let requests = [(Method::POST, "/rude"), (Method::POST, "/rude")];
+    let [first, second] = caller.call(requests).await;
+    let first = first.expect_err("502");
+    assert!(first.status_error().is_some(), "{first:?}");
+    let second = second.expect_err("no answer");
+    assert!(second.service_error().is_some(), "{second:?}");
+    assert!(second.may_have_been_applied());
+    assert_eq!(second.attempts(), 1);
+}
+
+#[tokio::test]
+async fn an_upload_that_it_refuses_is_not_executed() {
+    let backends = Backends::start().await;
+    let Some(gateway) = apache(&backends).await else {
+        return;
+    };
+    for http in VERSIONS {
+        assert_upload_refused(&Caller::new(&gateway, http), "/small").await;
+    }
+    assert_eq!(backends.executed.count.get(), 0);
+}
+
+#[tokio::test]
+async fn its_graceful_restart_loses_no_get_and_doubles_no_post() {
+    let backends = Backends::start().await;
+    let Some(gateway) = apache(&backends).await else {
+        return;
+    };
+    let config = gateway.folder.join("config").display().to_string();
+    // Over HTTP/2 it ends connections with an error that hyper does not tell from others.
+    let restart = async {
+        gateway
+            .tell("apache2", &["-k", "graceful", "-f", &config])
+            .await;
+        while gateway.read("log").matches("resuming").count() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    super::restart::no_get_is_lost_and_no_post_doubled(
+        &gateway,
+        Http::One,
+        &backends.executed,
+        restart,
+    )
+    .await;
+}

@@ -1,0 +1,151 @@
+//! Varnish.
+
+use std::{path::Path, time::Duration};
+
+use http::Method;
+use revio_status::{StandardPolicy, StatusKind, StopReason};
+
+use super::{
+    VERSIONS,
+    backends::Backends,
+    caller::{Caller, assert_error, assert_upload_refused},
+    process::{Gateway, Setup, start},
+    support::layer,
+};
+
+const NO_ANSWER: &str = "503 Backend fetch failed";
+const CLOSED: &str = "503 Back at noon";
+const LATE: &str = "504 Too late";
+const BROKEN: &str = "502 No sense";
+
+async fn varnish(backends: &Backends) -> Option<Gateway> {
+    start("varnishd", |folder, ports| {
+        let [one, two] = ports.map(|port| format!("127.0.0.1:{port}"));
+        let name = folder.join("name").display().to_string();
+        let args = ["-F", "-n", &name, "-a", &one, "-a", &two];
+        let more = ["-p", "feature=+http2", "-s", "malloc,8m", "-f"];
+        Setup {
+            args: args.into_iter().chain(more).map(str::to_owned).collect(),
+            config: config(folder, backends),
+        }
+    })
+    .await
+}
+
+fn config(folder: &Path, backends: &Backends) -> String {
+    let folder = folder.display();
+    let Backends {
+        dead,
+        silent,
+        rude,
+        ledger,
+        ..
+    } = backends;
+    format!(
+        r#"vcl 4.1;
+import std;
+backend dead {{ .host = "127.0.0.1"; .port = "{dead}"; }}
+backend silent {{ .host = "127.0.0.1"; .port = "{silent}"; .first_byte_timeout = 100ms; }}
+backend rude {{ .host = "127.0.0.1"; .port = "{rude}"; }}
+backend ledger {{ .host = "127.0.0.1"; .port = "{ledger}"; }}
+sub vcl_recv {{
+  if (req.url == "/folder") {{ return (synth(204)); }}
+  if (req.url == "/maintenance") {{ return (synth(503, "Back at noon")); }}
+  if (std.integer(req.http.Content-Length, 0) > 1000) {{ return (synth(413)); }}
+  set req.backend_hint = ledger;
+  if (req.url == "/dead") {{ set req.backend_hint = dead; }}
+  if (req.url == "/silent" || req.url == "/late") {{ set req.backend_hint = silent; }}
+  if (req.url == "/rude" || req.url == "/bad") {{ set req.backend_hint = rude; }}
+  return (pass);
+}}
+sub vcl_synth {{
+  set resp.http.X-Folder = "{folder}";
+  if (resp.status == 413) {{ set resp.http.Connection = "close"; }}
+}}
+sub vcl_backend_error {{
+  if (bereq.url == "/late") {{ set beresp.status = 504; set beresp.reason = "Too late"; }}
+  if (bereq.url == "/bad") {{ set beresp.status = 502; set beresp.reason = "No sense"; }}
+}}
+"#
+    )
+}
+
+#[tokio::test]
+async fn it_says_what_it_means() {
+    let backends = Backends::start().await;
+    let Some(gateway) = varnish(&backends).await else {
+        return;
+    };
+    let busy = StatusKind::ServiceUnavailable;
+    for http in VERSIONS {
+        println!("over {http:?}");
+        let policy = StandardPolicy::default().max_retry_after(Duration::from_secs(4));
+        let caller = Caller::with(&gateway, http, layer().policy(policy));
+        for (path, kind, message) in [
+            ("/dead", busy, NO_ANSWER),
+            ("/silent", busy, NO_ANSWER),
+            ("/rude", busy, NO_ANSWER),
+            ("/maintenance", busy, CLOSED),
+            ("/late", StatusKind::GatewayTimeout, LATE),
+        ] {
+            // With each page it asks for five seconds.
+            let get = caller.refused(Method::GET, path).await;
+            assert_error(&get, kind, message, 1);
+            assert_eq!(get.stop_reason(), StopReason::RetryAfterTooLong);
+            assert_eq!(get.retry_after(), Some(Duration::from_secs(5)));
+            let post = caller.refused(Method::POST, path).await;
+            assert_error(&post, kind, message, 1);
+            assert_eq!(post.stop_reason(), StopReason::NotIdempotent);
+            assert!(post.may_have_been_applied());
+        }
+        let error = caller.refused(Method::GET, "/bad").await;
+        assert_error(&error, StatusKind::OtherServer, BROKEN, 1);
+    }
+}
+
+#[tokio::test]
+async fn its_error_pages_do_not_cost_connections() {
+    let backends = Backends::start().await;
+    let Some(gateway) = varnish(&backends).await else {
+        return;
+    };
+    for http in VERSIONS {
+        let policy = StandardPolicy::default().max_retry_after(Duration::ZERO);
+        let caller = Caller::with(&gateway, http, layer().policy(policy));
+        let requests = std::array::from_fn(|n| (Method::GET, ["/dead", "/maintenance"][n % 2]));
+        let results: [_; 10] = caller.call(requests).await;
+        assert!(results.into_iter().all(|result| result.is_err()));
+        assert_eq!(caller.connections.get(), 1, "{http:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_it_refuses_is_not_executed() {
+    let backends = Backends::start().await;
+    let Some(gateway) = varnish(&backends).await else {
+        return;
+    };
+    for http in VERSIONS {
+        assert_upload_refused(&Caller::new(&gateway, http), "/small").await;
+    }
+    assert_eq!(backends.executed.count.get(), 0);
+}
+
+/// Its worker ends, with all that is on its way, and another one takes its place.
+#[tokio::test]
+async fn a_new_worker_loses_no_get_and_doubles_no_post() {
+    let backends = Backends::start().await;
+    let Some(gateway) = varnish(&backends).await else {
+        return;
+    };
+    let name = gateway.folder.join("name").display().to_string();
+    for http in VERSIONS {
+        let restart = async {
+            for word in ["stop", "start"] {
+                gateway.tell("varnishadm", &["-n", &name, word]).await;
+            }
+        };
+        let executed = &backends.executed;
+        super::restart::no_get_is_lost_and_no_post_doubled(&gateway, http, executed, restart).await;
+    }
+}
