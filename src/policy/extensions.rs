@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Put it into the request's extensions. It overrides the method: `Idempotent(true)` lets a POST
 /// be resent whatever came of it, `Idempotent(false)` takes that away from a PUT.
 ///
+/// A layer above that follows redirects may drop it, as the others of this crate
+/// ([`guide::stacks`](crate::guide::stacks#redirects)).
+///
 /// The Rev.io documentation names no header that makes a POST safe to repeat, `Idempotency-Key`
 /// included. Say `true` only of requests whose repetition you have made harmless yourself.
 ///
