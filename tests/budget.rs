@@ -111,6 +111,18 @@ async fn only_an_answer_that_is_no_retryable_failure_earns() {
 }
 
 #[tokio::test]
+async fn what_is_sent_once_earns_too() {
+    let budget = Budget::new(2, 0.5);
+    let layer = once_more(&budget);
+    send(&layer, 2, &[503]).await; // spends all
+    for status in [200, 400] {
+        let service = layer.layer(Script::new([status]));
+        let _ = service.oneshot(post()).await;
+    }
+    assert_eq!(budget.available(), 1);
+}
+
+#[tokio::test]
 async fn a_request_without_an_answer_earns_nothing() {
     let budget = Budget::new(2, 0.5);
     let layer = once_more(&budget);
@@ -177,6 +189,23 @@ async fn it_is_asked_last() {
     assert_eq!(budget.available(), 5);
 }
 
+/// A cool-down paces what waits as long as it was asked to, and nothing else.
+#[tokio::test(start_paused = true)]
+async fn a_retry_earlier_than_a_cool_down_asks_for_costs_its_part() {
+    let budget = Budget::new(0, 0.0);
+    for (wait, attempts) in [(9, 1), (10, 2)] {
+        let after = Duration::from_secs(wait);
+        let policy = policy_fn(move |attempt| match attempt.number() {
+            1 => Decision::Retry { after },
+            _ => Decision::Stop(StopReason::StoppedByPolicy),
+        });
+        let service = layer().policy(policy).budget(budget.clone());
+        let service = service.layer(Script::new([answer(429).retry_after("10")]));
+        let error = service.oneshot(get()).await.refused();
+        assert_eq!(error.attempts(), attempts, "{error}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_retry_cancelled_in_its_sleep_is_given_back() {
     let budget = Budget::new(5, 0.0);
@@ -223,7 +252,7 @@ async fn emptied(reserve: u32, per_request: f64) -> (Budget, RevioStatusLayer) {
 
 #[tokio::test]
 async fn every_ratio_of_six_digits_is_exact() {
-    for millionths in [290_000, 570_000, 580_000, 123_457, 999_999, 2_900] {
+    for millionths in [290_000, 570_000, 580_000, 123_457, 999_999, 2_900, 249] {
         let ratio = f64::from(millionths) / 1e6;
         let (budget, layer) = emptied(1_000, ratio).await;
         let until_one = 1_000_000_u32.div_ceil(millionths);

@@ -87,6 +87,23 @@ async fn other_statuses_are_retried_only_where_they_are_named() {
     }
 }
 
+#[test]
+fn what_is_named_does_not_take_the_place_of_what_was_named_before() {
+    let (busy, failed) = (StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_GATEWAY);
+    let policy = StandardPolicy::default()
+        .retry_on(busy)
+        .retry_on(failed)
+        .cool_down_on(StatusCode::SERVICE_UNAVAILABLE)
+        .cool_down_on(failed);
+    assert!(
+        [busy, failed]
+            .iter()
+            .all(|status| policy.is_retryable(*status))
+    );
+    let arming = [StatusCode::SERVICE_UNAVAILABLE, failed, busy];
+    assert!(arming.iter().all(|status| policy.cools_down(*status)));
+}
+
 /// Each request fails every question from its own on; the first is the reason.
 #[tokio::test(start_paused = true)]
 async fn the_first_no_is_the_reason() {
@@ -463,5 +480,6 @@ async fn an_error_of_another_layer_does_not_hide_that_an_attempt_may_have_been_a
     });
     let error = hasty().layer(balancer).oneshot(get()).await.refused();
     assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(error.attempts(), 1, "the other layer's, not ours too");
     assert!(error.may_have_been_applied(), "the 503 may have been");
 }

@@ -247,6 +247,29 @@ async fn a_layer_has_the_standard_policy() {
     assert_eq!(error.stop_reason(), StopReason::RetryAfterTooLong);
 }
 
+/// The other two columns of the guide's table.
+#[test]
+fn the_two_other_starts_are_those_of_the_guide() {
+    let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    let interactive = StandardPolicy::default()
+        .max_attempts(2)
+        .backoff(Backoff::exponential(Duration::from_millis(250), second))
+        .max_retry_after(second)
+        .max_hold(second);
+    let batch = StandardPolicy::default()
+        .max_attempts(5)
+        .backoff(Backoff::exponential(2 * second, minute))
+        .max_retry_after(5 * minute)
+        .max_hold(5 * minute)
+        .retry_on(StatusCode::TOO_MANY_REQUESTS);
+    for (start, expected) in [
+        (StandardPolicy::interactive(), interactive),
+        (StandardPolicy::batch(), batch),
+    ] {
+        assert_eq!(format!("{start:?}"), format!("{expected:?}"));
+    }
+}
+
 /// Messages, `new`, and hyper-util's word on what was not sent, for those who name no feature;
 /// tower-http only on request.
 #[test]

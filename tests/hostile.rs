@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use revio_status::{RevioStatusLayer, StatusError, StatusKind};
-use support::{Refused, events::Events, get, hasty, layer};
+use support::{Refused, body::*, events::Events, get, hasty, layer};
 use tower::{Layer, ServiceExt};
 
 const KIB: usize = 1024;
@@ -87,6 +87,22 @@ async fn endless_single_bytes_end_at_the_limit() {
     assert_eq!((error.attempts(), error.body().len()), (3, 64 * KIB));
     println!("{bytes} bytes allocated in three attempts");
     assert!(bytes < 3 * 256 * KIB, "{bytes}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_frames_between_bytes_end_it_as_well() {
+    let mut steps = vec![data(""); 1_000];
+    steps.push(data("x"));
+    let endless = tower::service_fn(move |_| {
+        let mut response = Response::new(Steps::forever(steps.clone()));
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        async { Ok::<_, Infallible>(response) }
+    });
+    let error = hasty().layer(endless).oneshot(get()).await.refused();
+    assert_eq!(
+        (&error.body()[..], error.is_body_truncated()),
+        (&b"x"[..], true)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,9 +14,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use revio_status::{Budget, Error, StopReason};
+use revio_status::{Budget, Cooldown, Error, StopReason};
 use support::{Refused, get, hasty, layer, script::*};
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit};
@@ -78,7 +78,7 @@ impl<B> Service<Request<B>> for Strict {
             .fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1))
             .is_ok();
         if is_failure {
-            *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         }
         ready(Ok(response))
     }
@@ -234,6 +234,57 @@ async fn a_permit_that_comes_before_the_deadline_is_used() {
     drop(permit);
     request.await.expect("no panic").expect("sent at second 6");
     assert_eq!(script.waits(), [6 * SECOND]);
+}
+
+fn quiet_for(time: Duration) -> Cooldown {
+    let cooldown = Cooldown::default();
+    extend(&cooldown, time);
+    cooldown
+}
+
+fn extend(cooldown: &Cooldown, time: Duration) {
+    let until = Instant::now().into_std() + time;
+    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_request_gives_back_what_its_service_was_ready_for() {
+    let semaphore = Arc::new(tokio::sync::Semaphore::new(1));
+    let limit = ConcurrencyLimit::with_semaphore(Script::new([200]), semaphore.clone());
+    let cooldown = quiet_for(20 * SECOND);
+    let mut service = hasty().cooldown(cooldown.clone()).layer(limit);
+    let ready = ServiceExt::<Request<Full<Bytes>>>::ready(&mut service).await;
+    let request = ready.expect("a permit").call(get());
+    let permit = semaphore.clone().try_acquire_owned().expect("given back");
+    let request = tokio::spawn(request);
+    tokio::time::sleep(30 * SECOND).await;
+    // It waits for the permit now, and when it has one somebody has asked for more quiet.
+    extend(&cooldown, 20 * SECOND);
+    drop(permit);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(semaphore.available_permits(), 1, "given back once more");
+    request.await.expect("no panic").expect("sent at last");
+    drop(service);
+}
+
+/// A service may hold a permit or a connection, and somebody may keep the future.
+#[tokio::test]
+async fn a_finished_future_holds_no_service() {
+    for answers in [&[200][..], &[503, 200], &[404]] {
+        let watch = Arc::new(());
+        let (held, script) = (watch.clone(), Script::new(answers.iter().copied()));
+        let api = tower::service_fn(move |request: Request<_>| {
+            let _held = &held;
+            script.clone().oneshot(request)
+        });
+        let mut service = hasty().layer(api);
+        let mut request = Box::pin(service.call(get()));
+        drop(service);
+        assert_eq!(Arc::strong_count(&watch), 2);
+        drop((&mut request).await);
+        assert_eq!(Arc::strong_count(&watch), 1, "{answers:?}");
+        drop(request);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,8 +13,8 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use revio_status::{Attempt, Decision, ResendCount, RetryPolicy, StandardPolicy, StopReason};
-use support::{Refused, body::*, get, hasty, layer, script::*, with_body};
-use tower::{Layer, ServiceExt};
+use support::{AnyBody, Refused, body::*, get, hasty, layer, script::*, with_body};
+use tower::{Layer, ServiceExt, util::MapResponse};
 
 /// In their order, each with whether it is to be kept out of logs.
 fn fields(headers: &HeaderMap) -> Vec<(String, Bytes, bool)> {
@@ -87,6 +87,20 @@ async fn a_request_that_was_not_resent_has_no_resend_count() {
         .await
         .expect("200");
     assert_eq!(response.extensions().get::<ResendCount>(), None);
+}
+
+/// A layer below may count its own.
+#[tokio::test]
+async fn the_response_tells_our_resends_and_where_there_was_none_what_it_told() {
+    for (answers, count) in [(&[200][..], 41), (&[503, 200], 1)] {
+        let script = Script::new(answers.iter().copied());
+        let below = MapResponse::new(script, |mut response: http::Response<AnyBody>| {
+            response.extensions_mut().insert(ResendCount(41));
+            response
+        });
+        let response = hasty().layer(below).oneshot(get()).await.expect("200");
+        assert_eq!(response.extensions().get(), Some(&ResendCount(count)));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     future::{Future, Ready, ready},
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -23,7 +26,9 @@ use tower::{Layer, Service, ServiceExt};
 #[derive(Clone)]
 struct Clock {
     state: Arc<Mutex<(Instant, Vec<Duration>)>>,
-    /// How long a sleep of this length really takes.
+    /// How many sleeps were made, slept or not.
+    made: Arc<AtomicUsize>,
+    /// How long a sleep of this length really takes. One of all time is not waited for.
     takes: fn(Duration) -> Duration,
 }
 
@@ -34,7 +39,8 @@ impl Clock {
 
     fn with(takes: fn(Duration) -> Duration) -> Self {
         let state = Arc::new(Mutex::new((Instant::now(), Vec::new())));
-        Self { state, takes }
+        let made = Arc::default();
+        Self { state, made, takes }
     }
 
     fn sleeps(&self) -> Vec<Duration> {
@@ -44,6 +50,7 @@ impl Clock {
 
 impl Timer for Clock {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.made.fetch_add(1, SeqCst);
         Box::pin(Nap {
             clock: self.clone(),
             duration,
@@ -72,6 +79,9 @@ impl Future for Nap {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if (self.clock.takes)(self.duration) == Duration::MAX {
+            return Poll::Pending;
+        }
         if self.begun {
             let mut clock = self.clock.state.lock().expect("no panic");
             clock.0 += (self.clock.takes)(self.duration);
@@ -146,6 +156,65 @@ fn a_delay_of_zero_does_not_go_through_it() {
     let service = layer(&clock).layer(api(&["0", "0"]));
     block_on(service.oneshot(Request::default())).expect("retried");
     assert_eq!(clock.sleeps(), []);
+}
+
+/// Is ready only when it was asked so often.
+#[derive(Clone)]
+struct Slow(Api, u32);
+
+impl Service<Request<ReplayBody<Full<Bytes>>>> for Slow {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        match self.1.checked_sub(1) {
+            None => Poll::Ready(Ok(())),
+            Some(rest) => {
+                self.1 = rest;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn call(&mut self, request: Request<ReplayBody<Full<Bytes>>>) -> Self::Future {
+        self.0.call(request)
+    }
+}
+
+const ALARM: Duration = Duration::from_secs(60);
+
+/// One sleep for the delay, and one for the deadline where the service has to be waited for.
+#[test]
+fn with_a_deadline_one_more_sleep_is_made_and_only_for_what_is_not_ready() {
+    for (polls, made) in [(0, 1), (1, 2), (5, 2)] {
+        let clock = Clock::with(|duration| match duration >= ALARM {
+            true => Duration::MAX,
+            false => duration,
+        });
+        let service = layer(&clock).deadline(2 * ALARM);
+        let mut service = service.layer(Slow(api(&["7"]), polls));
+        block_on(service.call(Request::default())).expect("retried");
+        assert_eq!(clock.made.load(SeqCst), made, "ready after {polls} polls");
+    }
+}
+
+#[test]
+fn for_no_time_at_all_no_sleep_is_made() {
+    let clock = Clock::new();
+    let silent = tower::service_fn(|_| {
+        let body = futures_util::stream::pending::<Result<http_body::Frame<Bytes>, Infallible>>();
+        let mut response = Response::new(http_body_util::StreamBody::new(body));
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        ready(Ok::<_, Infallible>(response))
+    });
+    let service = layer(&clock).capture_timeout(Duration::ZERO).layer(silent);
+    match block_on(service.oneshot(Request::<Full<Bytes>>::default())) {
+        Err(Error::Status(e)) => assert!(e.is_body_truncated()),
+        _ => panic!("not refused"),
+    }
+    assert_eq!(clock.made.load(SeqCst), 0);
 }
 
 fn ms(milliseconds: u64) -> Duration {

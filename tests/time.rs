@@ -5,7 +5,8 @@ mod support;
 use std::{collections::HashSet, time::Duration};
 
 use futures_util::future::join_all;
-use revio_status::{Backoff, StandardPolicy, StopReason};
+use http::StatusCode;
+use revio_status::{Backoff, Cooldown, StandardPolicy, StopReason};
 use support::{Refused, get, hasty, layer, script::*};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
@@ -160,6 +161,15 @@ async fn the_longest_wait_that_is_accepted_can_be_set() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_a_wait_only_what_the_server_asks_for_is_compared_with_that() {
+    let policy = StandardPolicy::default().backoff(Backoff::fixed(60 * SECOND));
+    let script = Script::new([answer(503).retry_after("30"), answer(200)]);
+    let service = layer().policy(policy).layer(script.clone());
+    service.oneshot(get()).await.expect("retried");
+    assert_eq!(script.waits(), [90 * SECOND]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_wait_begins_that_would_end_at_the_deadline() {
     for (deadline, expected) in [
         (ms(2_000), 1),
@@ -189,6 +199,18 @@ async fn an_instant_retry_needs_time_before_the_deadline_too() {
     let service = hasty().deadline(Duration::ZERO).layer(Script::new([503]));
     let error = service.oneshot(get()).await.refused();
     assert_eq!(error.stop_reason(), StopReason::DeadlineExceeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_of_a_held_request_is_counted_from_its_call() {
+    let cooldown = Cooldown::default();
+    let until = Instant::now().into_std() + 6 * SECOND;
+    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until);
+    let script = Script::new([answer(503).retry_after("5"), answer(200)]);
+    let layer = hasty().cooldown(cooldown).deadline(10 * SECOND);
+    let error = layer.layer(script).oneshot(get()).await.refused();
+    let got = (error.attempts(), error.stop_reason());
+    assert_eq!(got, (1, StopReason::DeadlineExceeded));
 }
 
 #[tokio::test(start_paused = true)]

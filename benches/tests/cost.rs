@@ -2,6 +2,10 @@
 
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -148,6 +152,32 @@ fn of_a_single_attempt_neither_headers_nor_body_are_kept() {
     allocated(1); // what is made once in a thread is made now
     // Three for the body, one for the list, two for the values made for each request.
     assert_eq!(allocated(2) - allocated(1), (3 + 1 + 2) * REQUESTS);
+}
+
+/// Counts its clones.
+struct Counted(Arc<AtomicUsize>);
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        self.0.fetch_add(1, Relaxed);
+        Self(self.0.clone())
+    }
+}
+
+#[test]
+fn of_a_single_attempt_the_extensions_are_not_cloned() {
+    let clones = |max_attempts| {
+        let policy = StandardPolicy::default().max_attempts(max_attempts);
+        let mut service = RevioStatusLayer::new()
+            .policy(policy)
+            .layer(stacks::Api::new(Scenario::Get));
+        let count = Arc::new(AtomicUsize::new(0));
+        let mut request = Template::new(Scenario::Get).request();
+        request.extensions_mut().insert(Counted(count.clone()));
+        drop(block_on(service.call(request)).expect("200"));
+        count.load(Relaxed)
+    };
+    assert_eq!((clones(1), clones(2)), (0, 1));
 }
 
 /// The extensions' own three, and those of the body.
