@@ -260,7 +260,7 @@ fn the_two_other_starts_are_those_of_the_guide() {
         .max_attempts(5)
         .backoff(Backoff::exponential(2 * second, minute))
         .max_retry_after(5 * minute)
-        .max_hold(5 * minute)
+        .max_hold(15 * minute)
         .retry_on(StatusCode::TOO_MANY_REQUESTS);
     for (start, expected) in [
         (StandardPolicy::interactive(), interactive),

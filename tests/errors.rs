@@ -2,10 +2,11 @@
 
 mod support;
 
-use std::{error::Error as _, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header::CONTENT_LENGTH};
+use http::{HeaderMap, Response, StatusCode, Version, header::CONTENT_LENGTH};
+use http_body_util::Full;
 use revio_status::{BoxError, Error, ServiceError, StatusError, StatusKind, StopReason};
 use support::{AnyBody, Refused, body::*, get, hasty, layer, script::*};
 use tower::{Layer, ServiceBuilder, ServiceExt, buffer::Buffer};
@@ -60,7 +61,7 @@ async fn above_a_layer_that_boxes_it_is_moved_out_again() {
     assert_eq!(refused.refused().kind(), StatusKind::NotFound);
 
     let silent =
-        tower::service_fn(|_| std::future::pending::<Result<http::Response<AnyBody>, BoxError>>());
+        tower::service_fn(|_| std::future::pending::<Result<Response<AnyBody>, BoxError>>());
     let late = stack().service(silent).oneshot(get()).await.unwrap_err();
     let source = late.source().expect("the timeout's own error");
     assert!(source.is::<tower::timeout::error::Elapsed>());
@@ -106,6 +107,11 @@ async fn it_is_found_through_whatever_wraps_it() {
         shared,
         bare,
     ];
+    assert_found(&errors);
+}
+
+#[track_caller]
+fn assert_found(errors: &[BoxError]) {
     for (number, error) in errors.iter().enumerate() {
         let found = StatusError::find(&**error).map(StatusError::kind);
         assert_eq!(
@@ -114,6 +120,88 @@ async fn it_is_found_through_whatever_wraps_it() {
             "number {number}: {error:?}"
         );
     }
+}
+
+fn not_found() -> StatusError {
+    let response = Response::builder().status(404).body(Bytes::new());
+    StatusError::from_response(response.expect("valid")).expect("a failure")
+}
+
+/// An error of somebody else's, with its cause.
+#[derive(Debug)]
+struct Wrapped(BoxError);
+
+impl fmt::Display for Wrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("wrapped")
+    }
+}
+
+impl StdError for Wrapped {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// The same error in everything that can hold one.
+fn holders(error: impl Fn() -> BoxError) -> Vec<BoxError> {
+    let shared = || Arc::<dyn StdError + Send + Sync>::from(error());
+    vec![
+        Box::new(shared()),
+        Box::new(Arc::new(shared())),
+        Box::new(Box::new(shared())),
+        Box::new(Arc::new(io::Error::other(error()))),
+        Box::new(Box::new(io::Error::other(error()))),
+        Box::new(io::Error::other(shared())),
+        Box::new(io::Error::other(Arc::new(io::Error::other(error())))),
+        Box::new(Arc::new(io::Error::other(shared()))),
+        Box::new(Wrapped(error())),
+        Box::new(Arc::new(Error::from(ServiceError::new(error())))),
+        Box::new(Box::new(Error::from(ServiceError::new(error())))),
+        Box::new(Arc::new(ServiceError::new(error()))),
+        Box::new(Box::new(ServiceError::new(error()))),
+        Box::new(Error::from(ServiceError::new(shared()))),
+    ]
+}
+
+#[test]
+fn it_is_found_in_whatever_hides_what_it_holds() {
+    let errors: [fn() -> BoxError; 6] = [
+        || not_found().into(),
+        || Error::from(not_found()).into(),
+        || Box::new(Arc::new(not_found())),
+        || Box::new(Box::new(not_found())),
+        || Box::new(Arc::new(Error::from(not_found()))),
+        || Box::new(Box::new(Error::from(not_found()))),
+    ];
+    for error in errors {
+        assert_found(&[error()]);
+        let once = holders(error);
+        assert_found(&once);
+        for number in 0..once.len() {
+            assert_found(&holders(|| holders(error).swap_remove(number)));
+        }
+    }
+}
+
+#[test]
+fn it_is_found_many_levels_down() {
+    let mut error = BoxError::from(not_found());
+    for number in 0..99 {
+        error = match number % 3 {
+            0 => Box::new(Wrapped(error)),
+            1 => Box::new(io::Error::other(error)),
+            _ => Box::new(Arc::<dyn StdError + Send + Sync>::from(error)),
+        };
+    }
+    assert_found(&[error]);
+}
+
+#[test]
+fn what_only_one_thread_may_have_is_looked_into_too() {
+    let shared: Arc<dyn StdError> = Arc::new(not_found());
+    assert!(StatusError::find(&shared).is_some());
+    assert!(StatusError::find(&Arc::new(io::Error::other("none"))).is_none());
 }
 
 #[tokio::test]
@@ -134,6 +222,77 @@ async fn the_parts_of_the_answer_are_all_there() {
         (error.attempts(), error.stop_reason()),
         (1, StopReason::NotRetryable)
     );
+}
+
+/// What a layer below has put there.
+#[derive(Clone, Debug, PartialEq)]
+struct RequestId(u32);
+
+/// A service that gives this answer to every request.
+async fn refused_with(answer: Response<&'static str>) -> StatusError {
+    let service = tower::service_fn(move |_| {
+        let answer = answer.clone().map(Full::<Bytes>::from);
+        async { Ok::<_, Infallible>(answer) }
+    });
+    hasty().layer(service).oneshot(get()).await.refused()
+}
+
+#[tokio::test]
+async fn version_and_extensions_survive() {
+    for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+        for status in [404, 503] {
+            let answer = Response::builder()
+                .version(version)
+                .status(status)
+                .extension(RequestId(7))
+                .body("no");
+            let error = refused_with(answer.expect("valid")).await;
+            assert_eq!(error.version(), version);
+            assert_eq!(error.extensions().get(), Some(&RequestId(7)));
+            let response = error.into_response();
+            assert_eq!(response.version(), version);
+            assert_eq!(response.extensions().get(), Some(&RequestId(7)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_header_stays_sensitive_and_opaque() {
+    let mut answer = Response::new("");
+    *answer.status_mut() = StatusCode::UNAUTHORIZED;
+    let mut value = http::HeaderValue::from_bytes(b"t\xf6ken").expect("opaque");
+    value.set_sensitive(true);
+    answer.headers_mut().append("x-token", value);
+    answer
+        .headers_mut()
+        .append("x-token", "second".parse().expect("valid"));
+    answer
+        .headers_mut()
+        .append("x-empty", "".parse().expect("valid"));
+    let expected = answer.headers().clone();
+    let error = refused_with(answer).await;
+    assert_eq!(*error.headers(), expected);
+    let sensitive: Vec<_> = error
+        .headers()
+        .get_all("x-token")
+        .iter()
+        .map(|v| v.is_sensitive())
+        .collect();
+    assert_eq!(sensitive, [true, false]);
+}
+
+#[tokio::test]
+async fn a_response_made_of_it_keeps_all_values_of_a_header() {
+    let answer = answer(502)
+        .header("www-authenticate", "Basic")
+        .header("www-authenticate", "Bearer")
+        .header("set-cookie", "a=1")
+        .header("set-cookie", "b=2")
+        .header("set-cookie", "c=3");
+    let (headers, _) = served(answer).await;
+    let values = |name| headers.get_all(name).iter().collect::<Vec<_>>();
+    assert_eq!(values("www-authenticate"), ["Basic", "Bearer"]);
+    assert_eq!(values("set-cookie"), ["a=1", "b=2", "c=3"]);
 }
 
 /// The headers and the body that would be served.

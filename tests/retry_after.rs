@@ -10,7 +10,10 @@ use std::{
 
 use bytes::Bytes;
 use futures_executor::block_on;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::DATE};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{AGE, DATE},
+};
 use http_body_util::Full;
 use httpdate::{fmt_http_date, parse_http_date};
 use proptest::prelude::*;
@@ -95,6 +98,7 @@ mod vectors {
         /// `None` where `http` refuses the bytes, so that no response can bring them.
         fields: Option<Vec<HeaderValue>>,
         date: Option<String>,
+        age: Option<String>,
         now: f64,
         expected: Option<Duration>,
         also_ok: Vec<Option<Duration>>,
@@ -125,6 +129,7 @@ mod vectors {
                 name: case["name"].as_str().expect("a name").to_owned(),
                 fields: fields.iter().map(latin1).collect(),
                 date: case["date"].as_str().map(str::to_owned),
+                age: case["age"].as_str().map(str::to_owned),
                 now: case["now"].as_f64().expect("a number"),
                 expected: seconds(&case["expected"]),
                 also_ok: also_ok.iter().map(seconds).collect(),
@@ -148,6 +153,9 @@ mod vectors {
             }
             if let Some(date) = date {
                 headers.insert(DATE, date.parse().expect("a header value"));
+            }
+            if let Some(age) = &self.age {
+                headers.insert(AGE, age.parse().expect("a header value"));
             }
             Some(headers)
         }
@@ -188,7 +196,7 @@ mod vectors {
             let those = cases.iter().filter(those);
             those.map(|case| case.name.as_str()).collect()
         };
-        assert_eq!(cases.len(), 97);
+        assert_eq!(cases.len(), 104);
         assert_eq!(names(|case| case.fields.is_none()), ["vertical_tab_suffix"]);
         assert_eq!(
             names(|case| case.needs_our_clock()),
@@ -198,7 +206,7 @@ mod vectors {
                 "date_invalid_weekday"
             ]
         );
-        assert_eq!(names(|case| case.is_timeless()).len(), 58);
+        assert_eq!(names(|case| case.is_timeless()).len(), 59);
     }
 
     /// Where a case has no `Date` it gets one that says what the case calls now.
@@ -214,7 +222,7 @@ mod vectors {
             assert!(case.accepts(wait), "{}: {wait:?}", case.name);
             count += 1;
         }
-        assert_eq!(count, 93);
+        assert_eq!(count, 100);
     }
 
     #[test]
@@ -243,7 +251,7 @@ mod vectors {
             assert_eq!(wait, case.expected, "{}", case.name);
             count += 1;
         }
-        assert_eq!(count, 9);
+        assert_eq!(count, 16);
     }
 
     #[test]
@@ -320,6 +328,57 @@ mod dates {
             wait(&[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")]),
             secs(0)
         );
+    }
+
+    #[test]
+    fn the_age_of_a_cached_answer_counts() {
+        let then = "Mon, 03 Jun 2019 11:01:00 GMT";
+        let wait = |ages: &[&'static str], then: &str, date: &str| {
+            let mut fields = vec![("retry-after", then), ("date", date)];
+            fields.extend(ages.iter().map(|age| ("age", *age)));
+            super::wait(&fields)
+        };
+        for (ages, seconds) in [
+            (&["50"][..], 10),
+            (&[" 50\t"], 10),
+            (&["59"], 1),
+            (&["60"], 0),
+            (&["4294967295"], 0),
+            (&["99999999999999999999999999"], 0),
+            (&["50,10"], 10),
+            (&["50", "10"], 10),
+            (&["0"], 60),
+            (&[""], 60),
+            (&["5.0"], 60),
+            (&["+50"], 60),
+            (&["50s"], 60),
+            (&["x, 50"], 60),
+        ] {
+            assert_eq!(wait(ages, then, NOW), secs(seconds), "{ages:?}");
+            assert_eq!(
+                wait(ages, &rfc850(then), &asctime(NOW)),
+                secs(seconds),
+                "{ages:?}"
+            );
+        }
+        let end = "Fri, 31 Dec 9999 23:59:59 GMT";
+        assert_eq!(wait(&["99999999999999999999999999"], end, end), secs(0));
+        let milliseconds = [("retry-after-ms", "1500"), ("date", NOW), ("age", "50")];
+        assert_eq!(
+            super::wait(&milliseconds),
+            Some(Duration::from_millis(1500))
+        );
+    }
+
+    #[test]
+    fn an_age_without_a_date_has_nothing_to_count_from() {
+        let then = SystemTime::now() + Duration::from_secs(120);
+        let fields = [
+            ("retry-after", fmt_http_date(then)),
+            ("age", "50".to_owned()),
+        ];
+        let wait = super::wait(&fields).expect("a wait");
+        assert!(wait > Duration::from_secs(100), "{wait:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `Retry-After`, `Date` and the millisecond fields: every way to read them gives what the bytes
+//! `Retry-After`, `Date`, `Age` and the millisecond fields: every way to read them gives what the bytes
 //! were made from.
 
 #![no_main]
@@ -18,7 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use expect::{Expected, Line, Name, Server};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::DATE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::{AGE, DATE}};
 use http_body_util::{Empty, Full};
 use libfuzzer_sys::{
     arbitrary::{self, Arbitrary},
@@ -30,6 +30,8 @@ use tower::{Layer, ServiceExt, service_fn};
 #[derive(Arbitrary, Debug)]
 struct Input {
     server: Server,
+    /// Of an answer that a cache had.
+    age: Option<u16>,
     lines: Vec<(Name, Line)>,
 }
 
@@ -43,6 +45,11 @@ fuzz_target!(|input: Input| {
     if let Some(date) = &date {
         headers.insert(DATE, value(date.text()).expect("looked at above"));
     }
+    if let Some(age) = input.age {
+        headers.insert(AGE, age.into());
+    }
+    // The clock that counts.
+    let date = date.map(|date| date.later(input.age.unwrap_or(0)));
     let mut lines = Vec::new();
     for (name, line) in input.lines.iter().take(8) {
         let text = line.text(date.as_ref(), before);

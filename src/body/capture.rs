@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes};
 use http_body::Body;
 use hyper::rt::Sleep;
 use pin_project_lite::pin_project;
@@ -21,7 +21,8 @@ pin_project! {
     pub(crate) struct Capture<R> {
         #[pin]
         body: R,
-        chunks: Chunks,
+        // Copied out: a small chunk may be a view of a large buffer, and nobody can tell.
+        bytes: Vec<u8>,
         empty_frames: u32,
         sleep: Option<Pin<Box<dyn Sleep>>>,
     }
@@ -36,7 +37,7 @@ impl<R: Body> Capture<R> {
     pub(crate) fn new(body: R) -> Self {
         Self {
             body,
-            chunks: Chunks::None,
+            bytes: Vec::new(),
             empty_frames: 0,
             sleep: None,
         }
@@ -74,11 +75,10 @@ impl<R: Body> Capture<R> {
                 Some(Ok(frame)) => frame.into_data().ok(),
             };
             match data {
-                Some(mut data) if data.has_remaining() => {
-                    let room = limit.saturating_sub(this.chunks.len());
+                Some(data) if data.has_remaining() => {
+                    let room = limit.saturating_sub(this.bytes.len());
                     let more = data.remaining() > room;
-                    this.chunks
-                        .push(data.copy_to_bytes(room.min(data.remaining())));
+                    this.bytes.put(data.take(room));
                     if more {
                         break true;
                     }
@@ -92,48 +92,9 @@ impl<R: Body> Capture<R> {
             }
         };
         Poll::Ready(Captured {
-            body: this.chunks.take(),
+            // Without what the vector has to spare.
+            body: std::mem::take(this.bytes).into_boxed_slice().into(),
             is_truncated,
         })
-    }
-}
-
-/// The usual body is one chunk and is kept as it came. Several are copied together, because each
-/// may be a small view of a large buffer.
-enum Chunks {
-    None,
-    One(Bytes),
-    Many(BytesMut),
-}
-
-impl Chunks {
-    fn len(&self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::One(chunk) => chunk.len(),
-            Self::Many(bytes) => bytes.len(),
-        }
-    }
-
-    fn push(&mut self, chunk: Bytes) {
-        match self {
-            Self::None => *self = Self::One(chunk),
-            Self::One(first) => {
-                let both = first.len().saturating_add(chunk.len());
-                let mut bytes = BytesMut::with_capacity(both.saturating_mul(2));
-                bytes.extend_from_slice(first);
-                bytes.extend_from_slice(&chunk);
-                *self = Self::Many(bytes);
-            }
-            Self::Many(bytes) => bytes.extend_from_slice(&chunk),
-        }
-    }
-
-    fn take(&mut self) -> Bytes {
-        match std::mem::replace(self, Self::None) {
-            Self::None => Bytes::new(),
-            Self::One(chunk) => chunk,
-            Self::Many(bytes) => bytes.freeze(),
-        }
     }
 }

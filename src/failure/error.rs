@@ -1,6 +1,6 @@
 //! What a failed call returns: an answer that says no, or no answer at all.
 
-use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, time::Duration};
 
 use super::{
     FailedAttempt, ServiceError, StatusError, StatusKind, StopReason, chain::chain,
@@ -232,8 +232,9 @@ impl From<ServiceError> for Error {
 impl StatusError {
     /// Finds a `StatusError` in an error or anywhere below it, through whatever layers wrapped it.
     ///
-    /// Follows [`source`](StdError::source), and looks into [`io::Error`](std::io::Error) and
-    /// [`Arc`], which hide what they hold from that chain.
+    /// Follows [`source`](StdError::source), and looks into [`io::Error`](std::io::Error),
+    /// [`Arc`](std::sync::Arc) and `Box`, which hide what they hold from that chain: into
+    /// `Arc<dyn Error + Send + Sync>`, and into those of an `io::Error` or an error of this crate.
     ///
     /// ```
     /// use revio_status::StatusError;
@@ -247,11 +248,7 @@ impl StatusError {
     }
 
     pub(super) fn of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
-        let ours = |error: &'a Error| error.status_error();
-        error
-            .downcast_ref::<Self>()
-            .or_else(|| error.downcast_ref::<Arc<Self>>().map(|arc| &**arc))
-            .or_else(|| error.downcast_ref::<Error>().and_then(ours))
-            .or_else(|| error.downcast_ref::<Arc<Error>>().and_then(|arc| ours(arc)))
+        let ours = || error.downcast_ref::<Error>()?.status_error();
+        error.downcast_ref().or_else(ours)
     }
 }

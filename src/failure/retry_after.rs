@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{DATE, RETRY_AFTER},
+    header::{AGE, DATE, RETRY_AFTER},
 };
 
 /// In the order in which they count: milliseconds, in both of Azure's spellings, are finer.
@@ -26,11 +26,11 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
             continue;
         };
         let wait = if *name == RETRY_AFTER {
-            digits(value)
+            digits(value.as_bytes())
                 .map(Duration::from_secs)
                 .or_else(|| until(value, headers))
         } else {
-            digits(value).map(Duration::from_millis)
+            digits(value.as_bytes()).map(Duration::from_millis)
         };
         *longest = wait.max(*longest);
     }
@@ -38,8 +38,8 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// `1*DIGIT`. What is too large for the type is as long as the type can say.
-fn digits(value: &HeaderValue) -> Option<u64> {
-    let digits = trim(value.as_bytes());
+pub(super) fn digits(value: &[u8]) -> Option<u64> {
+    let digits = trim(value);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -53,12 +53,24 @@ fn digits(value: &HeaderValue) -> Option<u64> {
 /// The time until an HTTP-date, by the server's clock if it told us, else by ours. The past is now.
 fn until(value: &HeaderValue, headers: &HeaderMap) -> Option<Duration> {
     let ours = SystemTime::now();
-    let now = headers
+    let theirs = headers
         .get(DATE)
         .and_then(|date| http_date(date, ours))
-        .unwrap_or(ours);
+        .and_then(|date| date.checked_add(age(headers)));
+    let now = theirs.unwrap_or(ours);
     let then = http_date(value, now)?;
     Some(then.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+/// How long a cache has had the answer: the first member of the first field, or nothing.
+/// [RFC 9111 §5.1](https://www.rfc-editor.org/rfc/rfc9111#section-5.1).
+fn age(headers: &HeaderMap) -> Duration {
+    const LONGEST: u64 = 1 << 31; // what a number beyond all bounds means: RFC 9111 §1.2.2
+    let first = headers
+        .get(AGE)
+        .and_then(|age| age.as_bytes().split(|byte| *byte == b',').next());
+    let seconds = first.and_then(digits).unwrap_or(0);
+    Duration::from_secs(seconds.min(LONGEST))
 }
 
 /// All three forms of [RFC 9110 §5.6.7](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7).

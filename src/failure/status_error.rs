@@ -4,7 +4,7 @@ use std::{error::Error, fmt, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, StatusCode,
+    Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version,
     header::{
         CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, RETRY_AFTER, TE, TRAILER,
         TRANSFER_ENCODING, UPGRADE,
@@ -15,7 +15,7 @@ use http::{
 use super::{
     FailedAttempt, StatusKind, StopReason, message,
     outcome::{History, Outcome},
-    retry_after::retry_after,
+    retry_after::{digits, retry_after},
     status::may_be_applied,
 };
 
@@ -32,9 +32,8 @@ use super::{
 pub struct StatusError(Box<Failure>);
 
 struct Failure {
-    status: StatusCode,
+    head: response::Parts,
     kind: StatusKind,
-    headers: HeaderMap,
     retry_after: Option<Duration>,
     body: Bytes,
     is_body_truncated: bool,
@@ -44,14 +43,14 @@ struct Failure {
 
 impl StatusError {
     /// A failed answer before its body is read.
-    pub(crate) fn new(head: response::Parts) -> Self {
-        let (status, headers) = (head.status, head.headers);
-        let retry_after = retry_after(&headers);
+    pub(crate) fn new(mut head: response::Parts) -> Self {
+        let status = head.status;
+        let retry_after = retry_after(&head.headers);
         let kind = StatusKind::of_failure(status, retry_after.is_some());
+        copy_out(&mut head.headers);
         Self(Box::new(Failure {
-            status,
+            head,
             kind,
-            headers,
             retry_after,
             body: Bytes::new(),
             is_body_truncated: false,
@@ -64,6 +63,18 @@ impl StatusError {
         self.0.body = body;
         self.0.is_body_truncated = is_truncated;
         self
+    }
+
+    /// Whether its `Content-Length` promises more than so many bytes.
+    pub(crate) fn announces_more_than(&self, length: usize) -> bool {
+        let headers = self.headers();
+        let lengths = headers.get_all(CONTENT_LENGTH).iter();
+        let mut lengths = lengths
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .filter_map(digits);
+        // In chunks it has no meaning: RFC 9112 §6.3.
+        !headers.contains_key(TRANSFER_ENCODING)
+            && lengths.any(|announced| u64::try_from(length).is_ok_and(|length| length < announced))
     }
 
     /// Makes a failed answer of a response, to test what your own code makes of it: one attempt,
@@ -81,7 +92,12 @@ impl StatusError {
     /// ```
     pub fn from_response(response: http::Response<Bytes>) -> Option<Self> {
         let (head, body) = response.into_parts();
-        (head.status.as_u16() >= 400).then(|| Self::new(head).with_body(body, false))
+        if head.status.as_u16() < 400 {
+            return None;
+        }
+        let error = Self::new(head);
+        let is_truncated = error.announces_more_than(body.len());
+        Some(error.with_body(body, is_truncated))
     }
 
     /// What a request gets that was not sent, because this status has armed a cool-down that lasts so
@@ -137,7 +153,7 @@ impl StatusError {
 
     /// The status of the last attempt.
     pub fn status(&self) -> StatusCode {
-        self.0.status
+        self.0.head.status
     }
 
     /// What that status means.
@@ -147,7 +163,19 @@ impl StatusError {
 
     /// The headers of the last attempt's response.
     pub fn headers(&self) -> &HeaderMap {
-        &self.0.headers
+        &self.0.head.headers
+    }
+
+    /// The version of HTTP that the last attempt's response came in.
+    pub fn version(&self) -> Version {
+        self.0.head.version
+    }
+
+    /// The extensions of the last attempt's response: what the layers below put there, and the
+    /// reason phrase of an HTTP/1 response where it is not the standard one
+    /// (`hyper::ext::ReasonPhrase`).
+    pub fn extensions(&self) -> &Extensions {
+        &self.0.head.extensions
     }
 
     /// The body of the last attempt's response, as far as it was read.
@@ -156,7 +184,8 @@ impl StatusError {
     }
 
     /// Whether the server had more to say than [`body`](Self::body) holds: the body was longer
-    /// than the layer's capture limit, slower than its capture timeout, or broke off.
+    /// than the layer's capture limit, slower than its capture timeout, broke off, or ended before
+    /// its `Content-Length`, which in answer to HEAD says nothing.
     pub fn is_body_truncated(&self) -> bool {
         self.0.is_body_truncated
     }
@@ -169,7 +198,7 @@ impl StatusError {
     ///
     /// The body is searched on the first call.
     pub fn message(&self) -> Option<&str> {
-        let search = || message::message(&self.0.headers, &self.0.body);
+        let search = || message::message(self.headers(), self.body());
         self.0.message.get_or_init(search).as_deref()
     }
 
@@ -221,20 +250,17 @@ impl StatusError {
         self.0.outcome.earlier()
     }
 
-    /// The failed answer as a response that can be served to somebody else.
+    /// The failed answer as a response that can be served to somebody else, with its version and
+    /// its extensions.
     ///
     /// Headers that speak of one connection only
     /// ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)) are gone, and so
     /// is a `Content-Length` that differs from the body's.
     #[must_use]
     pub fn into_response(self) -> http::Response<Bytes> {
-        let Failure {
-            status,
-            mut headers,
-            body,
-            ..
-        } = *self.0;
-        remove_hop_by_hop(&mut headers);
+        let Failure { mut head, body, .. } = *self.0;
+        let headers = &mut head.headers;
+        remove_hop_by_hop(headers);
         let length = body.len().to_string();
         if headers
             .get_all(CONTENT_LENGTH)
@@ -243,18 +269,13 @@ impl StatusError {
         {
             headers.remove(CONTENT_LENGTH);
         }
-        let mut response = http::Response::new(body);
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        response
+        http::Response::from_parts(head, body)
     }
 }
 
 impl fmt::Display for StatusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Failure {
-            status, outcome, ..
-        } = &*self.0;
+        let (status, outcome) = (self.status(), &self.0.outcome);
         let reason = status.canonical_reason().unwrap_or_default();
         f.write_str(status.as_str())?;
         if !reason.is_empty() {
@@ -275,7 +296,7 @@ impl fmt::Display for StatusError {
 impl fmt::Debug for StatusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StatusError")
-            .field("status", &self.0.status)
+            .field("status", &self.status())
             .field("attempts", &self.attempts())
             .field("stop_reason", &self.stop_reason())
             .field("body_len", &self.0.body.len())
@@ -284,6 +305,24 @@ impl fmt::Debug for StatusError {
 }
 
 impl Error for StatusError {}
+
+/// Lets each value go from the buffer that the whole head, or the body too, was read into: nobody
+/// can tell how large that is.
+fn copy_out(headers: &mut HeaderMap) {
+    let length = headers.values().map(HeaderValue::len).sum();
+    let mut all = Vec::with_capacity(length);
+    for value in headers.values() {
+        all.extend_from_slice(value.as_bytes());
+    }
+    let mut all = Bytes::from(all);
+    for value in headers.values_mut() {
+        let bytes = all.split_to(value.len());
+        if let Ok(mut copy) = HeaderValue::from_maybe_shared(bytes) {
+            copy.set_sensitive(value.is_sensitive());
+            *value = copy;
+        }
+    }
+}
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers

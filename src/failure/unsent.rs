@@ -4,7 +4,6 @@ use std::{
     error::Error as StdError,
     fmt,
     io::{self, ErrorKind},
-    sync::Arc,
 };
 
 use super::{BoxError, Error, ServiceError, StatusError, chain::chain};
@@ -98,17 +97,9 @@ fn is_lost_by_io(kind: ErrorKind) -> bool {
 }
 
 fn service_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a ServiceError> {
-    let shared = || error.downcast_ref::<Arc<Error>>().map(|error| &**error);
-    match error.downcast_ref::<Error>().or_else(shared) {
+    match error.downcast_ref::<Error>() {
         Some(error) => error.service_error(),
-        None => {
-            let shared = || {
-                error
-                    .downcast_ref::<Arc<ServiceError>>()
-                    .map(|error| &**error)
-            };
-            error.downcast_ref().or_else(shared)
-        }
+        None => error.downcast_ref(),
     }
 }
 

@@ -187,7 +187,9 @@ where
                 let Some(error) = error.take() else {
                     completed()
                 };
-                let error = error.with_body(captured.body, captured.is_truncated);
+                let is_cut_off = !kept.is_head() && error.announces_more_than(captured.body.len());
+                let is_truncated = captured.is_truncated || is_cut_off;
+                let error = error.with_body(captured.body, is_truncated);
                 kept.answered(error).map(|pause| State::wait(kept, pause))
             }
             StateProj::Looking => kept.look().map(|pause| State::looked(kept, pause)),

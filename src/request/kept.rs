@@ -40,7 +40,7 @@ pub(crate) enum Kept<S, P, B> {
 
 /// What few requests that are sent once need.
 pub(crate) struct More {
-    /// What events tell of it, if somebody listens.
+    /// What events tell of it, if somebody listens; and of a HEAD, whose answer has no body.
     subject: Option<(Method, Uri)>,
     /// Its own, if it has one.
     pub(super) cooldown: Option<Cooldown>,
@@ -50,10 +50,11 @@ impl More {
     #[inline]
     fn new<P>(settings: &Settings<P>, head: &request::Parts) -> Option<Box<Self>> {
         let is_told = settings.observer.is_some() || trace::is_wanted();
+        let is_named = is_told || head.method == Method::HEAD;
         let cooldown: Option<&Cooldown> = head.extensions.get();
-        (is_told || cooldown.is_some()).then(|| {
+        (is_named || cooldown.is_some()).then(|| {
             Box::new(Self {
-                subject: is_told.then(|| (head.method.clone(), head.uri.clone())),
+                subject: is_named.then(|| (head.method.clone(), head.uri.clone())),
                 cooldown: cooldown.cloned(),
             })
         })
@@ -116,6 +117,12 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
             Self::Resendable(session) => session.remaining(),
             Self::Held(held) => held.settings.remaining(held.end),
         }
+    }
+
+    /// Whether its answer has no body, whatever the answer's head says.
+    pub(crate) fn is_head(&self) -> bool {
+        self.subject()
+            .is_some_and(|(method, _)| method == Method::HEAD)
     }
 
     /// Reads a failed body no longer than to the deadline.

@@ -35,7 +35,7 @@ unsafe impl GlobalAlloc for Heap {
 
 /// In bytes.
 pub struct Memory {
-    in_use: isize,
+    pub in_use: isize,
     /// Where the system tells.
     resident: Option<usize>,
 }

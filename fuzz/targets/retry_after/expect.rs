@@ -48,6 +48,12 @@ impl ServerDate {
     pub fn text(&self) -> &[u8] {
         &self.text
     }
+
+    /// After so many seconds in a cache.
+    pub fn later(self, age: u16) -> Self {
+        let unix = self.unix.map(|unix| unix + u64::from(age));
+        Self { unix, ..self }
+    }
 }
 
 impl Server {
