@@ -196,7 +196,7 @@ fn of_a_post_that_may_be_resent_the_extensions_are_cloned_too() {
 fn two_resends_allocate_no_more_than_they_did() {
     let retry = || Template::new(Scenario::Retry);
     let made = allocations(Stack::Layer, retry);
-    assert!(made <= 23, "{made}");
+    assert!(made <= 27, "{made}"); // of each failed answer two for the values of its headers
 }
 
 #[test]

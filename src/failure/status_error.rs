@@ -25,10 +25,11 @@ use super::{
 ///
 /// # Formatting
 ///
-/// `Display` prints one line: the status, what the server said ([`message`](Self::message)), how
-/// many attempts there were if more than one, and why it was not sent again unless such a status
-/// never is: `503 Service Unavailable: Back at noon (3 attempts, attempts_exhausted)`. It is safe
-/// to print into a log or a terminal. `Debug` shows no text of the server's at all.
+/// `Display` prints one line: the status, what the server said beyond it ([`message`](Self::message)),
+/// how many attempts there were if more than one, and why it was not sent again unless such a status
+/// never is: `503 Service Unavailable: Back at noon (3 attempts, attempts_exhausted)`. Where an HTTP/1
+/// server has a reason phrase of its own, that one is shown (feature `hyper-util`). The line is safe to
+/// print into a log or a terminal. `Debug` shows no text of the server's at all.
 pub struct StatusError(Box<Failure>);
 
 struct Failure {
@@ -192,13 +193,14 @@ impl StatusError {
 
     /// What the server said, as one line that is safe to print.
     ///
-    /// It comes from the usual members of a JSON body (feature `json`), the title of an HTML page,
-    /// or a plain text. It has no control and no bidirectional-override characters, and at most
+    /// It comes from the usual members of a JSON body (feature `json`), the `Message` of an XML document,
+    /// an HTML page, or a plain text. Of a page it is what the page marks as the error, else its title,
+    /// or its first sentence where the title only repeats the status. It has no control and no bidirectional-override characters, and at most
     /// 512 bytes. Returns `None` where the body says nothing usable.
     ///
     /// The body is searched on the first call.
     pub fn message(&self) -> Option<&str> {
-        let search = || message::message(self.headers(), self.body());
+        let search = || message::message(self.status(), self.headers(), self.body());
         self.0.message.get_or_init(search).as_deref()
     }
 
@@ -222,6 +224,17 @@ impl StatusError {
     /// `checked_add`. Returns `None` where no header says so in a valid form.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// The reason phrase of an HTTP/1 response, made safe, where it is not the standard one.
+    fn reason(&self) -> Option<Box<str>> {
+        #[cfg(feature = "hyper-util")]
+        if let Some(reason) = self.extensions().get::<hyper::ext::ReasonPhrase>() {
+            let reason = message::one_line(&String::from_utf8_lossy(reason.as_bytes()));
+            let standard = self.status().canonical_reason().unwrap_or_default();
+            return reason.filter(|reason| !reason.eq_ignore_ascii_case(standard));
+        }
+        None
     }
 
     /// How often the request was sent, the first time included.
@@ -276,7 +289,9 @@ impl StatusError {
 impl fmt::Display for StatusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (status, outcome) = (self.status(), &self.0.outcome);
-        let reason = status.canonical_reason().unwrap_or_default();
+        let own = self.reason();
+        let standard = status.canonical_reason().unwrap_or_default();
+        let reason = own.as_deref().unwrap_or(standard);
         f.write_str(status.as_str())?;
         if !reason.is_empty() {
             write!(f, " {reason}")?;
@@ -284,10 +299,9 @@ impl fmt::Display for StatusError {
         if self.attempts() == 0 {
             f.write_str(": the request was not sent")?;
         }
-        // The title of many an error page is just the reason.
-        match self.message() {
-            Some(message) if !message.eq_ignore_ascii_case(reason) => write!(f, ": {message}")?,
-            _ => {}
+        let message = self.message();
+        if let Some(news) = message.and_then(|text| message::beyond(text, status, reason)) {
+            write!(f, ": {news}")?;
         }
         outcome.fmt(f)
     }
