@@ -9,6 +9,11 @@ use http::{HeaderMap, Response, StatusCode, Version, header::CONTENT_LENGTH};
 use http_body_util::Full;
 use revio_status::{BoxError, Error, ServiceError, StatusError, StatusKind, StopReason};
 use support::{AnyBody, Refused, body::*, get, hasty, layer, script::*};
+#[cfg(feature = "hyper-util")]
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 use tower::{Layer, ServiceBuilder, ServiceExt, buffer::Buffer};
 
 async fn refused(answer: Answer) -> StatusError {
@@ -253,6 +258,79 @@ async fn version_and_extensions_survive() {
             assert_eq!(response.version(), version);
             assert_eq!(response.extensions().get(), Some(&RequestId(7)));
         }
+    }
+}
+
+/// Of this response, as hyper reads it.
+#[cfg(feature = "hyper-util")]
+async fn refused_on_the_wire(response: &'static [u8]) -> StatusError {
+    use support::wire::{Http, bounded, client};
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        stream.read(&mut [0; 1024]).await.expect("a request");
+        stream.write_all(response).await.expect("a client");
+    });
+    let mut request = get();
+    *request.uri_mut() = format!("http://{address}/").parse().expect("valid");
+    let service = hasty().never_retry().layer(client(Http::One));
+    bounded(service.oneshot(request)).await.refused()
+}
+
+#[cfg(feature = "hyper-util")]
+#[tokio::test]
+async fn a_reason_of_the_server_s_own_is_shown_and_safe() {
+    for (response, shown) in [
+        (
+            &b"HTTP/1.1 403 Quarantined by policy 12\r\ncontent-length: 0\r\n\r\n"[..],
+            "403 Quarantined by policy 12",
+        ),
+        (
+            b"HTTP/1.1 403 Quarantined\r\ncontent-length: 12\r\n\r\nBack at noon",
+            "403 Quarantined: Back at noon",
+        ),
+        (
+            b"HTTP/1.1 503 Backend fetch failed\r\ncontent-length: 24\r\n\r\n503 Backend fetch failed",
+            "503 Backend fetch failed",
+        ),
+        (
+            b"HTTP/1.1 403 forbidden\r\ncontent-length: 0\r\n\r\n",
+            "403 Forbidden",
+        ),
+        (b"HTTP/1.1 403 \r\ncontent-length: 0\r\n\r\n", "403 Forbidden"),
+        (
+            b"HTTP/1.1 499 Quarantined\r\ncontent-length: 0\r\n\r\n",
+            "499 Quarantined",
+        ),
+    ] {
+        let error = refused_on_the_wire(response).await;
+        assert_eq!(error.to_string(), shown);
+        assert!(!format!("{error:?}").contains("Quarantined"));
+        let reason = error.extensions().get::<hyper::ext::ReasonPhrase>().cloned();
+        let response = error.into_response();
+        assert_eq!(response.extensions().get(), reason.as_ref());
+    }
+}
+
+#[cfg(feature = "hyper-util")]
+#[tokio::test]
+async fn a_reason_is_made_safe_as_a_message_is() {
+    for (reason, shown) in [
+        ("x".repeat(4096).into_bytes(), "x".repeat(512)),
+        (
+            "pay\t\u{202e}ment\u{9b}31m".into(),
+            "pay ment 31m".to_owned(),
+        ),
+        (b"\xff".to_vec(), "\u{FFFD}".to_owned()),
+        (vec![], "Forbidden".to_owned()),
+    ] {
+        let mut answer = Response::new("");
+        *answer.status_mut() = StatusCode::FORBIDDEN;
+        let reason = hyper::ext::ReasonPhrase::try_from(reason).expect("valid");
+        answer.extensions_mut().insert(reason);
+        let error = refused_with(answer).await;
+        assert_eq!(error.to_string(), format!("403 {shown}"));
     }
 }
 

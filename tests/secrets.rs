@@ -14,7 +14,7 @@ use support::{AnyBody, body::*, events::*, hasty, script::*};
 use tower::{Layer, Service, ServiceExt};
 
 /// What must never be seen: credentials, the query, and what the server answered.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 8] = [
     "QWxhZGRpbg",
     "9f8e7d6c5b4a",
     "hunter2",
@@ -22,6 +22,7 @@ const SECRETS: [&str; 7] = [
     "card=4111",
     "body-s3cret",
     "sent-s3cret",
+    "answered-s3cret",
 ];
 const BODY: &str = r#"{"note": "body-s3cret"}"#;
 
@@ -109,8 +110,10 @@ where
 async fn none_is_found_on_any_failing_path() {
     let events = Events::default();
     let _guard = tracing::subscriber::set_default(events.clone());
-    let failing =
-        |status: u16, wait: &str| Script::new([answer(status).retry_after(wait).text(BODY)]);
+    let failing = |status: u16, wait: &str| {
+        let answer = answer(status).header("x-session", "answered-s3cret");
+        Script::new([answer.retry_after(wait).text(BODY)])
+    };
     let printing = policy_fn(|attempt: &Attempt<'_>| {
         write_debug(attempt);
         Decision::Stop(StopReason::StoppedByPolicy)

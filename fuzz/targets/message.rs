@@ -40,15 +40,17 @@ const TYPES: [&str; 10] = [
 ];
 
 /// Words that chance finds late. Bytes that no UTF-8 has stand for them, where the input says so.
-const WORDS: [&str; 11] = [
+const WORDS: [&str; 13] = [
     "<title>",
     "</title>",
+    "<p>",
+    "<div id=error>",
+    "<!--",
+    "<Message>",
     "{\"message\":\"",
     "\"error\":",
     "\"Errors\":[",
-    "\"error_description\":\"",
     "{\"detail\":",
-    "\"title\":\"",
     "\"},{\"",
     "&#x202e;",
     "\u{2028}",
@@ -102,7 +104,11 @@ fn head(kind: u8, encoding: u8, rest: &[u8]) -> (HeaderMap, &[u8]) {
 }
 
 fn spell(body: &[u8]) -> Vec<u8> {
-    let word = |byte: &u8| WORDS.get(usize::from(byte.wrapping_sub(245)));
+    let word = |byte: &u8| match byte {
+        0xC0..=0xC1 => WORDS.get(usize::from(byte - 0xC0)),
+        0xF5.. => WORDS.get(usize::from(byte - 0xF5) + 2),
+        _ => None,
+    };
     body.iter()
         .flat_map(|byte| match word(byte) {
             Some(word) => word.as_bytes().to_vec(),
@@ -179,12 +185,23 @@ fn any_wrapping(text: &str) {
         return;
     }
     let plain = said("text/plain", text);
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
+    let xml = format!("<Error><Code>7</Code><m:Message>{escaped}</m:Message></Error>");
+    assert_eq!(said("application/xml", &xml), plain, "{xml}");
+    // A word that no status and no program has makes it more than a repetition.
+    let words: Vec<_> = text.split_whitespace().collect();
+    let page = format!("<html><title>customer {escaped}</title><p>no</p></html>");
+    let squeezed = said("text/plain", &format!("customer {}", words.join(" ")));
+    assert_eq!(said("text/html", &page), squeezed, "{page}");
     let text = serde_json::Value::from(text);
     for json in [
         format!(r#"{{"message":{text}}}"#),
         format!(r#"{{"ok":false,"Message":{text}}}"#),
         format!(r#"[{{"error":{{"message":{text}}}}}]"#),
         format!(r#"{{"errors":[{{"detail":{text}}},"other"]}}"#),
+        format!(r#"{{"detail":[{{"loc":["body"],"msg":{text}}},"other"]}}"#),
+        format!(r#"{{"odata.error":{{"message":{{"value":{text}}}}}}}"#),
+        format!(r#"{{"Message":null,"ModelState":{{"x":[{text}]}}}}"#),
     ] {
         let message = said("application/json", &json);
         let is_other = plain.is_none() && message.as_deref() == Some("other");

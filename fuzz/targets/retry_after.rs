@@ -18,7 +18,10 @@ use std::{
 
 use bytes::Bytes;
 use expect::{Expected, Line, Name, Server};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::{AGE, DATE}};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{AGE, DATE},
+};
 use http_body_util::{Empty, Full};
 use libfuzzer_sys::{
     arbitrary::{self, Arbitrary},
