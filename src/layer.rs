@@ -161,6 +161,8 @@ impl<P> RevioStatusLayer<P> {
     }
 
     /// Sets how many bytes of a failed response's body are read. Default: 64 KiB.
+    ///
+    /// They are copied out: the error holds none of the buffers that they came in.
     pub fn capture_limit(mut self, bytes: usize) -> Self {
         self.0.capture_limit = bytes;
         self
@@ -175,6 +177,10 @@ impl<P> RevioStatusLayer<P> {
     /// Sets how many bytes of a request's body are kept for a resend. Default: 64 KiB.
     ///
     /// A longer body is sent as it is, once.
+    ///
+    /// The bytes are shared with you, not copied. A chunk keeps the whole buffer that it is a part of,
+    /// which `Bytes` cannot tell: 16 bytes cut from 8 MiB keep 8 MiB, until the answer comes. Where you
+    /// send small parts of large buffers, copy them first.
     pub fn replay_limit(mut self, bytes: usize) -> Self {
         self.0.replay_limit = bytes;
         self

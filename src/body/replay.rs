@@ -24,6 +24,9 @@ pin_project! {
     /// [`replay_limit`](crate::RevioStatusLayer::replay_limit); a resend carries the same bytes
     /// and trailers. An empty body is neither kept nor allocated for.
     ///
+    /// Up to 32 chunks are shared with the caller, and keep the buffers that they are parts of; of more
+    /// than that, small ones are copied together.
+    ///
     /// # Errors
     ///
     /// The caller's body's own errors, as the source of one that says so, and one of its own: when an answer comes while the body is
