@@ -179,8 +179,8 @@ impl<P> RevioStatusLayer<P> {
     /// A longer body is sent as it is, once.
     ///
     /// The bytes are shared with you, not copied. A chunk keeps the whole buffer that it is a part of,
-    /// which `Bytes` cannot tell: 16 bytes cut from 8 MiB keep 8 MiB, until the answer comes. Where you
-    /// send small parts of large buffers, copy them first.
+    /// which `Bytes` cannot tell: 16 bytes cut from 8 MiB keep 8 MiB, as long as the request may be sent
+    /// again. Where you send small parts of large buffers, copy them first.
     pub fn replay_limit(mut self, bytes: usize) -> Self {
         self.0.replay_limit = bytes;
         self

@@ -269,7 +269,8 @@ async fn refused_on_the_wire(response: &'static [u8]) -> StatusError {
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.expect("a client");
-        stream.read(&mut [0; 1024]).await.expect("a request");
+        let request = stream.read(&mut [0; 1024]).await;
+        assert!(request.expect("a request") > 0);
         stream.write_all(response).await.expect("a client");
     });
     let mut request = get();

@@ -193,10 +193,13 @@ impl StatusError {
 
     /// What the server said, as one line that is safe to print.
     ///
-    /// It comes from the usual members of a JSON body (feature `json`), the `Message` of an XML document,
-    /// an HTML page, or a plain text. Of a page it is what the page marks as the error, else its title,
-    /// or its first sentence where the title only repeats the status. It has no control and no bidirectional-override characters, and at most
-    /// 512 bytes. Returns `None` where the body says nothing usable.
+    /// It comes from the usual members of a JSON body (feature `json`), the `Message` of an XML
+    /// document, an HTML page, or a plain text. Of a page it is what stands in an element `#error`,
+    /// else the title. Where the title only repeats the status or names the program that made the
+    /// page, it is the first `<p>` or `<pre>` that says more.
+    ///
+    /// It has no control and no bidirectional-override characters, and at most 512 bytes. Returns
+    /// `None` where the body says nothing usable.
     ///
     /// The body is searched on the first call.
     pub fn message(&self) -> Option<&str> {
@@ -268,7 +271,8 @@ impl StatusError {
     ///
     /// Headers that speak of one connection only
     /// ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)) are gone, and so
-    /// is a `Content-Length` that differs from the body's.
+    /// is a `Content-Length` that differs from the body's. hyper's HTTP/1 server panics at
+    /// HTTP/3: set another version on an answer that came over it.
     #[must_use]
     pub fn into_response(self) -> http::Response<Bytes> {
         let Failure { mut head, body, .. } = *self.0;

@@ -10,7 +10,7 @@ const AROUND: [&str; 9] = [
 /// What they call a status in words other than its standard ones.
 fn synonyms(status: StatusCode) -> &'static [&'static str] {
     match status.as_u16() {
-        401 => &["authorization", "authentication", "required"],
+        401 => &["authorization", "required"],
         408 | 504 => &["time", "out"],
         413 => &["request", "entity", "content", "too", "large"],
         414 => &["request", "uri", "url", "too", "large", "long"],
