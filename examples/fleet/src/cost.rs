@@ -1,0 +1,60 @@
+//! What a turn costs a call that needs not wait for it.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    time::{Duration, Instant},
+};
+
+use http::Request;
+use revio_status::{BoxError, Cooldown};
+use tower::{Layer, Service, service_fn};
+
+use crate::limit::{Limit, Settings};
+
+const CALLS: usize = 20_000;
+
+/// A table of microseconds.
+///
+/// # Errors
+///
+/// If the URL is none.
+pub async fn table(redis: &str) -> Result<String, BoxError> {
+    let client = redis::Client::open(redis).map_err(|_| "REVIO_REDIS_URL is no URL of a Redis")?;
+    let settings = Settings {
+        calls: 1_000_000_000, // nobody waits
+        per: Duration::from_secs(1),
+        ..Settings::new(1, Cooldown::default())
+    };
+    let own = Limit::own(settings.clone());
+    let shared = Limit::shared(settings, client, "fleet cost").await;
+    if !shared.is_shared() {
+        return Err("Redis does not answer".into());
+    }
+    let mut text = "A TURN             p50      p99  µs a call\n".to_owned();
+    text += &row("own share", own).await?;
+    text += &row("over Redis", shared).await?;
+    Ok(text)
+}
+
+async fn row(name: &str, limit: Limit) -> Result<String, BoxError> {
+    let mut service = limit.layer(service_fn(answer));
+    let mut times = Vec::with_capacity(CALLS);
+    for _ in 0..CALLS {
+        let begin = Instant::now();
+        service.call(Request::new(())).await?;
+        times.push(begin.elapsed());
+    }
+    times.sort_unstable();
+    let [median, high] = [50, 99].map(|percent| times[CALLS * percent / 100 - 1]);
+    let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    Ok(format!(
+        "{name:<12} {:>9.1} {:>8.1}\n",
+        micros(median),
+        micros(high)
+    ))
+}
+
+fn answer(_: Request<()>) -> Ready<Result<(), Infallible>> {
+    ready(Ok(()))
+}

@@ -1,0 +1,103 @@
+//! The program: arguments, Redis and exit code for the library beside it.
+
+use std::{env, io, process::ExitCode};
+
+use fleet::{
+    args::{self, Args, Command},
+    cost,
+    fleet::{URL, run},
+    redis_server::RedisServer,
+    worker::{self, Spec},
+};
+use revio_status::BoxError;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tokio::select! {
+        code = go() => code,
+        _ = tokio::signal::ctrl_c() => ExitCode::from(130),
+    }
+}
+
+async fn go() -> ExitCode {
+    let mut args = env::args_os().skip(1).peekable();
+    let result = if args.next_if(|arg| arg == "worker").is_some() {
+        work(args.map(|arg| arg.to_string_lossy().into_owned()).collect()).await
+    } else {
+        match args::parse(args) {
+            Ok(Command::Help) => {
+                print!("{}", args::HELP);
+                return ExitCode::SUCCESS;
+            }
+            Ok(command) => {
+                // Its own server ends when this is dropped.
+                let (redis, _server) = match redis() {
+                    Ok(redis) => redis,
+                    Err(error) => {
+                        eprintln!("fleet: {error}");
+                        return ExitCode::from(2);
+                    }
+                };
+                lead(command, &redis).await
+            }
+            Err(error) => {
+                eprintln!("fleet: {error} (see --help)");
+                return ExitCode::from(2);
+            }
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fleet: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn work(args: Vec<String>) -> Result<(), BoxError> {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .init();
+    worker::run(Spec::parse(&args)?, env::var(URL).ok()).await
+}
+
+async fn lead(command: Command, redis: &str) -> Result<(), BoxError> {
+    let Command::Run(args) = command else {
+        print!("{}", cost::table(redis).await?);
+        return Ok(());
+    };
+    for &share in &args.shares {
+        let Args {
+            processes, limit, ..
+        } = args;
+        let (window, length) = (args.window.as_secs(), args.length.as_secs());
+        eprintln!("for each: calls, refused, held, seconds of wait p50/p99 since the begin");
+        let report = run(&args, share, redis, |line| eprintln!("{line}")).await?;
+        println!(
+            "\n{processes} processes, {limit} calls in {window} s, for {length} s, shared: {share}"
+        );
+        print!("{}", report.table());
+        if !report.is_exact() {
+            return Err("the books do not balance".into());
+        }
+    }
+    Ok(())
+}
+
+/// The Redis of the environment, or one of its own.
+fn redis() -> Result<(String, Option<RedisServer>), String> {
+    if let Some(url) = env::var(URL).ok().filter(|url| !url.is_empty()) {
+        return Ok((url, None));
+    }
+    match RedisServer::start(&[]) {
+        Ok(server) => Ok((server.url(), Some(server))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(format!(
+            "there is no redis-server here. Install it (Debian: apt-get install redis-server), or \
+             name a Redis by {URL}=redis://host:6379"
+        )),
+        Err(error) => Err(format!("redis-server does not start: {error}")),
+    }
+}

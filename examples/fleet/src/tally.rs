@@ -1,0 +1,166 @@
+//! What became of calls and requests, counted from the lines that a worker prints.
+
+use std::{collections::HashSet, fmt::Write, time::Duration};
+
+use bytes::Bytes;
+
+#[derive(Clone, Default)]
+pub struct Tally {
+    pub asked: u32,
+    pub calls: u32,
+    pub refused: u32,
+    pub held: u32,
+    pub unsent: u32,
+    pub unknown: u32,
+    /// The notes that were made, and the milliseconds that each took.
+    pub made: Vec<String>,
+    waits: Vec<u32>,
+}
+
+impl Tally {
+    pub fn take(&mut self, line: &str) {
+        let mut words = line.split(' ');
+        match words.next() {
+            Some("asked") => self.asked += 1,
+            Some("sent") => self.calls += 1,
+            Some("refused") => self.refused += 1,
+            Some("held") => self.held += 1,
+            Some("unsent") => self.unsent += 1,
+            Some("made") => {
+                let wait = words.next().and_then(|wait| wait.parse::<u32>().ok());
+                self.waits.extend(wait);
+                self.made.extend(words.next().map(str::to_owned));
+            }
+            _ => self.unknown += 1,
+        }
+    }
+
+    pub fn sum<'a>(tallies: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        for tally in tallies {
+            sum.asked += tally.asked;
+            sum.calls += tally.calls;
+            sum.refused += tally.refused;
+            sum.held += tally.held;
+            sum.unsent += tally.unsent;
+            sum.unknown += tally.unknown;
+            sum.made.extend_from_slice(&tally.made);
+            sum.waits.extend_from_slice(&tally.waits);
+        }
+        sum
+    }
+
+    /// So many of a hundred requests that ended well took no longer, in seconds.
+    pub fn wait(&self, percent: usize) -> Option<f64> {
+        let mut waits = self.waits.clone();
+        waits.sort_unstable();
+        let index = (waits.len() * percent).div_ceil(100).max(1) - 1;
+        waits.get(index).map(|&wait| f64::from(wait) / 1000.0)
+    }
+
+    /// `calls 57 refused 0 held 0 wait 0.12/0.36 s`, in few letters.
+    pub fn line(&self) -> String {
+        let Self {
+            calls,
+            refused,
+            held,
+            ..
+        } = self;
+        format!(
+            "{calls} {refused} {held} {}/{}",
+            text(self.wait(50)),
+            text(self.wait(99))
+        )
+    }
+}
+
+fn text(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| "-".into(), |seconds| format!("{seconds:.2}"))
+}
+
+pub const HEADING: &str =
+    "PROCESS  ASKED  CALLS  REFUSED   HELD   MADE  UNSENT  UNKNOWN  WAIT p50     p99\n";
+
+fn row(name: &str, tally: &Tally) -> String {
+    format!(
+        "{name:<7} {:>6} {:>6} {:>8} {:>6} {:>6} {:>7} {:>8} {:>7} s {:>5} s\n",
+        tally.asked,
+        tally.calls,
+        tally.refused,
+        tally.held,
+        tally.made.len(),
+        tally.unsent,
+        tally.unknown,
+        text(tally.wait(50)),
+        text(tally.wait(99)),
+    )
+}
+
+/// A run as a whole, checked against what the server has.
+pub struct Report {
+    pub tallies: Vec<Tally>,
+    /// In whole windows of the gateway, if there was one.
+    pub used: Option<f64>,
+    /// How long after the begin the last call was refused.
+    pub last_refusal: Option<Duration>,
+    /// The server has it no time, or more than once.
+    pub lost: usize,
+    pub twice: usize,
+    /// The server has it, although its process was told that it was not sent.
+    pub denied: usize,
+}
+
+impl Report {
+    pub fn new(tallies: Vec<Tally>, notes: &[Bytes]) -> Self {
+        let all = Tally::sum(&tallies);
+        let notes: Vec<String> = notes.iter().filter_map(note).collect();
+        let had: HashSet<&str> = notes.iter().map(String::as_str).collect();
+        let made: HashSet<&str> = all.made.iter().map(String::as_str).collect();
+        Self {
+            used: None,
+            last_refusal: None,
+            lost: made.difference(&had).count(),
+            twice: notes.len() - had.len(),
+            denied: had
+                .difference(&made)
+                .count()
+                .saturating_sub(all.unknown as usize),
+            tallies,
+        }
+    }
+
+    pub fn is_exact(&self) -> bool {
+        self.lost + self.twice + self.denied == 0
+    }
+
+    pub fn table(&self) -> String {
+        let mut text = HEADING.to_owned();
+        for (index, tally) in self.tallies.iter().enumerate() {
+            text += &row(&(index + 1).to_string(), tally);
+        }
+        text += &row("all", &Tally::sum(&self.tallies));
+        let _ = match self.used {
+            Some(used) => write!(
+                text,
+                "used: {:.1} % of the limit, in the gateway's whole windows",
+                used * 100.0
+            ),
+            None => write!(text, "used: no whole window of the gateway was seen"),
+        };
+        let _ = match self.last_refusal {
+            Some(time) => writeln!(text, "; last refusal: after {} s", time.as_secs()),
+            None => writeln!(text, "; no refusal"),
+        };
+        let _ = writeln!(
+            text,
+            "POSTs: {} lost, {} made twice, {} made and called unsent",
+            self.lost, self.twice, self.denied
+        );
+        text
+    }
+}
+
+fn note(body: &Bytes) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(body.get("note")?.as_str()?.to_owned())
+}
