@@ -10,7 +10,7 @@ use http::Request;
 use revio_status::{BoxError, Cooldown};
 use tower::{Layer, Service, service_fn};
 
-use crate::limit::{Limit, Settings};
+use crate::shared::{Account, Limit, Settings};
 
 const CALLS: usize = 20_000;
 
@@ -27,7 +27,7 @@ pub async fn table(redis: &str) -> Result<String, BoxError> {
         ..Settings::new(1, Cooldown::default())
     };
     let own = Limit::own(settings.clone());
-    let shared = Limit::shared(settings, client, "fleet cost").await;
+    let shared = Limit::shared(settings, &Account::new(client, "fleet cost")).await;
     if !shared.is_shared() {
         return Err("Redis does not answer".into());
     }

@@ -5,27 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use revio_status::{
-    BoxError, Cooldown, Error, Event, ReplayBody, RevioStatusLayer, StandardPolicy,
-};
+use revio_status::{BoxError, Cooldown, Error};
 use tokio::{task::JoinSet, time::sleep};
-use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
 use crate::{
     args::Share,
-    limit::{Limit, Settings},
-    quiet::Quiet,
+    shared::{Account, Limit, Quiet, Settings},
+    stack::{DEADLINE, Parts, post},
 };
-
-/// How long a request may take in all.
-pub const DEADLINE: Duration = Duration::from_secs(20);
-
-pub type Body = Full<Bytes>;
 
 /// What a process needs to know. The URL of Redis, which may hold a password, is in the environment
 /// alone: everybody on a machine can read arguments.
@@ -88,78 +75,31 @@ impl Spec {
             length: Duration::from_millis(length.parse()?),
         })
     }
-}
 
-/// A process's client. `tell` gets a word for each call, each refusal, and each request that is held.
-pub async fn client(
-    spec: &Spec,
-    redis: Option<redis::Client>,
-    tell: impl Fn(&str) + Clone + Send + Sync + 'static,
-) -> BoxCloneSyncService<Request<Body>, Response<Incoming>, Error> {
-    let cooldown = Cooldown::default();
-    let settings = Settings {
-        calls: spec.limit,
-        per: spec.window,
-        max_wait: DEADLINE,
-        ..Settings::new(spec.processes, cooldown.clone())
-    };
-    let (limit, quiet) = match (spec.share, redis) {
-        (Share::Redis, Some(redis)) => {
-            let quiet = Quiet::shared(redis.clone(), &spec.account, cooldown.clone());
-            let limit = Limit::shared(settings, redis, &spec.account).await;
-            (Some(limit), Some(quiet))
+    async fn parts(&self, redis: Option<redis::Client>) -> Parts {
+        let cooldown = Cooldown::default();
+        let settings = Settings {
+            calls: self.limit,
+            per: self.window,
+            max_wait: DEADLINE,
+            ..Settings::new(self.processes, cooldown.clone())
+        };
+        let (limit, quiet) = match (self.share, redis) {
+            (Share::Redis, Some(redis)) => {
+                let account = Account::new(redis, &self.account);
+                let quiet = Quiet::shared(&account, cooldown.clone());
+                let limit = Limit::shared(settings, &account).await;
+                (Some(limit), Some(quiet))
+            }
+            (Share::Nothing, _) => (None, None),
+            _ => (Some(Limit::own(settings)), None),
+        };
+        Parts {
+            cooldown,
+            limit,
+            quiet,
         }
-        (Share::Nothing, _) => (None, None),
-        _ => (Some(Limit::own(settings)), None),
-    };
-    let (sent, answered, held) = (tell.clone(), tell.clone(), tell);
-    let policy = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
-    let layer = RevioStatusLayer::new()
-        .policy(policy)
-        .deadline(DEADLINE)
-        .cooldown(cooldown)
-        .on_event(move |event| {
-            if let Some(quiet) = &quiet {
-                quiet.tell(event);
-            }
-            if let Event::Held { .. } = event {
-                held("held");
-            }
-        });
-    let service = ServiceBuilder::new()
-        .layer(layer)
-        .option_layer(limit)
-        .map_request(move |request: Request<ReplayBody<Body>>| {
-            sent("sent");
-            request
-        })
-        .map_response(move |response: Response<Incoming>| {
-            if response.status() == StatusCode::TOO_MANY_REQUESTS {
-                answered("refused");
-            }
-            response
-        })
-        .map_err(BoxError::from)
-        .service(Client::builder(TokioExecutor::new()).build_http());
-    BoxCloneSyncService::new(service)
-}
-
-/// How a request ended: whether its note was made, and after how long.
-pub async fn post(
-    client: BoxCloneSyncService<Request<Body>, Response<Incoming>, Error>,
-    server: SocketAddr,
-    note: &str,
-) -> Result<String, BoxError> {
-    let begin = Instant::now();
-    let body = format!(r#"{{"customer_id": 1001, "note": "{note}"}}"#);
-    let request = Request::post(format!("http://{server}/v1/Notes")).body(Full::from(body))?;
-    let result = client.oneshot(request).await;
-    let wait = begin.elapsed().as_millis();
-    Ok(match result {
-        Ok(_) => format!("made {wait} {note}"),
-        Err(error) if error.may_have_been_applied() => format!("unknown {wait} {note}"),
-        Err(_) => format!("unsent {wait} {note}"),
-    })
+    }
 }
 
 /// # Errors
@@ -168,7 +108,7 @@ pub async fn post(
 pub async fn run(spec: Spec, redis: Option<String>) -> Result<(), BoxError> {
     let redis = redis.map(redis::Client::open).transpose();
     let redis = redis.map_err(|_| "REVIO_REDIS_URL is no URL of a Redis")?;
-    let client = client(&spec, redis, |word| println!("{word}")).await;
+    let client = spec.parts(redis).await.client(|word| println!("{word}"));
     let mut requests = JoinSet::new();
     let begin = Instant::now();
     for number in 0.. {
@@ -176,19 +116,25 @@ pub async fn run(spec: Spec, redis: Option<String>) -> Result<(), BoxError> {
             break;
         }
         println!("asked");
-        let (client, server) = (client.clone(), spec.server);
         let note = format!("{}-{number}", spec.process);
+        let request = post(client.clone(), spec.server, note.clone());
         requests.spawn(async move {
-            match post(client, server, &note).await {
-                Ok(end) => println!("{end}"),
-                Err(error) => println!("unknown 0 {error}"),
-            }
+            let begin = Instant::now();
+            let end = request.await;
+            println!("{} {} {note}", word(&end), begin.elapsed().as_millis());
         });
-        sleep(Duration::from_secs_f64(
-            (0.5 + fastrand::f64()) / spec.wants,
-        ))
-        .await;
+        let wait = (0.5 + fastrand::f64()) / spec.wants;
+        sleep(Duration::from_secs_f64(wait)).await;
     }
     while requests.join_next().await.is_some() {}
     Ok(())
+}
+
+/// How a request ended, in a word.
+fn word(end: &Result<(), Error>) -> &'static str {
+    match end {
+        Ok(()) => "made",
+        Err(error) if error.may_have_been_applied() => "unknown",
+        Err(_) => "unsent",
+    }
 }

@@ -1,4 +1,4 @@
-//! What one process is told by 429 or the quota's 403, told to all processes of its account. Copy it.
+//! What one process is told by 429 or the quota's 403, told to all processes of its account.
 //!
 //! The layer's `on_event` tells when a cool-down begins. That goes to Redis: as a key that expires with
 //! it, for processes that start later, and as a message, for those that run. They read the key's rest
@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use http::StatusCode;
-use redis::{Client, RedisError, Script, aio::MultiplexedConnection, pipe};
+use redis::{Script, aio::MultiplexedConnection, pipe};
 use revio_status::{Cooldown, Event};
-use sha2::{Digest, Sha256};
 use tokio::{
     sync::watch,
-    time::{error::Elapsed, sleep, timeout},
+    time::{sleep, timeout},
 };
+
+use super::account::{Account, Cause};
 
 /// How long Redis may take for an answer, and a process waits until it looks for it again.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -47,13 +48,12 @@ type Told = Option<(StatusCode, Instant)>;
 pub struct Quiet(watch::Sender<Told>);
 
 impl Quiet {
-    /// To be called inside a tokio runtime. Processes that name the same account share its quiet. Redis
-    /// gets to see a hash of the name.
-    pub fn shared(client: Client, account: &str, cooldown: Cooldown) -> Self {
+    /// To be called inside a tokio runtime.
+    pub fn shared(account: &Account, cooldown: Cooldown) -> Self {
         let (sender, told) = watch::channel(None);
         let listener = Listener {
-            client,
-            key: key(account),
+            account: account.clone(),
+            key: account.key("quiet"),
             tell: Script::new(TELL),
             cooldown,
         };
@@ -74,7 +74,8 @@ impl Quiet {
 }
 
 struct Listener {
-    client: Client,
+    account: Account,
+    /// The channel has the same name.
     key: String,
     tell: Script,
     cooldown: Cooldown,
@@ -101,7 +102,7 @@ impl Listener {
         told: &mut watch::Receiver<Told>,
         is_known: &mut bool,
     ) -> Result<(), Cause> {
-        let client = &self.client;
+        let client = &self.account.client;
         let mut redis = timeout(ANSWER, client.get_multiplexed_async_connection()).await??;
         let mut channel = timeout(ANSWER, client.get_async_pubsub()).await??;
         timeout(ANSWER, channel.subscribe(&self.key)).await??;
@@ -160,26 +161,4 @@ impl Listener {
         timeout(ANSWER, tell.invoke_async::<()>(redis)).await??;
         Ok(())
     }
-}
-
-/// Redis' word for what is wrong, such as `OOM` or `READONLY`; never its text, nor an address.
-struct Cause(String);
-
-impl From<Elapsed> for Cause {
-    fn from(_: Elapsed) -> Self {
-        Self("timed out".into())
-    }
-}
-
-impl From<RedisError> for Cause {
-    fn from(error: RedisError) -> Self {
-        Self(error.code().unwrap_or(error.category()).to_owned())
-    }
-}
-
-/// The key's name, and the channel's. The braces bring all keys of an account to one slot of a cluster.
-pub fn key(account: &str) -> String {
-    let hash = Sha256::digest(format!("revio-status {account}"));
-    let hash: String = hash.iter().take(16).map(|b| format!("{b:02x}")).collect();
-    format!("revio:{{{hash}}}:quiet")
 }

@@ -1,0 +1,41 @@
+//! An account in Redis: the names of its keys, and what is said of a Redis that fails.
+
+use redis::{Client, RedisError};
+use sha2::{Digest, Sha256};
+use tokio::time::error::Elapsed;
+
+/// All processes that name the same account share its limit and its quiet.
+#[derive(Clone)]
+pub struct Account {
+    pub(super) client: Client,
+    tag: String,
+}
+
+impl Account {
+    /// Redis gets to see a hash of the name, and nothing else of the account.
+    pub fn new(client: Client, name: &str) -> Self {
+        let hash = Sha256::digest(format!("revio-status {name}"));
+        let tag = hash.iter().take(16).map(|b| format!("{b:02x}")).collect();
+        Self { client, tag }
+    }
+
+    /// The braces bring all keys of an account to one slot of a cluster.
+    pub fn key(&self, of: &str) -> String {
+        format!("revio:{{{}}}:{of}", self.tag)
+    }
+}
+
+/// Redis' word for what is wrong, such as `OOM` or `READONLY`; never its text, nor an address.
+pub(super) struct Cause(pub(super) String);
+
+impl From<Elapsed> for Cause {
+    fn from(_: Elapsed) -> Self {
+        Self("timed out".into())
+    }
+}
+
+impl From<RedisError> for Cause {
+    fn from(error: RedisError) -> Self {
+        Self(error.code().unwrap_or(error.category()).to_owned())
+    }
+}

@@ -1,0 +1,274 @@
+//! An account's limit of calls, shared by all its processes over Redis. Copy it.
+//!
+//! A tower layer for the place **below** `RevioStatusLayer`, so that resends count. Each attempt waits
+//! for its turn. Turns are handed out by a script in Redis, by Redis' clock: one at a time, evenly
+//! spaced (the generic cell rate algorithm). A process books its next turn when it has used the last
+//! one, so those that have something to send take turns, and those that have nothing cost nothing.
+//!
+//! # When Redis fails
+//!
+//! A process falls back to its own share of the limit, says so once at WARN, and asks Redis once a
+//! second whether it is back. No request fails because Redis does, and none waits for it longer than
+//! [`Settings::answer`].
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+use revio_status::{BoxError, Cooldown, Deadline, StatusError, StopReason};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep_until, timeout_at},
+};
+use tower::{Layer, Service, ServiceExt};
+
+use super::{
+    Account,
+    turns::{TooLong, Turns},
+};
+
+/// What all processes of an account agree on, and what one is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The account's limit: so many calls in each `per`. Two at least.
+    pub calls: u32,
+    pub per: Duration,
+    /// How many processes share it. It counts only while Redis is not there.
+    pub processes: u32,
+    /// How long a request may wait for its turn, unless its [`Deadline`] is shorter.
+    pub max_wait: Duration,
+    /// How long Redis may take. One request of a process pays this when Redis falls silent; the next
+    /// ones do not ask.
+    pub answer: Duration,
+    /// The one of the layer above. While it lasts no turn is booked, and none is used.
+    pub cooldown: Cooldown,
+}
+
+impl Settings {
+    /// 500 calls a minute, waits of 30 s at most, and 250 ms for Redis.
+    pub fn new(processes: u32, cooldown: Cooldown) -> Self {
+        Self {
+            calls: 500,
+            per: Duration::from_secs(60),
+            processes,
+            max_wait: Duration::from_secs(30),
+            answer: Duration::from_millis(250),
+            cooldown,
+        }
+    }
+
+    fn check(&self) {
+        assert!(self.calls > 1, "{} calls: two at least", self.calls);
+        assert!(self.processes > 0, "no process: one at least");
+    }
+
+    /// Between two calls of the account. The gateway counts calls when they arrive, not when they are
+    /// sent, in minutes that begin nobody knows when: 2 % of the limit are left for that.
+    pub(super) fn interval(&self) -> Duration {
+        self.per / (self.calls - self.calls.div_ceil(50))
+    }
+
+    /// Turns that nobody took can be made up for, up to 1 % of the limit at once.
+    pub(super) fn burst(&self) -> Duration {
+        self.interval() * (self.calls / 100)
+    }
+
+    /// Between two calls of a process that is on its own.
+    pub(super) fn own_interval(&self) -> Duration {
+        self.interval() * self.processes
+    }
+}
+
+/// The layer. A clone is the same limit.
+#[derive(Clone)]
+pub struct Limit(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    turns: Arc<Turns>,
+    /// First come, first served: who has the lock waits for the next turn. It is kept here until it is
+    /// used: if its request goes away the next one has it.
+    queue: Mutex<Option<Instant>>,
+    waiting: AtomicU32,
+}
+
+impl Limit {
+    /// Without Redis: a fixed share for each process.
+    pub fn own(settings: Settings) -> Self {
+        settings.check();
+        Self::new(Turns::own(settings.clone()), settings)
+    }
+
+    /// Over Redis. If it is not there the limit begins with the process's own share.
+    pub async fn shared(settings: Settings, account: &Account) -> Self {
+        settings.check();
+        Self::new(Turns::shared(settings.clone(), account).await, settings)
+    }
+
+    fn new(turns: Turns, settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            settings,
+            turns: Arc::new(turns),
+            queue: Mutex::new(None),
+            waiting: AtomicU32::new(0),
+        }))
+    }
+
+    /// Whether Redis answers. If not, this process keeps to its own share.
+    pub fn is_shared(&self) -> bool {
+        self.0.turns.is_shared()
+    }
+}
+
+impl Inner {
+    /// Waits for a turn, if there is one within this time.
+    async fn turn(&self, longest: Duration) -> Result<(), Refused> {
+        let place = Place::behind(&self.waiting);
+        let at_best = self.settings.interval() * place.ahead;
+        if at_best > longest {
+            return Err(Refused::late(at_best));
+        }
+        let end = Instant::now() + longest;
+        timeout_at(end, self.wait(end))
+            .await
+            .unwrap_or(Err(Refused::late(at_best)))
+    }
+
+    async fn wait(&self, end: Instant) -> Result<(), Refused> {
+        let mut queue = self.queue.lock().await;
+        loop {
+            if let Some(until) = self.quiet_until() {
+                if until > end {
+                    let rest = until - Instant::now();
+                    return Err(Refused(StopReason::CoolingDown, rest));
+                }
+                sleep_until(until).await;
+                continue;
+            }
+            let now = Instant::now();
+            let turn = match queue.take() {
+                Some(turn) if turn + self.settings.interval() > now => turn,
+                _ => self.turns.book(end.saturating_duration_since(now)).await?,
+            };
+            *queue = Some(turn);
+            if turn > Instant::now() {
+                sleep_until(turn).await;
+            }
+            *queue = None;
+            if self.quiet_until().is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn quiet_until(&self) -> Option<Instant> {
+        let until = self.settings.cooldown.until()?.into();
+        (until > Instant::now()).then_some(until)
+    }
+}
+
+/// A request in the queue of its process.
+struct Place<'a> {
+    waiting: &'a AtomicU32,
+    ahead: u32,
+}
+
+impl<'a> Place<'a> {
+    fn behind(waiting: &'a AtomicU32) -> Self {
+        let ahead = waiting.fetch_add(1, Relaxed);
+        Self { waiting, ahead }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Why a request gets no turn, and for how long.
+struct Refused(StopReason, Duration);
+
+impl<S> Layer<S> for Limit {
+    type Service = Limited<S>;
+
+    fn layer(&self, inner: S) -> Limited<S> {
+        Limited {
+            limit: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// Always ready, as a buffer is. A request waits first for its turn and then for the service below.
+#[derive(Clone)]
+pub struct Limited<S> {
+    limit: Limit,
+    inner: S,
+}
+
+impl<S, B> Service<Request<B>> for Limited<S>
+where
+    S: Service<Request<B>, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static,
+    B: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let limit = self.limit.0.clone();
+        let service = self.inner.clone();
+        Box::pin(async move {
+            let own = request.extensions().get::<Deadline>();
+            let longest = own.map_or(Duration::MAX, |deadline| deadline.0);
+            let longest = longest.min(limit.settings.max_wait);
+            if let Err(refused) = limit.turn(longest).await {
+                return Err(refused.error().into());
+            }
+            service.oneshot(request).await.map_err(Into::into)
+        })
+    }
+}
+
+impl From<TooLong> for Refused {
+    fn from(TooLong(time): TooLong) -> Self {
+        Self::late(time)
+    }
+}
+
+impl Refused {
+    fn late(time: Duration) -> Self {
+        Self(StopReason::DeadlineExceeded, time)
+    }
+
+    /// As the gateway would say it, and never sent: 0 attempts. The layer above passes it on.
+    fn error(self) -> StatusError {
+        let Self(reason, rest) = self;
+        let seconds = rest.as_secs() + u64::from(rest.subsec_nanos() > 0);
+        let mut response = Response::new(Bytes::from_static(
+            br#"{"message": "Not sent: no turn in time within the account's limit of calls."}"#,
+        ));
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, seconds.max(1).into());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let error = StatusError::from_response(response).expect("429 is a failure");
+        error.with_attempts(0).with_stop_reason(reason)
+    }
+}

@@ -1,0 +1,210 @@
+//! When a process may send its next call: turns booked in Redis, or its own share of them.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use redis::{AsyncConnectionConfig, Script, aio::MultiplexedConnection};
+use tokio::time::{Instant, timeout};
+
+use super::{
+    Settings,
+    account::{Account, Cause},
+};
+
+/// How often a process that has fallen back looks for Redis. Each look takes no longer.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Books a turn by the generic cell rate algorithm. Returns the microseconds until then; negative: too
+/// long, and not booked.
+///
+/// A turn more than a whole period ahead is none: Redis' clock was set back.
+const BOOK: &str = "
+local interval, burst, longest, calls, period =
+  tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local turn = tonumber(redis.call('GET', KEYS[1]))
+if not turn or turn > now + period then turn = now end
+turn = math.max(turn, now - burst)
+local wait = math.max(turn - now, 0)
+if wait > longest then return -wait end
+redis.call('SET', KEYS[1], string.format('%.0f', turn + calls * interval), 'PX', math.ceil(period / 500))
+return wait
+";
+
+pub(super) struct Turns {
+    settings: Settings,
+    redis: Option<Redis>,
+    link: Mutex<Link>,
+}
+
+struct Redis {
+    account: Account,
+    key: String,
+    book: Script,
+}
+
+enum Link {
+    Up(MultiplexedConnection),
+    /// On its own, with its next turn.
+    Down {
+        turn: Instant,
+        look_at: Instant,
+    },
+}
+
+/// No turn within the time that there is; how long it would take.
+pub(super) struct TooLong(pub(super) Duration);
+
+impl Turns {
+    pub(super) fn own(settings: Settings) -> Self {
+        Self::new(settings, None)
+    }
+
+    pub(super) async fn shared(settings: Settings, account: &Account) -> Self {
+        let redis = Redis {
+            account: account.clone(),
+            key: account.key("limit"),
+            book: Script::new(BOOK),
+        };
+        let turns = Self::new(settings, Some(redis));
+        if let Err(cause) = turns.look().await {
+            turns.warn(&cause);
+        }
+        turns
+    }
+
+    fn new(settings: Settings, redis: Option<Redis>) -> Self {
+        let now = Instant::now();
+        Self {
+            settings,
+            redis,
+            link: Mutex::new(Link::Down {
+                turn: now,
+                look_at: now + LOOK,
+            }),
+        }
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(*self.link(), Link::Up(_))
+    }
+
+    /// Books the next turn, if it comes within this time.
+    pub(super) async fn book(self: &Arc<Self>, longest: Duration) -> Result<Instant, TooLong> {
+        if let Some((redis, mut connection)) = self.connection() {
+            match redis
+                .book(&mut connection, &self.settings, 1, longest)
+                .await
+            {
+                Ok(booked) => return booked.map(|wait| Instant::now() + wait),
+                Err(cause) => self.fall_back(&cause),
+            }
+        }
+        self.book_own(longest)
+    }
+
+    /// A turn of before may be used already: the first one is an interval away.
+    fn fall_back(&self, cause: &Cause) {
+        let now = Instant::now();
+        *self.link() = Link::Down {
+            turn: now + self.settings.own_interval(),
+            look_at: now + LOOK,
+        };
+        self.warn(cause);
+    }
+
+    fn book_own(&self, longest: Duration) -> Result<Instant, TooLong> {
+        let now = Instant::now();
+        match &mut *self.link() {
+            Link::Up(_) => Ok(now), // right now
+            Link::Down { turn, .. } => {
+                let booked = now.max(*turn);
+                if booked - now > longest {
+                    return Err(TooLong(booked - now));
+                }
+                *turn = booked + self.settings.own_interval();
+                Ok(booked)
+            }
+        }
+    }
+
+    /// If there is none it is looked for, now and then, and nobody waits for that.
+    fn connection(self: &Arc<Self>) -> Option<(&Redis, MultiplexedConnection)> {
+        let redis = self.redis.as_ref()?;
+        match &mut *self.link() {
+            Link::Up(connection) => Some((redis, connection.clone())),
+            Link::Down { look_at, .. } => {
+                if *look_at <= Instant::now() {
+                    *look_at = Instant::now() + LOOK;
+                    tokio::spawn(self.clone().return_to_redis());
+                }
+                None
+            }
+        }
+    }
+
+    async fn return_to_redis(self: Arc<Self>) {
+        if self.look().await.is_ok() {
+            tracing::info!("the account's limit of calls is shared again");
+        }
+    }
+
+    /// Looks for Redis by booking nothing, which writes: a server that cannot is no help.
+    async fn look(&self) -> Result<(), Cause> {
+        let Some(redis) = &self.redis else {
+            return Ok(());
+        };
+        let look = async {
+            let settings = AsyncConnectionConfig::new().set_response_timeout(None);
+            let client = &redis.account.client;
+            let mut connection = client
+                .get_multiplexed_async_connection_with_config(&settings)
+                .await?;
+            let any = Duration::MAX;
+            let _ = redis.book(&mut connection, &self.settings, 0, any).await?;
+            Ok::<_, Cause>(connection)
+        };
+        let connection = timeout(LOOK, look).await??;
+        *self.link() = Link::Up(connection);
+        Ok(())
+    }
+
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn warn(&self, Cause(cause): &Cause) {
+        tracing::warn!(
+            cause,
+            processes = self.settings.processes,
+            "no Redis: this process keeps to its own share of the account's limit of calls"
+        );
+    }
+}
+
+impl Redis {
+    async fn book(
+        &self,
+        connection: &mut MultiplexedConnection,
+        settings: &Settings,
+        calls: u32,
+        longest: Duration,
+    ) -> Result<Result<Duration, TooLong>, Cause> {
+        let mut book = self.book.key(&self.key);
+        for time in [settings.interval(), settings.burst(), longest] {
+            book.arg(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        }
+        book.arg(calls).arg(settings.per.as_micros() as u64);
+        // Brings the script along where Redis does not have it.
+        let wait: i64 = timeout(settings.answer, book.invoke_async(connection)).await??;
+        let time = Duration::from_micros(wait.unsigned_abs());
+        Ok(if wait < 0 {
+            Err(TooLong(time))
+        } else {
+            Ok(time)
+        })
+    }
+}
