@@ -147,8 +147,9 @@ impl Turns {
     }
 
     async fn return_to_redis(self: Arc<Self>) {
-        if self.look().await.is_ok() {
-            tracing::info!("the account's limit of calls is shared again");
+        match self.look().await {
+            Ok(()) => tracing::info!("the account's limit of calls is shared again"),
+            Err(Cause(cause)) => tracing::debug!(cause, "still no Redis"),
         }
     }
 

@@ -1,0 +1,202 @@
+//! Redis fails in each way that it can, and no request is lost, made twice, or waits for ever. Without
+//! Redis a process keeps to its own share, says so once, and returns by itself.
+
+mod support;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use support::{Fleet, Log, command, detour, redis, signal, until};
+
+/// A patience with Redis that a busy machine does not try.
+const PATIENT: Duration = Duration::from_secs(5);
+/// The default.
+const QUICK: Duration = Duration::from_millis(250);
+
+const LIMIT: &str = "its own share";
+
+/// A process that is on its own sends a call every 30.6 ms.
+async fn each_keeps_to_its_own_share(fleet: &mut Fleet) {
+    let begin = Instant::now();
+    fleet.post(6).await;
+    assert!(
+        begin.elapsed() >= Duration::from_millis(5 * 30),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn not_there_at_the_start() {
+    let Some(mut redis) = redis(&[]) else { return };
+    redis.kill();
+    let log = Log::start();
+    let mut fleet = Fleet::start(&redis.url(), PATIENT).await;
+    each_keeps_to_its_own_share(&mut fleet).await;
+    redis.restart().expect("as before");
+    fleet.post_until_shared(true).await;
+    fleet.post(3).await;
+    assert_eq!(log.warnings(LIMIT), 3, "{}", log.text());
+    fleet.balance();
+}
+
+#[tokio::test]
+async fn killed_in_mid_run_and_restarted_empty() {
+    let Some(mut redis) = redis(&[]) else { return };
+    let log = Log::start();
+    let mut fleet = Fleet::start(&redis.url(), PATIENT).await;
+    fleet.post(3).await;
+    assert_eq!(log.warnings(""), 0, "{}", log.text());
+    for outage in 1..=2 {
+        redis.kill();
+        fleet.post_until_shared(false).await;
+        each_keeps_to_its_own_share(&mut fleet).await;
+        redis.restart().expect("as before");
+        fleet.post_until_shared(true).await;
+        fleet.post(3).await;
+        assert_eq!(log.warnings(LIMIT), 3 * outage, "{}", log.text());
+    }
+    fleet.balance();
+}
+
+#[tokio::test]
+async fn killed_while_requests_wait_for_their_turns() {
+    let Some(mut redis) = redis(&[]) else { return };
+    let mut fleet = Fleet::start(&redis.url(), PATIENT).await;
+    let api = fleet.api.clone();
+    let kill = async {
+        until(|| api.notes().len() > 5).await;
+        redis.kill();
+    };
+    tokio::join!(fleet.post(10), kill);
+    fleet.balance();
+}
+
+/// It takes everything and says nothing: one request of each process waits for it, and no other.
+#[tokio::test]
+async fn stopped() {
+    let Some(redis) = redis(&[]) else { return };
+    let log = Log::start();
+    let mut fleet = Fleet::start(&redis.url(), QUICK).await;
+    fleet.post(1).await;
+    signal(&redis, "STOP");
+    fleet.post_until_shared(false).await;
+    let begin = Instant::now();
+    fleet.post(6).await;
+    let time = begin.elapsed();
+    signal(&redis, "CONT");
+    // Six answers that were waited for would be more than a second.
+    assert!(time < 5 * QUICK, "{time:?}");
+    fleet.post_until_shared(true).await;
+    fleet.post(3).await;
+    fleet.balance();
+    assert!(log.warnings(LIMIT) >= 3, "{}", log.text());
+}
+
+#[tokio::test]
+async fn slow() {
+    let Some(redis) = redis(&[]) else { return };
+    let delay = Arc::new(AtomicU64::new(100));
+    let late = delay.clone();
+    let url = detour(&redis, move |is_to_redis, _| match is_to_redis {
+        true => Duration::ZERO,
+        false => Duration::from_millis(late.load(Relaxed)),
+    })
+    .await;
+    let mut fleet = Fleet::start(&url, Duration::from_millis(1500)).await;
+    fleet.post_until_shared(true).await; // a login takes several answers
+    fleet.post(3).await;
+    assert!(fleet.limits.iter().all(|limit| limit.is_shared()));
+    delay.store(3000, Relaxed);
+    fleet.post_until_shared(false).await;
+    each_keeps_to_its_own_share(&mut fleet).await;
+    delay.store(0, Relaxed);
+    fleet.post_until_shared(true).await;
+    fleet.balance();
+}
+
+/// A fault that a command brings and another one mends, with Redis' word for it.
+async fn refused(options: &[&str], fault: &[&[&str]], word: &str, mend: &[&[&str]]) {
+    let Some(redis) = redis(options) else { return };
+    let url = redis.url();
+    let log = Log::start();
+    let mut fleet = Fleet::start(&url, PATIENT).await;
+    fleet.post(1).await;
+    assert_eq!(log.warnings(""), 0, "{}", log.text());
+    fault.iter().for_each(|words| drop(command(&url, words)));
+    if word == "MISCONF" {
+        let has_failed = || format!("{:?}", command(&url, &["INFO", "persistence"]));
+        until(|| has_failed().contains("rdb_last_bgsave_status:err")).await;
+    }
+    fleet.post_until_shared(false).await;
+    each_keeps_to_its_own_share(&mut fleet).await;
+    fleet.post_until_in_vain(&log, 6).await; // it looks, and is not deceived
+    assert!(fleet.limits.iter().all(|limit| !limit.is_shared()));
+    assert_eq!(log.warnings(LIMIT), 3, "{}", log.text());
+    assert_eq!(log.warnings(word), 3, "{}", log.text());
+    mend.iter().for_each(|words| drop(command(&url, words)));
+    fleet.post_until_shared(true).await;
+    fleet.balance();
+}
+
+#[tokio::test]
+async fn out_of_memory() {
+    let fault = ["CONFIG", "SET", "maxmemory", "1"];
+    let mend = ["CONFIG", "SET", "maxmemory", "0"];
+    refused(&[], &[&fault], "OOM", &[&mend]).await;
+}
+
+/// Not even root can write a file there.
+#[tokio::test]
+async fn a_full_disk() {
+    let options = ["--enable-protected-configs", "yes"];
+    let folder = ["CONFIG", "SET", "dir", "/proc"];
+    let save = ["CONFIG", "SET", "save", "3600 1"];
+    let fault: [&[&str]; 3] = [&folder, &save, &["BGSAVE"]];
+    let mend = ["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"];
+    refused(&options, &fault, "MISCONF", &[&mend]).await;
+}
+
+#[tokio::test]
+async fn a_failover_leaves_a_replica() {
+    let fault = ["REPLICAOF", "127.0.0.1", "1"];
+    refused(&[], &[&fault], "READONLY", &[&["REPLICAOF", "NO", "ONE"]]).await;
+}
+
+#[tokio::test]
+async fn a_script_evicted() {
+    let Some(redis) = redis(&[]) else { return };
+    let log = Log::start();
+    let mut fleet = Fleet::start(&redis.url(), PATIENT).await;
+    for _ in 0..3 {
+        fleet.post(2).await;
+        command(&redis.url(), &["SCRIPT", "FLUSH"]);
+    }
+    fleet.post(2).await;
+    assert!(fleet.limits.iter().all(|limit| limit.is_shared()));
+    assert_eq!(log.warnings(""), 0, "{}", log.text());
+    fleet.balance();
+}
+
+/// And whoever reads the log does not learn one.
+#[tokio::test]
+async fn a_wrong_password() {
+    let Some(redis) = redis(&["--requirepass", "correct-horse"]) else {
+        return;
+    };
+    let log = Log::start();
+    let wrong = format!("{}?pass=wrong-horse", redis.url());
+    let mut fleet = Fleet::start(&wrong, PATIENT).await;
+    each_keeps_to_its_own_share(&mut fleet).await;
+    assert_eq!(log.warnings(LIMIT), 3, "{}", log.text());
+    let right = format!("{}?pass=correct-horse", redis.url());
+    command(&right, &["CONFIG", "SET", "requirepass", "wrong-horse"]);
+    fleet.post_until_shared(true).await;
+    assert!(!log.text().contains("horse"), "{}", log.text());
+    fleet.balance();
+}

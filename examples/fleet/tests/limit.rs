@@ -1,0 +1,205 @@
+//! Turns: evenly spaced, shared fairly, and refused where they come too late.
+
+mod support;
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    time::Duration,
+};
+
+use fleet::shared::{Limit, Limited, Settings};
+use futures_util::future::join_all;
+use http::{Request, StatusCode};
+use revio_status::{Cooldown, Deadline, StatusError, StopReason};
+use support::{ACCOUNT, account, bounded, command, redis, settings};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, advance},
+};
+use tower::{Layer, Service, util::ServiceFn};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Nothing = ServiceFn<fn(Request<()>) -> Ready<Result<(), Infallible>>>;
+
+fn service(limit: &Limit) -> Limited<Nothing> {
+    limit.layer(tower::service_fn(|_| ready(Ok(()))))
+}
+
+/// One of four on its own: 490 calls a minute by four.
+fn quarter() -> Limit {
+    Limit::own(Settings::new(4, Cooldown::default()))
+}
+
+async fn turn(limit: &Limit, request: Request<()>) -> Result<(), StatusError> {
+    let turn = service(limit).call(request).await;
+    turn.map_err(|error| *error.downcast::<StatusError>().expect("ours"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn its_own_share_is_sent_evenly() {
+    let limit = Limit::own(Settings {
+        max_wait: 2 * MINUTE,
+        ..Settings::new(4, Cooldown::default())
+    });
+    let begin = Instant::now();
+    let turns = (0..123).map(|_| turn(&limit, Request::default()));
+    for result in join_all(turns).await {
+        result.expect("a turn");
+    }
+    let time = begin.elapsed().as_secs_f64();
+    assert!((59.7..60.0).contains(&time), "{time}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_turn_comes_too_late_is_refused_at_once_and_unsent() {
+    let limit = quarter();
+    turn(&limit, Request::default()).await.expect("at once");
+    let mut request = Request::default();
+    let deadline = Deadline(Duration::from_millis(400));
+    request.extensions_mut().insert(deadline);
+    let begin = Instant::now();
+    let error = turn(&limit, request).await.expect_err("in 490 ms");
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    assert_eq!(error.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+    assert_eq!(error.stop_reason(), StopReason::DeadlineExceeded);
+    assert_eq!(error.attempts(), 0);
+    assert!(!error.may_have_been_applied());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_queue_is_longer_than_the_longest_wait() {
+    let limit = quarter();
+    let turns = (0..1000).map(|_| turn(&limit, Request::default()));
+    let begin = Instant::now();
+    let made = join_all(turns).await.into_iter().filter(Result::is_ok);
+    assert_eq!(made.count(), 62); // in 30 s
+    assert!(begin.elapsed() <= MINUTE / 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_goes_away_leaves_its_turn_to_the_next() {
+    let limit = quarter();
+    turn(&limit, Request::default()).await.expect("at once");
+    let begin = Instant::now();
+    let gone = tokio::spawn({
+        let limit = limit.clone();
+        async move { turn(&limit, Request::default()).await }
+    });
+    advance(Duration::from_millis(100)).await;
+    gone.abort();
+    let _ = gone.await;
+    turn(&limit, Request::default()).await.expect("in 390 ms");
+    assert!(
+        begin.elapsed() < Duration::from_millis(495),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+/// Requests that wait for their turn have passed the layer above when a cool-down begins.
+#[tokio::test(start_paused = true)]
+async fn no_turn_is_used_while_the_account_cools_down() {
+    let cooldown = Cooldown::default();
+    let limit = Limit::own(Settings::new(4, cooldown.clone()));
+    turn(&limit, Request::default()).await.expect("at once");
+    let begin = Instant::now();
+    let waiting = tokio::spawn({
+        let limit = limit.clone();
+        async move { turn(&limit, Request::default()).await }
+    });
+    advance(Duration::from_millis(100)).await;
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let end = Instant::now() + Duration::from_secs(20);
+    cooldown.begin(status, end.into_std());
+    waiting.await.expect("no panic").expect("a turn");
+    assert!(Instant::now() >= end);
+    assert!(begin.elapsed() < Duration::from_secs(21));
+
+    cooldown.begin(status, (Instant::now() + MINUTE).into_std());
+    let error = turn(&limit, Request::default()).await;
+    let error = error.expect_err("longer than it may wait");
+    assert_eq!(error.stop_reason(), StopReason::CoolingDown);
+    assert!(error.retry_after() >= Some(MINUTE));
+}
+
+#[tokio::test]
+async fn those_who_want_little_do_not_wait_for_the_one_who_wants_much() {
+    let Some(redis) = redis(&[]) else { return };
+    let (sender, mut order) = mpsc::unbounded_channel();
+    let mut turns = Vec::new();
+    let begin = Instant::now();
+    for (process, wants) in [(1, 10), (2, 10), (3, 100)] {
+        let cooldown = Cooldown::default();
+        let limit = Limit::shared(settings(&cooldown), &account(&redis.url())).await;
+        for _ in 0..wants {
+            let (sender, limit) = (sender.clone(), limit.clone());
+            turns.push(async move {
+                turn(&limit, Request::default()).await.expect("a turn");
+                sender.send(process).expect("the test listens");
+            });
+        }
+    }
+    bounded(join_all(turns)).await;
+    // 120 turns at 98 a second, two of them made up for: together no faster than one alone.
+    assert!(
+        begin.elapsed() >= Duration::from_millis(1190),
+        "{:?}",
+        begin.elapsed()
+    );
+    order.close();
+    let mut all = Vec::new();
+    while let Some(process) = order.recv().await {
+        all.push(process);
+    }
+    let last_of_little = all.iter().rposition(|&process| process != 3);
+    // In turn that is the thirtieth; behind the queue of the third it would be the hundredth.
+    assert!(last_of_little < Some(45), "{all:?}");
+}
+
+#[tokio::test]
+async fn a_share_that_nobody_wants_is_used_by_others() {
+    let Some(redis) = redis(&[]) else { return };
+    let idle = Limit::shared(settings(&Cooldown::default()), &account(&redis.url())).await;
+    let busy = Limit::shared(settings(&Cooldown::default()), &account(&redis.url())).await;
+    let begin = Instant::now();
+    let turns = (0..98).map(|_| turn(&busy, Request::default()));
+    bounded(join_all(turns)).await;
+    // With a third of the limit it would be 2.97 s, on the fastest machine.
+    assert!(
+        begin.elapsed() < Duration::from_millis(2900),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert!(idle.is_shared() && busy.is_shared());
+}
+
+#[tokio::test]
+async fn a_clock_set_back_stops_nobody() {
+    let Some(redis) = redis(&[]) else { return };
+    let url = redis.url();
+    let limit = Limit::shared(settings(&Cooldown::default()), &account(&url)).await;
+    let far = "9000000000000000"; // the year 2255
+    command(&url, &["SET", &account(&url).key("limit"), far]);
+    let begin = Instant::now();
+    bounded(turn(&limit, Request::default()))
+        .await
+        .expect("a turn");
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn redis_gets_to_see_no_name() {
+    let Some(redis) = redis(&[]) else { return };
+    let url = redis.url();
+    let limit = Limit::shared(settings(&Cooldown::default()), &account(&url)).await;
+    turn(&limit, Request::default()).await.expect("a turn");
+    let (limit, quiet) = (account(&url).key("limit"), account(&url).key("quiet"));
+    let keys = format!("{:?}", command(&url, &["KEYS", "*"]));
+    assert!(keys.contains(&limit) && !keys.contains(ACCOUNT), "{keys}");
+    let slot = |key: &str| key.split(['{', '}']).nth(1).expect("a tag").to_owned();
+    assert_eq!(slot(&limit), slot(&quiet));
+    assert_eq!(slot(&limit).len(), 32);
+}

@@ -1,0 +1,106 @@
+//! Real processes, as the program starts them.
+
+mod support;
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Command, Output, Stdio},
+};
+
+use support::redis;
+
+const URL: &str = "REVIO_REDIS_URL";
+const EXACT: &str = "POSTs: 0 lost, 0 made twice, 0 made and called unsent";
+
+fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fleet"));
+    command.args(args).env_remove(URL).stdin(Stdio::null());
+    command
+}
+
+fn text(output: &Output) -> (String, String) {
+    let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    (out.into_owned(), err.into_owned())
+}
+
+#[test]
+fn without_redis_it_says_what_to_do() {
+    let output = program(&[])
+        .env("PATH", "/nowhere")
+        .output()
+        .expect("it runs");
+    let (_, error) = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(
+        error.contains("apt-get install redis-server") && error.contains(URL),
+        "{error}"
+    );
+}
+
+#[test]
+fn it_starts_redis_by_itself_and_the_books_balance() {
+    if redis(&[]).is_none() {
+        return;
+    }
+    let args = [
+        "--processes",
+        "3",
+        "--limit",
+        "100",
+        "--window",
+        "1",
+        "--seconds",
+        "2",
+    ];
+    let output = program(&args).output().expect("it runs");
+    let (out, error) = text(&output);
+    assert!(output.status.success(), "{error}");
+    assert!(out.contains(EXACT) && out.contains("used: "), "{out}");
+    assert!(error.lines().count() >= 3, "{error}");
+}
+
+/// Killed while they send, and started again.
+#[test]
+fn what_happens_to_redis_loses_no_note_and_no_password_is_told() {
+    let Some(mut redis) = redis(&["--requirepass", "horse"]) else {
+        return;
+    };
+    let args = [
+        "--processes",
+        "3",
+        "--limit",
+        "100",
+        "--window",
+        "1",
+        "--seconds",
+        "5",
+    ];
+    let mut child = program(&args)
+        .env(URL, format!("{}?pass=horse", redis.url()))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let error = child.stderr.take().expect("piped");
+    let mut seen = String::new();
+    for line in BufReader::new(error).lines() {
+        let line = line.expect("text") + "\n";
+        seen += &line;
+        match line.trim_start().split(' ').next() {
+            Some("1") => redis.kill(),
+            Some("3") => redis.restart().expect("as before"),
+            _ => {}
+        }
+    }
+    let mut out = String::new();
+    let mut stdout = child.stdout.take().expect("piped");
+    stdout.read_to_string(&mut out).expect("text");
+    assert!(child.wait().expect("it ends").success(), "{seen}");
+    assert!(out.contains(EXACT), "{out}");
+    assert!(seen.matches("its own share").count() >= 3, "{seen}");
+    assert!(seen.matches("is shared again").count() >= 3, "{seen}");
+    assert!(
+        !seen.contains("horse") && !out.contains("horse"),
+        "{seen}{out}"
+    );
+}

@@ -1,0 +1,160 @@
+//! What one process is told, all know.
+
+mod support;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use fleet::shared::Quiet;
+use http::{Request, Response, header::RETRY_AFTER};
+use http_body_util::Full;
+use redis::Value;
+use revio_status::{BoxError, Cooldown, RevioStatusLayer};
+use support::{Log, account, command, detour, redis, until};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+const MINUTE: u64 = 60;
+
+/// A process that listens, and one that is told: wait so many seconds.
+fn listens(url: &str) -> (Cooldown, Quiet) {
+    let cooldown = Cooldown::default();
+    let quiet = Quiet::shared(&account(url), cooldown.clone());
+    (cooldown, quiet)
+}
+
+async fn is_told(url: &str, status: u16, seconds: u64) -> Cooldown {
+    let (cooldown, quiet) = listens(url);
+    let layer = RevioStatusLayer::new()
+        .cooldown(cooldown.clone())
+        .on_event(move |event| quiet.tell(event));
+    let client =
+        ServiceBuilder::new()
+            .layer(layer)
+            .service(service_fn(move |_: Request<_>| async move {
+                let response = Response::builder().status(status);
+                let response = response.header(RETRY_AFTER, seconds);
+                response
+                    .body(Full::<Bytes>::default())
+                    .map_err(BoxError::from)
+            }));
+    let request = Request::post("http://api.test/v1/Notes").body(Full::<Bytes>::default());
+    let error = client.clone().oneshot(request.expect("valid")).await;
+    error.expect_err("told to wait");
+    // The quiet lives as long as its layer, as in a program.
+    std::mem::forget(client);
+    cooldown
+}
+
+fn rest(cooldown: &Cooldown) -> Option<Duration> {
+    Some(cooldown.until()?.saturating_duration_since(Instant::now()))
+}
+
+fn rest_in_redis(url: &str) -> i64 {
+    match command(url, &["PTTL", &account(url).key("quiet")]) {
+        Value::Int(rest) => rest,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn it_reaches_those_that_run_and_those_that_start_later() {
+    let Some(redis) = redis(&[]) else { return };
+    for (status, seconds) in [(429, MINUTE), (403, 3 * MINUTE)] {
+        let (other, _quiet) = listens(&redis.url());
+        let told = is_told(&redis.url(), status, seconds).await;
+        until(|| rest(&other) > Some(Duration::from_secs(seconds - 30))).await;
+        assert!(rest(&other) <= Some(Duration::from_secs(seconds + 5)));
+        let (late, _quiet) = listens(&redis.url());
+        until(|| late.until().is_some()).await;
+        assert!(rest(&late) <= Some(Duration::from_secs(seconds + 5)));
+        assert!(rest(&told) > Some(Duration::from_secs(seconds - 30)));
+    }
+}
+
+/// A shorter time does not overwrite a longer one, and what comes from Redis does not go back there.
+#[tokio::test]
+async fn it_only_extends_and_does_not_echo() {
+    let Some(redis) = redis(&[]) else { return };
+    let url = redis.url();
+    let (other, _quiet) = listens(&url);
+    is_told(&url, 429, 2 * MINUTE).await;
+    until(|| other.until().is_some()).await;
+    let before = rest_in_redis(&url);
+    is_told(&url, 429, MINUTE).await;
+    until(|| rest_in_redis(&url) < before).await;
+    assert!(rest_in_redis(&url) > 90_000);
+}
+
+#[tokio::test]
+async fn what_is_told_while_redis_is_away_is_told_when_it_returns() {
+    let Some(mut redis) = redis(&[]) else { return };
+    let log = Log::start();
+    let url = redis.url();
+    let (other, _quiet) = listens(&url);
+    until(|| rest_in_redis(&url) == -2).await;
+    redis.kill();
+    is_told(&url, 429, MINUTE).await;
+    until(|| log.warnings("no Redis") == 2).await;
+    assert_eq!(other.until(), None);
+    redis.restart().expect("as before");
+    until(|| other.until().is_some()).await;
+    assert!(rest(&other) <= Some(Duration::from_secs(MINUTE + 5)));
+    assert_eq!(log.warnings("no Redis"), 2, "{}", log.text());
+}
+
+/// Redis' clock says when it ends, not the moment at which it is told.
+#[tokio::test]
+async fn what_arrives_when_it_is_over_begins_nothing() {
+    let Some(redis) = redis(&[]) else { return };
+    let url = redis.url();
+    is_told(&url, 429, MINUTE).await; // Redis knows the script
+    until(|| rest_in_redis(&url) > 0).await;
+    command(&url, &["DEL", &account(&url).key("quiet")]);
+    let arrived = Arc::new(AtomicBool::new(false));
+    let late = arrived.clone();
+    let detour = detour(&redis, move |is_to_redis, bytes| {
+        let is_script = is_to_redis && String::from_utf8_lossy(bytes).contains("EVALSHA");
+        late.fetch_or(is_script, Relaxed);
+        Duration::from_millis(if is_script { 1100 } else { 0 })
+    })
+    .await;
+    let told = is_told(&detour, 429, 1).await;
+    until(|| arrived.load(Relaxed) && rest(&told) == Some(Duration::ZERO)).await;
+    let calls = || format!("{:?}", command(&url, &["INFO", "commandstats"]));
+    until(|| calls().contains("evalsha:calls=3")).await; // NOSCRIPT, told, and this
+    assert_eq!(rest_in_redis(&url), -2);
+}
+
+#[tokio::test]
+async fn nonsense_in_redis_silences_nobody_for_long() {
+    let Some(redis) = redis(&[]) else { return };
+    let url = redis.url();
+    let key = account(&url).key("quiet");
+    for nonsense in ["200", "99999", "quiet!", ""] {
+        command(&url, &["SET", &key, nonsense, "PX", "100000"]);
+        let (cooldown, _quiet) = listens(&url);
+        is_heard(&url).await;
+        assert_eq!(cooldown.until(), None, "{nonsense:?}");
+    }
+    command(&url, &["SET", &key, "429", "EX", "99999999"]);
+    let (cooldown, _quiet) = listens(&url);
+    until(|| cooldown.until().is_some()).await;
+    assert!(rest(&cooldown) <= Some(Duration::from_secs(5 * MINUTE)));
+}
+
+/// Gives whoever has just started the time to read.
+async fn is_heard(url: &str) {
+    let key = account(url).key("quiet");
+    until(|| match command(url, &["PUBSUB", "NUMSUB", &key]) {
+        Value::Array(answer) => answer.last() != Some(&Value::Int(0)),
+        _ => false,
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
