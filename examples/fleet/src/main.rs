@@ -7,6 +7,7 @@ use fleet::{
     cost,
     fleet::{URL, run},
     redis_server::RedisServer,
+    tally,
     worker::{self, Spec},
 };
 use revio_status::BoxError;
@@ -69,6 +70,7 @@ async fn lead(command: Command, redis: &str) -> Result<(), BoxError> {
         print!("{}", cost::table(redis).await?);
         return Ok(());
     };
+    let mut runs = Vec::new();
     for &share in &args.shares {
         let Args {
             processes, limit, ..
@@ -83,6 +85,10 @@ async fn lead(command: Command, redis: &str) -> Result<(), BoxError> {
         if !report.is_exact() {
             return Err("the books do not balance".into());
         }
+        runs.push((share, report));
+    }
+    if runs.len() > 1 {
+        print!("\n{}", tally::compare(&runs));
     }
     Ok(())
 }

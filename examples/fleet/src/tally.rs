@@ -4,6 +4,8 @@ use std::{collections::HashSet, fmt::Write, time::Duration};
 
 use bytes::Bytes;
 
+use crate::args::Share;
+
 #[derive(Clone, Default)]
 pub struct Tally {
     pub asked: u32,
@@ -68,13 +70,13 @@ impl Tally {
         } = self;
         format!(
             "{calls} {refused} {held} {}/{}",
-            text(self.wait(50)),
-            text(self.wait(99))
+            text_of(self.wait(50)),
+            text_of(self.wait(99))
         )
     }
 }
 
-fn text(seconds: Option<f64>) -> String {
+fn text_of(seconds: Option<f64>) -> String {
     seconds.map_or_else(|| "-".into(), |seconds| format!("{seconds:.2}"))
 }
 
@@ -91,8 +93,8 @@ fn row(name: &str, tally: &Tally) -> String {
         tally.made.len(),
         tally.unsent,
         tally.unknown,
-        text(tally.wait(50)),
-        text(tally.wait(99)),
+        text_of(tally.wait(50)),
+        text_of(tally.wait(99)),
     )
 }
 
@@ -158,6 +160,31 @@ impl Report {
         );
         text
     }
+}
+
+/// Runs side by side: those who want little, and the one who wants ten times as much.
+pub fn compare(runs: &[(Share, Report)]) -> String {
+    let mut text = "\
+SHARED   USED  REFUSED  LITTLE: p50     p99  UNSENT  MUCH: p50     p99  UNSENT
+"
+    .to_owned();
+    for (share, report) in runs {
+        let used = report.used.map(|used| format!("{:.1} %", used * 100.0));
+        let _ = write!(
+            text,
+            "{share:<7} {:>7} {:>5}",
+            used.as_deref().unwrap_or("-"),
+            Tally::sum(&report.tallies).refused,
+        );
+        let (much, little) = report.tallies.split_last().expect("one process at least");
+        for tally in [&Tally::sum(little), much] {
+            let (median, high) = (text_of(tally.wait(50)), text_of(tally.wait(99)));
+            let unsent = f64::from(tally.unsent) / f64::from(tally.asked.max(1)) * 100.0;
+            let _ = write!(text, "{median:>12} s {high:>5} s {unsent:>5.0} %");
+        }
+        text += "\n";
+    }
+    text
 }
 
 fn note(body: &Bytes) -> Option<String> {

@@ -69,13 +69,20 @@ async fn whose_turn_comes_too_late_is_refused_at_once_and_unsent() {
     assert!(!error.may_have_been_applied());
 }
 
+/// The whole account sends 245 in 30 s, this process 62.
 #[tokio::test(start_paused = true)]
-async fn no_queue_is_longer_than_the_longest_wait() {
+async fn who_comes_to_a_queue_that_is_too_long_is_refused_at_once() {
     let limit = quarter();
-    let turns = (0..1000).map(|_| turn(&limit, Request::default()));
     let begin = Instant::now();
-    let made = join_all(turns).await.into_iter().filter(Result::is_ok);
-    assert_eq!(made.count(), 62); // in 30 s
+    let turns = (0..1000).map(|_| async {
+        let turn = turn(&limit, Request::default()).await;
+        (turn.is_ok(), begin.elapsed())
+    });
+    let turns = join_all(turns).await;
+    let made = turns.iter().filter(|(is_made, _)| *is_made);
+    assert_eq!(made.count(), 62);
+    let at_once = turns.iter().filter(|(_, time)| time.is_zero());
+    assert_eq!(at_once.count(), 1 + (999 - 246)); // the first is gone when the next ones come
     assert!(begin.elapsed() <= MINUTE / 2);
 }
 
@@ -157,6 +164,28 @@ async fn those_who_want_little_do_not_wait_for_the_one_who_wants_much() {
     let last_of_little = all.iter().rposition(|&process| process != 3);
     // In turn that is the thirtieth; behind the queue of the third it would be the hundredth.
     assert!(last_of_little < Some(45), "{all:?}");
+}
+
+/// One turn in ten seconds, and nobody who books one that he cannot wait for.
+#[tokio::test]
+async fn over_redis_too_whose_turn_comes_too_late_is_refused_and_takes_none() {
+    let Some(redis) = redis(&[]) else { return };
+    let settings = Settings {
+        calls: 2,
+        per: Duration::from_secs(10),
+        max_wait: Duration::from_millis(5),
+        ..settings(&Cooldown::default())
+    };
+    let limit = Limit::shared(settings, &account(&redis.url())).await;
+    turn(&limit, Request::default()).await.expect("at once");
+    for _ in 0..5 {
+        let error = turn(&limit, Request::default()).await;
+        let error = error.expect_err("in ten seconds");
+        assert_eq!(error.stop_reason(), StopReason::DeadlineExceeded);
+        let wait = error.retry_after().expect("ten seconds").as_secs();
+        assert!((5..=10).contains(&wait), "{wait}");
+    }
+    assert!(limit.is_shared());
 }
 
 #[tokio::test]
