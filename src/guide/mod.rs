@@ -7,7 +7,8 @@
 //! | [`errors`] | What do I do about each failure? How do I find it below other layers' errors? |
 //! | [`choosing`] | Which retry settings fit a user who waits, a service, a nightly job? |
 //! | [`cool_down`] | What does a 429 do to all requests of its account? What is held, for how long, and what is refused? |
-//! | [`processes`] | How do many processes share a budget, and an account's limit of calls? |
+//! | [`processes`] | How do many processes divide a budget? |
+//! | [`many_processes`] | How do many processes share an account's limit of calls? |
 //! | [`observing`] | What is logged? How do I get a span for each attempt, and metrics? |
 //! | [`testing`] | How do I test my own code without a server and without waiting? |
 //! | [`cost`] | What does a request cost in instructions, allocations and memory? |
@@ -35,6 +36,9 @@ pub mod cool_down {}
 
 #[cfg_attr(any(not(doctest), feature = "tokio"), doc = include_str!("processes.md"))]
 pub mod processes {}
+
+#[doc = include_str!("many_processes.md")]
+pub mod many_processes {}
 
 #[cfg_attr(any(not(doctest), feature = "tokio"), doc = include_str!("observing.md"))]
 pub mod observing {}

@@ -60,12 +60,6 @@ impl Api {
         self.state().notes.clone()
     }
 
-    /// How many calls were refused that arrived so long after this moment, or later.
-    pub fn refused(&self) -> u32 {
-        let refused = |calls: &u32| calls.saturating_sub(self.limit);
-        self.state().calls.iter().map(refused).sum()
-    }
-
     /// The part of the limit that was used in the windows that lie wholly between these moments.
     pub fn used(&self, begin: Instant, end: Instant) -> Option<f64> {
         let window = |time: Instant| (time - self.epoch).as_secs_f64() / self.window.as_secs_f64();

@@ -1,4 +1,4 @@
-//! An account's limit of calls, shared by all its processes over Redis. Copy it.
+//! An account's limit of calls, shared by all its processes over Redis.
 //!
 //! A tower layer for the place **below** `RevioStatusLayer`, so that resends count. Each attempt waits
 //! for its turn. Turns are handed out by a script in Redis, by Redis' clock: one at a time, evenly
@@ -7,8 +7,8 @@
 //!
 //! # When Redis fails
 //!
-//! A process falls back to its own share of the limit, says so once at WARN, and asks Redis once a
-//! second whether it is back. No request fails because Redis does, and none waits for it longer than
+//! A process falls back to its own share of the limit, says so once at WARN, and looks for Redis
+//! once a second while it has something to send. No request fails because Redis does, and none waits for it longer than
 //! [`Settings::answer`].
 
 use std::{

@@ -119,7 +119,7 @@ impl Turns {
     fn book_own(&self, longest: Duration) -> Result<Instant, TooLong> {
         let now = Instant::now();
         match &mut *self.link() {
-            Link::Up(_) => Ok(now), // right now
+            Link::Up(_) => Ok(now), // it has just returned
             Link::Down { turn, .. } => {
                 let booked = now.max(*turn);
                 if booked - now > longest {

@@ -3,7 +3,7 @@
 #![allow(dead_code)] // every test binary uses its own part of it
 
 use std::{
-    io,
+    io::{self, Write as _},
     process::Command,
     sync::{Arc, Mutex},
     time::Duration,
@@ -34,7 +34,9 @@ pub fn redis(options: &[&str]) -> Option<RedisServer> {
     match RedisServer::start(options) {
         Ok(server) => Some(server),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            eprintln!("WARNING: redis-server is not installed: this test tests nothing.");
+            // Past the harness, which keeps to itself what a test that passes has printed.
+            let warning = "WARNING: redis-server is not installed: this test tests nothing.";
+            let _ = writeln!(io::stderr(), "{warning}");
             None
         }
         Err(error) => panic!("redis-server: {error}"),
