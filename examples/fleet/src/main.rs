@@ -96,7 +96,11 @@ async fn lead(command: Command, redis: &str) -> Result<(), BoxError> {
 /// The Redis of the environment, or one of its own.
 fn redis() -> Result<(String, Option<RedisServer>), String> {
     if let Some(url) = env::var(URL).ok().filter(|url| !url.is_empty()) {
-        return Ok((url, None));
+        return match redis::Client::open(url.as_str()) {
+            Ok(_) => Ok((url, None)),
+            // Its text may show what it could not read.
+            Err(_) => Err(format!("{URL} is no URL of a Redis")),
+        };
     }
     match RedisServer::start(&[]) {
         Ok(server) => Ok((server.url(), Some(server))),

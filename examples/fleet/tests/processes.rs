@@ -38,6 +38,22 @@ fn without_redis_it_says_what_to_do() {
 }
 
 #[test]
+fn wrong_usage_is_told_and_no_password_with_it() {
+    let wrong: [(&[&str], &str); 3] = [
+        (&["--processes", "0"], "from 1 to 100"),
+        (&["--share", "half"], "redis, fixed or nothing"),
+        (&[], "no URL of a Redis"),
+    ];
+    for (args, words) in wrong {
+        let output = program(args).env(URL, "redis//:horse@here").output();
+        let output = output.expect("it runs");
+        let (_, error) = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(words) && !error.contains("horse"), "{error}");
+    }
+}
+
+#[test]
 fn it_starts_redis_by_itself_and_the_books_balance() {
     if redis(&[]).is_none() {
         return;
