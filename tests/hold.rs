@@ -14,12 +14,13 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use revio_status::{
-    Cooldown, Deadline, RevioStatus, RevioStatusLayer, StandardPolicy, StatusKind, StopReason,
+    Cooldown, Deadline, RetryPolicy, RevioStatus, RevioStatusLayer, StandardPolicy, StatusKind,
+    StopReason,
 };
 use support::{Refused, body::*, get, layer, post, quiet::*, script::*, with_body};
 use tokio::{
     sync::Semaphore,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit};
 
@@ -440,7 +441,8 @@ async fn who_wakes_looks_before_it_waits_for_readiness() {
     sleep(SECOND).await;
     let _place = places.acquire().await.expect("free");
     begin(&cooldown, 100 * SECOND);
-    call.await.expect("no panic").refused();
+    let result = timeout(1_000 * SECOND, call).await.expect("no wait");
+    result.expect("no panic").refused();
     assert!(begun.elapsed() <= 11 * SECOND + TICK);
 }
 
@@ -493,4 +495,39 @@ async fn a_hundred_thousand_are_held_and_all_are_sent() {
     // All over the spread of 5 s, and the timer's last tick.
     assert!(by_second[..5].iter().all(|&count| count > 18_000));
     assert!(by_second[5] < 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_listens_to_its_own_account_and_to_no_other() {
+    let (layer, of_the_layer) = shared();
+    let own = Cooldown::default();
+    let service = layer.layer(Script::new([200]));
+    let call = || {
+        let mut post = post();
+        post.extensions_mut().insert(own.clone());
+        service.clone().oneshot(post)
+    };
+    begin(&of_the_layer, 10 * SECOND);
+    let begun = Instant::now();
+    call().await.expect("200");
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    of_the_layer.end();
+    begin(&own, 10 * SECOND);
+    call().await.expect("200");
+    assert!(begun.elapsed() >= 10 * SECOND);
+}
+
+/// A policy behind a pointer is that policy.
+#[tokio::test(start_paused = true)]
+async fn a_shared_policy_says_what_arms_and_how_long_it_holds() {
+    let cooldown = Cooldown::default();
+    let policy = policy()
+        .cool_down_on(StatusCode::SERVICE_UNAVAILABLE)
+        .max_hold(SECOND);
+    let policy: Arc<dyn RetryPolicy + Send + Sync> = Arc::new(policy);
+    let layer = layer().policy(policy).cooldown(cooldown.clone());
+    answered(&layer, answer(503).retry_after("2"), post()).await;
+    let service = layer.layer(Script::new([200]));
+    let error = service.oneshot(post()).await.refused();
+    assert_eq!(error.stop_reason(), StopReason::CoolingDown);
 }

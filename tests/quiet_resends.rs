@@ -11,7 +11,7 @@ use revio_status::{Budget, Cooldown, Decision, StatusError, StatusKind, StopReas
 use support::{Refused, body::*, get, layer, post, quiet::*, script::*};
 use tokio::{
     sync::Semaphore,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tower::{Layer, ServiceExt, limit::ConcurrencyLimit};
 
@@ -157,7 +157,8 @@ async fn a_resend_without_delay_looks_too_and_before_it_waits_for_readiness() {
     sleep(SECOND).await;
     let _place = busy.acquire().await.expect("the head is here");
     begin(&cooldown, 100 * SECOND);
-    let error = call.await.expect("no panic").refused();
+    let result = timeout(1_000 * SECOND, call).await.expect("no wait");
+    let error = result.expect("no panic").refused();
     assert_eq!(error.stop_reason(), StopReason::CoolingDown);
     assert_eq!(begun.elapsed(), 3 * SECOND);
 }

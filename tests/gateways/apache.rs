@@ -25,10 +25,11 @@ const MODULES: [&str; 9] = [
     "proxy_http",
 ];
 
-const BUSY: &str = "503 Service Unavailable";
-const LATE: &str = "504 Gateway Timeout";
-const BROKEN: &str = "502 Proxy Error";
-const FAILED: &str = "500 Internal Server Error";
+const BUSY: &str = "The server is temporarily unable to service your request due to maintenance downtime or capacity problems. Please try again later.";
+const LATE: &str =
+    "The gateway did not receive a timely response from the upstream server or application.";
+const BROKEN: &str = "The proxy server received an invalid response from an upstream server. The proxy server could not handle the request Reason: Error reading from remote server";
+const FAILED: &str = "The server encountered an internal error or misconfiguration and was unable to complete your request.";
 
 async fn apache(backends: &Backends) -> Option<Gateway> {
     start("apache2", |folder, ports| Setup {
