@@ -12,11 +12,13 @@ use std::{
 
 use bytes::Bytes;
 use futures_executor::block_on;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::{body::Incoming, rt::Sleep};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use revio_status::{Error, Idempotent, ReplayBody, RevioStatusLayer, StandardPolicy, StatusError};
+use revio_status::{
+    Cooldown, Error, Idempotent, ReplayBody, RevioStatusLayer, StandardPolicy, StatusError,
+};
 use stacks::{Scenario, Stack, Template, allocations::Allocations};
 use tower::{Layer, Service};
 
@@ -197,6 +199,62 @@ fn two_resends_allocate_no_more_than_they_did() {
     let retry = || Template::new(Scenario::Retry);
     let made = allocations(Stack::Layer, retry);
     assert!(made <= 27, "{made}"); // of each failed answer two for the values of its headers
+}
+
+/// Its clock stands still.
+struct Still(Instant);
+
+impl hyper::rt::Timer for Still {
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Asleep)
+    }
+
+    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Asleep)
+    }
+
+    fn now(&self) -> Instant {
+        self.0
+    }
+}
+
+struct Asleep;
+
+impl Sleep for Asleep {}
+
+impl Future for Asleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+/// Beside the caller's own request, which is moved there, and a timer's sleep.
+#[test]
+fn a_held_request_is_one_allocation() {
+    let (cooldown, now) = (Cooldown::default(), Instant::now());
+    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, now + Duration::from_secs(9));
+    let layer = RevioStatusLayer::with_timer(Still(now)).cooldown(cooldown);
+    let mut service = layer.layer(stacks::Api::new(Scenario::Get));
+    let mut hold = || {
+        let request = Request::new(Full::<Bytes>::default());
+        let before = Allocations::so_far();
+        let mut held = Box::pin(service.call(request));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(held.as_mut().poll(&mut cx).is_pending());
+        let after = Allocations::so_far();
+        let future = size_of_val(&*held);
+        (
+            after.count - before.count,
+            after.bytes - before.bytes - future,
+        )
+    };
+    hold(); // what is made once in a thread is made now
+    let (count, bytes) = hold();
+    assert_eq!(count, 2, "this test's box and the layer's");
+    assert!(bytes <= 512, "{bytes}");
+    println!("{bytes} bytes");
 }
 
 #[test]

@@ -26,8 +26,8 @@ pub enum Event<'a> {
         /// The wait before the next one.
         after: Duration,
     },
-    /// A request is given up after a retryable failure, or was refused by a cool-down. One whose last attempt got another answer,
-    /// such as a 404, is none.
+    /// A request is given up after a retryable failure, or was refused by a cool-down. One whose last
+    /// attempt got another answer, such as a 404, is none.
     #[non_exhaustive]
     GivenUp {
         /// The method of the request.
