@@ -444,3 +444,20 @@ fn nothing_that_hides_text_is_printed() {
         assert_eq!(error.message(), Some("payment"), "{number:X}");
     }
 }
+
+/// The words of a page are compared with those of the headers. Were it each with each, this would not
+/// end.
+#[test]
+fn many_words_and_long_headers_are_read_in_one_pass() {
+    for words in [128, 500_000] {
+        let body = format!("<p>{}", "zz ".repeat(500_000));
+        let name = format!("{}zz", "x ".repeat(words));
+        let response = Response::builder()
+            .status(503)
+            .header("content-type", "text/html")
+            .header("server", name);
+        let response = response.body(Bytes::from(body)).expect("valid");
+        let error = StatusError::from_response(response).expect("a failure");
+        assert_eq!(error.message().is_some(), words > 128, "{words}");
+    }
+}

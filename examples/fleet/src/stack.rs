@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_util::{client::legacy::Client as Http, rt::TokioExecutor};
+use hyper_util::{
+    client::legacy::Client as Http,
+    rt::{TokioExecutor, TokioTimer},
+};
 use revio_status::{
     BoxError, Cooldown, Error, Event, ReplayBody, RevioStatusLayer, StandardPolicy,
 };
@@ -16,6 +19,12 @@ use crate::shared::{Limit, Quiet};
 
 /// How long a request may take in all.
 pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// For each attempt, up to the head of its answer: a server that says nothing holds nobody for ever.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// Less than the server's: a connection that it has just closed costs a request.
+const IDLE: Duration = Duration::from_secs(4);
 
 pub type Client = BoxCloneSyncService<Request<Full<Bytes>>, Response<Incoming>, Error>;
 
@@ -56,8 +65,13 @@ impl Parts {
                 }
                 response
             })
-            .map_err(BoxError::from)
-            .service(Http::builder(TokioExecutor::new()).build_http());
+            .timeout(ATTEMPT) // below the limit: waiting for one's turn is not the server's fault
+            .service(
+                Http::builder(TokioExecutor::new())
+                    .pool_timer(TokioTimer::new())
+                    .pool_idle_timeout(IDLE)
+                    .build_http(),
+            );
         BoxCloneSyncService::new(service)
     }
 }

@@ -17,11 +17,12 @@ pub(super) struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// Whether a text says more than that.
+    /// Whether a text says more than that, and soon enough.
     pub(super) fn is_news(&self, text: &str) -> bool {
         !is_squid_s(text)
             && text
                 .split_whitespace()
+                .take(MOST_WORDS)
                 .any(|part| !is_version(part) && words(part).any(|word| !self.is_known(word)))
     }
 
@@ -39,10 +40,15 @@ impl Known<'_> {
         let mut values = values
             .iter()
             .flatten()
-            .filter_map(|value| value.to_str().ok());
+            .filter_map(|value| value.to_str().ok())
+            .filter(|value| value.len() <= LONGEST_NAME);
         values.any(|value| words(value).any(|name| name.eq_ignore_ascii_case(word)))
     }
 }
+
+/// Each word of a text is looked for in each of these headers: neither is to be long.
+const MOST_WORDS: usize = 128;
+const LONGEST_NAME: usize = 512;
 
 /// Words of titles that say no more than that there was an error.
 const EMPTY: [&str; 29] = [
