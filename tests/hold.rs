@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Full};
 use revio_status::{
     Cooldown, Deadline, RetryPolicy, RevioStatus, RevioStatusLayer, StandardPolicy, StatusKind,
@@ -400,19 +400,6 @@ fn limited(layer: &RevioStatusLayer, script: &Script) -> (Limited, Arc<Semaphore
 type Limited = RevioStatus<ConcurrencyLimit<Script>, StandardPolicy>;
 
 #[tokio::test(start_paused = true)]
-async fn the_service_that_was_ready_is_given_back_at_once() {
-    let (layer, cooldown) = shared();
-    let (mut service, places) = limited(&layer, &Script::new([200]));
-    begin(&cooldown, 10 * SECOND);
-    let held = ServiceExt::<Request<Full<Bytes>>>::ready(&mut service)
-        .await
-        .expect("ready")
-        .call(post());
-    assert_eq!(places.available_permits(), 1);
-    held.await.expect("200");
-}
-
-#[tokio::test(start_paused = true)]
 async fn who_is_held_again_when_it_is_ready_gives_that_back() {
     let (layer, cooldown) = shared();
     let script = Script::new([200]);
@@ -444,16 +431,6 @@ async fn who_wakes_looks_before_it_waits_for_readiness() {
     let result = timeout(1_000 * SECOND, call).await.expect("no wait");
     result.expect("no panic").refused();
     assert!(begun.elapsed() <= 11 * SECOND + TICK);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_deadline_counts_from_the_call_and_not_from_the_end_of_a_hold() {
-    let (layer, cooldown) = shared();
-    begin(&cooldown, 20 * SECOND);
-    let answer = answer(503).retry_after("5");
-    let service = layer.deadline(24 * SECOND).layer(Script::new([answer]));
-    let error = service.oneshot(get()).await.refused();
-    assert_eq!(error.stop_reason(), StopReason::DeadlineExceeded);
 }
 
 #[tokio::test(start_paused = true)]
