@@ -22,11 +22,13 @@ use crate::{
 /// The service that [`RevioStatusLayer`](crate::RevioStatusLayer) makes.
 ///
 /// It is ready when the inner service is. The first attempt uses the very instance whose
-/// `poll_ready` said yes; resends use a clone, made ready after the delay.
+/// `poll_ready` said yes, unless a [`Cooldown`](crate::Cooldown) holds the request. Resends, and what
+/// was held, use a clone that is made ready after the wait.
 ///
 /// # Errors
 ///
-/// [`Error::Status`] for an answer of 400 or above, [`Error::Service`] for an error of the inner
+/// [`Error::Status`] for an answer of 400 or above, and for a request that a cool-down refused;
+/// [`Error::Service`] for an error of the inner
 /// service, in `poll_ready` as in `call`.
 pub struct RevioStatus<S, P> {
     inner: S,

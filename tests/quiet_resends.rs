@@ -2,18 +2,21 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::Full;
-use revio_status::{Budget, Cooldown, Decision, StatusError, StatusKind, StopReason, policy_fn};
+use revio_status::{
+    Attempt, Backoff, Budget, Cooldown, Decision, ReplayBody, RetryPolicy, StandardPolicy,
+    StatusError, StatusKind, StopReason, policy_fn,
+};
 use support::{Refused, body::*, get, layer, post, quiet::*, script::*};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, timeout},
 };
-use tower::{Layer, ServiceExt, limit::ConcurrencyLimit};
+use tower::{Layer, ServiceExt, limit::ConcurrencyLimit, service_fn};
 
 #[tokio::test(start_paused = true)]
 async fn a_retried_429_is_not_held_by_what_it_armed_itself() {
@@ -63,6 +66,13 @@ async fn a_resend_that_may_not_wait_ends_with_its_own_failure_and_the_longer_wai
         "{asked:?}"
     );
     assert_eq!(budget.available(), 5, "what was not sent is given back");
+    assert_eq!(error.headers()["retry-after"], "5", "its answer said so");
+    let served = error.into_response();
+    assert_eq!(
+        served.headers()["retry-after"],
+        "96",
+        "who is served waits for all"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,4 +227,50 @@ async fn what_waits_for_less_than_a_cool_down_costs_budget() {
         .oneshot(of(&Cooldown::default()))
         .await
         .expect("200");
+}
+
+/// No answer came: the account's wait is all that it can say.
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_that_may_not_wait_says_what_is_left() {
+    let (layer, cooldown) = shared();
+    let policy = StandardPolicy::default()
+        .backoff(Backoff::fixed(5 * SECOND))
+        .retry_no_answer();
+    let lost = service_fn(|_: Request<ReplayBody<Full<Bytes>>>| async {
+        let error = io::Error::from(io::ErrorKind::ConnectionReset);
+        Err::<Response<Full<Bytes>>, _>(error)
+    });
+    let call = tokio::spawn(layer.policy(policy).layer(lost).oneshot(get()));
+    sleep(SECOND).await;
+    begin(&cooldown, 100 * SECOND);
+    let error = call.await.expect("no panic").expect_err("refused");
+    assert!(error.service_error().is_some());
+    assert_eq!(error.stop_reason(), StopReason::CoolingDown);
+    let left = error.retry_after().expect("what is left");
+    assert!(left >= 96 * SECOND && left < 96 * SECOND + TICK, "{left:?}");
+}
+
+/// Retries at once, and pays cool-downs no heed.
+#[derive(Clone)]
+struct Deaf;
+
+impl RetryPolicy for Deaf {
+    fn decide(&self, _: &Attempt<'_>) -> Decision {
+        Decision::Retry { after: 5 * SECOND }
+    }
+
+    fn max_hold(&self) -> Option<Duration> {
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_pays_no_heed_is_not_held_before_a_resend_either() {
+    let (layer, cooldown) = shared();
+    let script = Script::new([503, 200]);
+    let call = tokio::spawn(layer.policy(Deaf).layer(script.clone()).oneshot(get()));
+    sleep(SECOND).await;
+    begin(&cooldown, 30 * SECOND);
+    call.await.expect("no panic").expect("200");
+    assert_eq!(script.waits(), [5 * SECOND]);
 }

@@ -25,7 +25,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// [`ServiceError`] stands in between: nobody who follows the chain takes the one for the other.
 #[derive(Debug)]
 pub enum Error {
-    /// The API answered, and the answer was a failure.
+    /// The API answered, and the answer was a failure. Or the request was not sent, because an answer
+    /// to another one had asked the account for quiet.
     Status(StatusError),
     /// No answer came: the inner service failed, for instance to connect, or timed out.
     Service(ServiceError),
@@ -82,10 +83,13 @@ impl Error {
         }
     }
 
-    /// How long the server asked to be left alone, see [`StatusError::retry_after`]. `None` where no
-    /// answer came.
+    /// How long the server asked to be left alone, see [`StatusError::retry_after`]. Where no
+    /// answer came: what a cool-down had left, if one ended the request.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.status_error().and_then(StatusError::retry_after)
+        match self {
+            Self::Status(error) => error.retry_after(),
+            Self::Service(error) => error.rest(),
+        }
     }
 
     /// The failed attempts before the last one, oldest first: the last 16 of them.
@@ -148,11 +152,11 @@ impl Error {
         }
     }
 
-    /// Lets a failed answer ask for a wait of at least this, if there is one.
+    /// Lets it ask for a wait of at least this, if there is one.
     pub(crate) fn with_rest(self, rest: Option<Duration>) -> Self {
         match self {
             Self::Status(error) => error.with_rest(rest).into(),
-            other => other,
+            Self::Service(error) => error.with_rest(rest).into(),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - `status`: the table of statuses and their kinds.
 //! - `status_error`: a failed answer, with all that was learned about it.
+//! - `fields`: the header fields of a failed answer, kept and served.
 //! - `service_error`: no answer, with all that was learned about that.
 //! - `outcome`: how the request ended, which both kinds of error tell.
 //! - `error`: what a failed call returns, and how to find it below other errors.
@@ -16,6 +17,7 @@ mod chain;
 #[cfg(feature = "tower-http")]
 pub mod classify;
 mod error;
+mod fields;
 mod message;
 mod outcome;
 mod retry_after;

@@ -1,6 +1,6 @@
 //! No answer came, with all that was learned about that.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 use super::{
     BoxError, FailedAttempt, StopReason,
@@ -29,6 +29,8 @@ struct NoAnswer {
     error: BoxError,
     is_unsent: bool,
     outcome: Outcome,
+    /// What a cool-down had left that ended the request.
+    rest: Option<Duration>,
 }
 
 impl ServiceError {
@@ -48,6 +50,7 @@ impl ServiceError {
             error: error.into(),
             is_unsent: false,
             outcome: Outcome::of_attempt(true),
+            rest: None,
         }))
     }
 
@@ -57,7 +60,17 @@ impl ServiceError {
             error,
             is_unsent,
             outcome: Outcome::of_attempt(!is_unsent),
+            rest: None,
         }))
+    }
+
+    pub(super) fn with_rest(mut self, rest: Option<Duration>) -> Self {
+        self.0.rest = rest;
+        self
+    }
+
+    pub(super) fn rest(&self) -> Option<Duration> {
+        self.0.rest
     }
 
     /// An error whose request is not known: it came out of a box.

@@ -4,16 +4,13 @@ use std::{error::Error, fmt, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version,
-    header::{
-        CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, RETRY_AFTER, TE, TRAILER,
-        TRANSFER_ENCODING, UPGRADE,
-    },
+    Extensions, HeaderMap, StatusCode, Version,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
     response,
 };
 
 use super::{
-    FailedAttempt, StatusKind, StopReason, message,
+    FailedAttempt, StatusKind, StopReason, fields, message,
     outcome::{History, Outcome},
     retry_after::{digits, retry_after},
     status::may_be_applied,
@@ -38,6 +35,8 @@ struct Failure {
     retry_after: Option<Duration>,
     body: Bytes,
     is_body_truncated: bool,
+    /// Its account has to wait for longer than its own `Retry-After` says.
+    is_put_off: bool,
     message: OnceLock<Option<Box<str>>>,
     outcome: Outcome,
 }
@@ -48,13 +47,14 @@ impl StatusError {
         let status = head.status;
         let retry_after = retry_after(&head.headers);
         let kind = StatusKind::of_failure(status, retry_after.is_some());
-        copy_out(&mut head.headers);
+        fields::copy_out(&mut head.headers);
         Self(Box::new(Failure {
             head,
             kind,
             retry_after,
             body: Bytes::new(),
             is_body_truncated: false,
+            is_put_off: false,
             message: OnceLock::new(),
             outcome: Outcome::of_attempt(may_be_applied(status)),
         }))
@@ -106,8 +106,7 @@ impl StatusError {
     pub(crate) fn refused(status: StatusCode, rest: Duration) -> Self {
         let (mut head, ()) = http::Response::new(()).into_parts();
         head.status = status;
-        let seconds = u64::from(rest.subsec_nanos() > 0).saturating_add(rest.as_secs());
-        head.headers.insert(RETRY_AFTER, seconds.into());
+        fields::set_retry_after(&mut head.headers, rest);
         let mut error = Self::new(head);
         error.0.retry_after = Some(rest);
         error.0.outcome = Outcome::of_attempt(false);
@@ -116,6 +115,7 @@ impl StatusError {
 
     /// Lets it ask for a wait of at least this, if there is one.
     pub(crate) fn with_rest(mut self, rest: Option<Duration>) -> Self {
+        self.0.is_put_off = rest > self.0.retry_after;
         self.0.retry_after = self.0.retry_after.max(rest);
         self
     }
@@ -271,13 +271,23 @@ impl StatusError {
     ///
     /// Headers that speak of one connection only
     /// ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)) are gone, and so
-    /// is a `Content-Length` that differs from the body's. hyper's HTTP/1 server panics at
+    /// is a `Content-Length` that differs from the body's. Where a cool-down asks for a longer wait than
+    /// the answer did, `Retry-After` says so. hyper's HTTP/1 server panics at
     /// HTTP/3: set another version on an answer that came over it.
     #[must_use]
     pub fn into_response(self) -> http::Response<Bytes> {
-        let Failure { mut head, body, .. } = *self.0;
+        let Failure {
+            mut head,
+            body,
+            retry_after,
+            is_put_off,
+            ..
+        } = *self.0;
         let headers = &mut head.headers;
-        remove_hop_by_hop(headers);
+        fields::remove_hop_by_hop(headers);
+        if let Some(wait) = retry_after.filter(|_| is_put_off) {
+            fields::set_retry_after(headers, wait);
+        }
         let length = body.len().to_string();
         if headers
             .get_all(CONTENT_LENGTH)
@@ -323,43 +333,3 @@ impl fmt::Debug for StatusError {
 }
 
 impl Error for StatusError {}
-
-/// Lets each value go from the buffer that the whole head, or the body too, was read into: nobody
-/// can tell how large that is.
-fn copy_out(headers: &mut HeaderMap) {
-    let length = headers.values().map(HeaderValue::len).sum();
-    let mut all = Vec::with_capacity(length);
-    for value in headers.values() {
-        all.extend_from_slice(value.as_bytes());
-    }
-    let mut all = Bytes::from(all);
-    for value in headers.values_mut() {
-        let bytes = all.split_to(value.len());
-        if let Ok(mut copy) = HeaderValue::from_maybe_shared(bytes) {
-            copy.set_sensitive(value.is_sensitive());
-            *value = copy;
-        }
-    }
-}
-
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    let always = [
-        CONNECTION,
-        PROXY_AUTHENTICATE,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        UPGRADE,
-    ];
-    let unregistered = ["keep-alive", "proxy-connection"].map(HeaderName::from_static);
-    for name in always.iter().chain(&unregistered).chain(&named) {
-        headers.remove(name);
-    }
-}

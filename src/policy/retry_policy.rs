@@ -15,7 +15,8 @@ use crate::failure::{self, StopReason};
 /// does [`decide`](Self::decide) say, is the deadline far enough, can the body be replayed, is there
 /// a budget left. A policy neither waits nor counts: the layer does both.
 ///
-/// Most users want [`StandardPolicy`](crate::StandardPolicy); for a decision in one closure there is [`policy_fn`](crate::policy_fn).
+/// Most users want [`StandardPolicy`](crate::StandardPolicy); for a decision in one closure there is
+/// [`policy_fn`](crate::policy_fn).
 pub trait RetryPolicy {
     /// Whether answers with this status may be retried. Asked for failures only.
     ///

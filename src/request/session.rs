@@ -190,7 +190,7 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
     /// Whether it has asked for that itself, and so has waited for it: its own delay ended no earlier.
     pub(crate) fn is_own(&self, until: Instant) -> bool {
         let own = self.past.as_ref().and_then(|past| past.own_quiet);
-        own == Some(until)
+        own >= Some(until)
     }
 
     /// How long cool-downs have held it.
@@ -261,8 +261,8 @@ fn schedule<P: RetryPolicy, B>(
     let asked = attempt.retry_after().filter(|wait| !wait.is_zero());
     let cools_down = |status| settings.policy.cools_down(status);
     let is_paced = is_paced
-        && attempt.status().is_some_and(cools_down)
-        && asked.is_some_and(|wait| after >= wait);
+        && asked.is_some_and(|wait| after >= wait)
+        && attempt.status().is_some_and(cools_down);
     let withdrawal = match &settings.budget {
         Some(budget) if !is_paced => budget.hold().ok_or(StopReason::BudgetExhausted)?,
         _ => Withdrawal::free(),

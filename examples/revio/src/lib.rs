@@ -197,10 +197,7 @@ async fn send(
 ) -> (Exit, String) {
     let mut policy = StandardPolicy::default().max_attempts(args.max_attempts);
     if args.is_429_retried {
-        // The account's limit is one of calls a minute.
-        policy = policy
-            .retry_on(StatusCode::TOO_MANY_REQUESTS)
-            .max_retry_after(Duration::from_secs(60));
+        policy = policy.retry_on(StatusCode::TOO_MANY_REQUESTS);
     }
     if args.is_never_held {
         policy = policy.max_hold(Duration::ZERO);
