@@ -79,6 +79,33 @@ fn of_two_answers_the_longer_time_counts_and_nobody_sees_it_shortened() {
     });
 }
 
+/// Where two answers arm it, the one that the other did not cover is told, and who looks afterwards, at
+/// any time, waits exactly as long as the longer one asked for.
+#[test]
+fn of_two_answers_that_arm_it_the_longer_is_told_and_heeded_until_it_expires() {
+    loom::model(|| {
+        let cooldown = Cooldown::default();
+        let now = Instant::now();
+        let [short, long] = [5, 9].map(Duration::from_secs);
+        let [one, two] = [cooldown.clone(), cooldown.clone()];
+        let arm = move |cooldown: &Cooldown, wait| {
+            let armed = cooldown.arm(StatusCode::TOO_MANY_REQUESTS, now, wait);
+            armed.expect("within all time").1
+        };
+        let thread = thread::spawn(move || arm(&one, short));
+        let other = thread::spawn(move || arm(&two, long));
+        // Who looks meanwhile sees what one of them asked for, or nothing yet.
+        let seen = cooldown.armed().map(|armed| armed.asked(now));
+        assert!(seen.is_none_or(|rest| rest == short || rest == long));
+        thread.join().expect("no panic");
+        assert!(other.join().expect("no panic"), "the longer one is news");
+        let armed = cooldown.armed().expect("armed");
+        assert_eq!(armed.asked(now), long);
+        let (before, after) = (now + long / 2, now + 2 * long);
+        assert!(!armed.rest(before).is_zero() && armed.rest(after).is_zero());
+    });
+}
+
 #[test]
 fn after_an_end_what_was_armed_before_is_gone_and_what_comes_after_stays() {
     loom::model(|| {
