@@ -79,8 +79,8 @@ fn of_two_answers_the_longer_time_counts_and_nobody_sees_it_shortened() {
     });
 }
 
-/// Where two answers arm it, the one that the other did not cover is told, and who looks afterwards, at
-/// any time, waits exactly as long as the longer one asked for.
+/// Where two answers arm it the longer one is told, and who looks afterwards, at any time, waits
+/// exactly as long as that asked for.
 #[test]
 fn of_two_answers_that_arm_it_the_longer_is_told_and_heeded_until_it_expires() {
     loom::model(|| {

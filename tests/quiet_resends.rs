@@ -2,10 +2,17 @@
 
 mod support;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use revio_status::{
     Attempt, Backoff, Budget, Cooldown, Decision, ReplayBody, RetryPolicy, StandardPolicy,
@@ -273,4 +280,30 @@ async fn who_pays_no_heed_is_not_held_before_a_resend_either() {
     begin(&cooldown, 30 * SECOND);
     call.await.expect("no panic").expect("200");
     assert_eq!(script.waits(), [5 * SECOND]);
+}
+
+/// Asks nobody what a status means where no time can be read.
+#[derive(Clone)]
+struct Asked(Arc<AtomicUsize>);
+
+impl RetryPolicy for Asked {
+    fn decide(&self, _: &Attempt<'_>) -> Decision {
+        Decision::Retry { after: SECOND }
+    }
+
+    fn cools_down(&self, _: StatusCode) -> bool {
+        self.0.fetch_add(1, Relaxed);
+        false
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_arms_is_asked_only_where_a_time_can_be_read() {
+    for (answer, is_asked) in [(answer(503), false), (answer(503).retry_after("1"), true)] {
+        let asked = Asked(Arc::default());
+        let script = Script::new([answer, 200.into()]);
+        let service = layer().policy(asked.clone()).layer(script);
+        service.oneshot(get()).await.expect("200");
+        assert_eq!(asked.0.load(Relaxed) > 0, is_asked);
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use revio_status::{Backoff, Error, StandardPolicy, StopReason};
-use support::{events::*, get, hasty, layer, post, quiet::*, request, script::*};
+use support::{body::*, events::*, get, hasty, layer, post, quiet::*, request, script::*};
 use tower::{Layer, ServiceExt};
 use tracing::Level;
 
@@ -113,6 +113,24 @@ async fn a_cool_down_and_whom_it_holds_and_refuses_is_told() {
         .extend(post.into_iter().chain(quiet).map(owned));
     expected[2].fields.extend(post.map(owned));
     assert_eq!(events.ours(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_held_resend_its_number_is_told() {
+    let events = Events::default();
+    let _guard = tracing::subscriber::set_default(events.clone());
+    let (layer, cooldown) = shared();
+    let slow = answer(503).body([Step::Wait(SECOND)]);
+    let service = layer.layer(Script::new([slow, answer(200)]));
+    let call = async {
+        tokio::time::sleep(SECOND / 2).await;
+        begin(&cooldown, 9 * SECOND);
+    };
+    let (result, ()) = tokio::join!(service.oneshot(get()), call);
+    result.expect("200");
+    let held = events.ours().pop().expect("the last event");
+    assert_eq!(held.fields["message"], "request held");
+    assert_eq!(held.fields["http.request.resend_count"], "1");
 }
 
 /// Who nested them by mistake finds what one layer did, and nothing twice.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a failed request was not sent again.
+/// Why a request was not sent again, or not at all.
 ///
 /// `Display` prints the name in snake case, `attempts_exhausted`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

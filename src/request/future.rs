@@ -174,7 +174,7 @@ where
         }
     }
 
-    /// A step of a request that has failed at least once. Returns the error that ends it.
+    /// A step of a request that has failed at least once, or is held. Returns the error that ends it.
     #[cold]
     fn poll_step(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         let mut this = self.as_mut().project();

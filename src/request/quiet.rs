@@ -105,7 +105,11 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
         let Some((method, uri)) = self.subject() else {
             return;
         };
-        trace::held(Subject { method, uri }, status, rest);
+        let resend = match self {
+            Self::Resendable(session) => Some(session.resends().saturating_add(1)),
+            Self::Held(_) | Self::Once { .. } => None,
+        };
+        trace::held(Subject { method, uri }, status, resend, rest);
         if let Some(observer) = &self.settings().observer {
             observer.tell(&Event::Held { method, rest });
         }

@@ -53,7 +53,8 @@ pub(crate) fn retry_scheduled(attempt: &Attempt<'_>, delay: Duration) {
     );
 }
 
-pub(crate) fn held(subject: Subject<'_>, status: StatusCode, rest: Duration) {
+/// `resend`: the number of the one that is held, unless it is the first attempt.
+pub(crate) fn held(subject: Subject<'_>, status: StatusCode, resend: Option<u32>, rest: Duration) {
     tracing::event!(
         target: TARGET,
         Level::DEBUG,
@@ -61,6 +62,7 @@ pub(crate) fn held(subject: Subject<'_>, status: StatusCode, rest: Duration) {
         server.address = subject.address(),
         url.path = subject.uri.path(),
         http.response.status_code = status.as_u16(),
+        http.request.resend_count = resend,
         error.type = status.as_str(),
         retry.delay_ms = u64::try_from(rest.as_millis()).unwrap_or(u64::MAX),
         "request held"
