@@ -13,7 +13,7 @@ use std::{env, process::Command, time::Duration};
 use cpu_time::ThreadTime;
 use tracing::subscriber::NoSubscriber;
 
-use stacks::{Scenario, Stack, Template, allocations::Allocations, loopback};
+use stacks::{Scenario, Stack, Template, allocations::Allocations, loopback, threads::Shared};
 
 const REQUESTS: usize = 1000;
 const ROUNDS: usize = 101;
@@ -21,10 +21,10 @@ const ROUNDS: usize = 101;
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["memory", stack, scenario, count] => {
+        ["memory", stack, scenario, headers, count] => {
             let stack = named(&Stack::ALL, stack);
-            let scenario = named(&Scenario::ALL, scenario);
-            block_on(stack.run(Template::new(scenario), number(count)));
+            let template = Template::new(named(&Scenario::ALL, scenario));
+            block_on(stack.run(template.headers(number(headers)), number(count)));
         }
         ["growth", what, size, stack, count] => {
             grown(what, size, named(&Stack::ALL, stack), number(count));
@@ -42,7 +42,6 @@ fn main() {
 fn grown(what: &str, size: &str, stack: Stack, count: usize) {
     let template = Template::new(Scenario::Get);
     match what {
-        "headers" => block_on(stack.run(template.headers(number(size)), count)),
         "body" => block_on(stack.run(template.put(number(size)), count)),
         "in flight" => block_on(async { stack.run_together(number(size), count) }),
         "subscriber" => tracing::subscriber::with_default(NoSubscriber::default(), || {
@@ -75,47 +74,56 @@ fn report() {
     let count = |args: &[&str], requests| can_count.then(|| instructions(args, requests));
     in_memory(&count);
     over_loopback(&count);
+    on_two_threads();
     growth(&count);
 }
 
 type Count<'a> = &'a dyn Fn(&[&str], usize) -> Option<f64>;
 
+/// What is sent in memory, with how many headers.
+const CASES: [(Scenario, usize); 7] = [
+    (Scenario::Get, 6),
+    (Scenario::Get, 20),
+    (Scenario::Get, 60),
+    (Scenario::Post, 6),
+    (Scenario::Retry, 6),
+    (Scenario::Retry, 20),
+    (Scenario::Retry, 60),
+];
+
 /// Instructions and allocations beyond those of the bare service, and the size of the future.
 fn in_memory(count: Count<'_>) {
     println!(
-        "| in memory: instructions; allocations | GET → 200 | POST → 200 | 503, 503, 200 | future |"
+        "| in memory: instructions; allocations | GET → 200, 6 headers | 20 headers | 60 headers | POST → 200 | 503, 503, 200, 6 headers | 20 headers | 60 headers | future |"
     );
-    println!("|---|--:|--:|--:|--:|");
-    let allocated = |stack: Stack, scenario, requests| {
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
+    let allocated = |stack: Stack, (scenario, headers), requests| {
         let start = Allocations::so_far().count;
-        block_on(stack.run(Template::new(scenario), requests));
+        block_on(stack.run(Template::new(scenario).headers(headers), requests));
         Allocations::so_far().count - start
     };
-    let measure = |stack: Stack, scenario: Scenario| {
-        let instructions = count(
-            &["memory", &format!("{stack:?}"), &format!("{scenario:?}")],
-            REQUESTS,
-        );
-        let all = |requests| allocated(stack, scenario, requests);
-        (instructions, (all(2 * REQUESTS) - all(REQUESTS)) / REQUESTS)
+    let measure = |stack: Stack, case: (Scenario, usize)| {
+        let (scenario, headers) = (format!("{:?}", case.0), case.1.to_string());
+        let args = ["memory", &format!("{stack:?}"), &scenario, &headers];
+        let all = |requests| allocated(stack, case, requests);
+        let allocations = (all(2 * REQUESTS) - all(REQUESTS)) / REQUESTS;
+        (count(&args, REQUESTS), allocations)
     };
-    let bare = Scenario::ALL.map(|scenario| measure(Stack::Bare, scenario));
+    let bare = CASES.map(|case| measure(Stack::Bare, case));
     for stack in Stack::ALL {
         print!("| {} |", stack.name());
-        for (scenario, bare) in Scenario::ALL.into_iter().zip(bare) {
-            if !stack.can(scenario) {
+        for (case, bare) in CASES.into_iter().zip(bare) {
+            if !stack.can(case.0) {
                 print!(" |");
                 continue;
             }
-            let (instructions, allocations) = measure(stack, scenario);
-            let instructions = instructions.zip(bare.0);
-            match stack {
-                Stack::Bare => print!(" {}; {allocations} |", show(bare.0, "")),
-                _ => {
-                    let more = instructions.map(|(all, bare)| all - bare);
-                    print!(" {}; {} |", show(more, "+"), allocations - bare.1);
-                }
+            if stack == Stack::Bare {
+                print!(" {}; {} |", show(bare.0, ""), bare.1);
+                continue;
             }
+            let (instructions, allocations) = measure(stack, case);
+            let more = instructions.zip(bare.0).map(|(all, bare)| all - bare);
+            print!(" {}; {} |", show(more, "+"), allocations - bare.1);
         }
         println!(" {} B |", stack.future_size());
     }
@@ -173,14 +181,42 @@ fn rounds(requests: usize) -> Vec<[Duration; loopback::Stack::ALL.len()]> {
     })
 }
 
+/// The processor's time of a GET where two threads send at once, as a multiple of its time where
+/// one does: the median of rounds in which all take turns.
+fn on_two_threads() {
+    const REQUESTS: usize = 20_000;
+    println!("| two threads | over one service | over a service each |");
+    println!("|---|--:|--:|");
+    let stacks = [
+        Stack::Bare,
+        Stack::Layer,
+        Stack::NeverRetry,
+        Stack::TowerRetry,
+    ];
+    let mut ratios = stacks.map(|_| [Vec::new(), Vec::new()]);
+    for _ in 0..ROUNDS {
+        for (stack, ratios) in stacks.into_iter().zip(&mut ratios) {
+            let alone = stack.on_threads(1, Shared::All, REQUESTS).as_secs_f64();
+            for (shared, ratios) in [Shared::All, Shared::Api].into_iter().zip(ratios) {
+                ratios.push(stack.on_threads(2, shared, REQUESTS).as_secs_f64() / alone);
+            }
+        }
+    }
+    for (stack, ratios) in stacks.into_iter().zip(ratios) {
+        let [one, each] = ratios.map(|mut ratios| {
+            ratios.sort_by(f64::total_cmp);
+            ratios[ROUNDS / 2]
+        });
+        println!("| {} | {one:.2} × | {each:.2} × |", stack.name());
+    }
+    println!();
+}
+
 /// What the layer adds to a request as it grows, and what it does not.
 fn growth(count: Count<'_>) {
     println!("| **revio-status**, beyond the bare service | instructions |");
     println!("|---|--:|");
     let rows = [
-        ("GET with 6 headers", "headers", "6"),
-        ("GET with 20 headers", "headers", "20"),
-        ("GET with 60 headers", "headers", "60"),
         ("PUT of 1 KiB", "body", "1024"),
         ("PUT of 64 KiB", "body", "65536"),
         ("GET, 1 in flight", "in flight", "1"),

@@ -108,6 +108,7 @@ impl Timer {
         Self(Arc::new(timer))
     }
 
+    #[inline]
     pub(crate) fn now(&self) -> Instant {
         self.0.now()
     }

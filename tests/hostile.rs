@@ -3,6 +3,7 @@
 
 mod support;
 
+#[allow(dead_code)]
 #[path = "../benches/stacks/allocations.rs"]
 mod allocations;
 

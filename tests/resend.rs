@@ -124,7 +124,7 @@ async fn a_resend_count_of_the_callers_own_is_overwritten_by_a_resend() {
     assert_eq!(response.extensions().get(), Some(&ResendCount(1)));
 }
 
-type Shown = (HeaderMap, Option<ResendCount>);
+type Shown = (Vec<(String, Bytes, bool)>, Option<ResendCount>);
 
 /// Agrees to every retry, and notes what it was shown.
 #[derive(Clone, Default)]
@@ -137,7 +137,7 @@ impl RetryPolicy for Witness {
     fn decide(&self, attempt: &Attempt<'_>) -> Decision {
         let request = attempt.request();
         let count = request.extensions.get().copied();
-        let shown = (request.headers.clone(), count);
+        let shown = (fields(&request.headers), count);
         self.shown.lock().expect("no panic").push(shown);
         Decision::Retry {
             after: Duration::ZERO,
@@ -154,9 +154,10 @@ async fn a_policy_is_shown_what_was_sent() {
     let witness = Witness::default();
     let script = Script::new([503, 503, 503, 200]);
     let mut request = get();
-    let tag = http::HeaderValue::from_static("a");
-    request.headers_mut().insert("x-tag", tag);
-    let headers = request.headers().clone();
+    let mut key = http::HeaderValue::from_static("secret");
+    key.set_sensitive(true);
+    request.headers_mut().insert("x-key", key);
+    let headers = fields(request.headers());
     let service = layer().policy(witness.clone()).layer(script);
     service.oneshot(request).await.expect("retried");
     let counts = [None, Some(ResendCount(1)), Some(ResendCount(2))];
@@ -261,4 +262,24 @@ async fn a_limit_that_rises_meanwhile_sends_nothing_but_the_request() {
             assert_eq!(sent.body, "text");
         }
     }
+}
+
+#[tokio::test]
+async fn of_a_header_the_text_is_kept_and_not_the_callers_buffer() {
+    let (holder, text) = watched();
+    let watch = Arc::downgrade(&holder);
+    drop(holder);
+    let mut request = get();
+    let value = http::HeaderValue::from_maybe_shared(text).expect("valid");
+    request.headers_mut().insert("authorization", value);
+    let script = Script::new([503, 200]);
+    let api = script.clone();
+    let below = tower::service_fn(move |request: http::Request<_>| {
+        assert_eq!(request.headers()["authorization"], "text");
+        let head = http::Request::new(request.into_body());
+        assert_eq!(watch.strong_count(), 0, "it is kept");
+        api.clone().oneshot(head)
+    });
+    hasty().layer(below).oneshot(request).await.expect("200");
+    assert_eq!(script.count(), 2);
 }

@@ -6,13 +6,14 @@ use std::{
 };
 
 thread_local! {
-    static MADE: Cell<Allocations> = const { Cell::new(Allocations { count: 0, bytes: 0 }) };
+    static MADE: Cell<Allocations> = const { Cell::new(Allocations { count: 0, bytes: 0, freed: 0 }) };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Allocations {
     pub count: usize,
     pub bytes: usize,
+    freed: usize,
 }
 
 impl Allocations {
@@ -20,13 +21,27 @@ impl Allocations {
     pub fn so_far() -> Self {
         MADE.get()
     }
+
+    /// The bytes that it has allocated and that are still there.
+    pub fn live(self) -> isize {
+        self.bytes as isize - self.freed as isize
+    }
 }
 
 fn count(size: usize) {
-    let Allocations { count, bytes } = MADE.get();
+    let made = MADE.get();
     MADE.set(Allocations {
-        count: count + 1,
-        bytes: bytes + size,
+        count: made.count + 1,
+        bytes: made.bytes + size,
+        ..made
+    });
+}
+
+fn free(size: usize) {
+    let made = MADE.get();
+    MADE.set(Allocations {
+        freed: made.freed + size,
+        ..made
     });
 }
 
@@ -44,6 +59,7 @@ unsafe impl GlobalAlloc for Counter {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size);
+        free(layout.size());
         unsafe { System.realloc(pointer, layout, size) }
     }
 
@@ -53,6 +69,7 @@ unsafe impl GlobalAlloc for Counter {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        free(layout.size());
         unsafe { System.dealloc(pointer, layout) }
     }
 }

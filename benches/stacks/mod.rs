@@ -3,6 +3,7 @@
 pub mod allocations;
 pub mod loopback;
 mod peers;
+pub mod threads;
 
 use std::{
     convert::Infallible,
@@ -28,6 +29,7 @@ pub type Received = Response<Full<Bytes>>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LONG: HeaderName = HeaderName::from_static("x-long");
 const SUBSCRIPTION_KEY: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,7 +62,8 @@ pub struct Template {
     subscription_key: HeaderValue,
     body: Bytes,
     pub idempotent: Option<Idempotent>,
-    more_headers: Vec<(HeaderName, HeaderValue)>,
+    more_headers: Vec<HeaderName>,
+    long: Option<HeaderValue>,
     calls: u32,
 }
 
@@ -80,6 +83,7 @@ impl Template {
             body,
             idempotent: None,
             more_headers: Vec::new(),
+            long: None,
             calls: 0,
         }
     }
@@ -89,13 +93,18 @@ impl Template {
         self
     }
 
-    /// With so many headers in all, from 6.
+    /// With so many headers in all, from 6. Every other value beyond those is made anew for each
+    /// request, as a gateway's or a trace's are.
     pub fn headers(mut self, count: usize) -> Self {
         let name = |number| HeaderName::try_from(format!("x-header-{number}")).expect("valid");
-        let value = HeaderValue::from_static("value");
-        self.more_headers = (6..count)
-            .map(|number| (name(number), value.clone()))
-            .collect();
+        self.more_headers = (6..count).map(name).collect();
+        self
+    }
+
+    /// With one more header, whose value has so many bytes.
+    pub fn long_header(mut self, bytes: usize) -> Self {
+        let value = HeaderValue::try_from("x".repeat(bytes)).expect("valid");
+        self.long = Some(value);
         self
     }
 
@@ -125,8 +134,15 @@ impl Template {
             HeaderValue::from_static("integration/1.0"),
         );
         headers.insert(header::CONTENT_TYPE, JSON);
-        for (name, value) in &self.more_headers {
-            headers.insert(name, value.clone());
+        for (place, name) in self.more_headers.iter().enumerate() {
+            let value = match place % 2 {
+                0 => HeaderValue::from_str(&number).expect("valid"),
+                _ => HeaderValue::from_static("value"),
+            };
+            headers.insert(name, value);
+        }
+        if let Some(value) = &self.long {
+            headers.insert(LONG, value.clone());
         }
         if let Some(word) = self.idempotent {
             request.extensions_mut().insert(word);
@@ -279,7 +295,7 @@ impl Stack {
 }
 
 /// The defaults; where retries are the measure, without waiting and with enough of them.
-fn layer(scenario: Scenario) -> RevioStatusLayer {
+pub fn layer(scenario: Scenario) -> RevioStatusLayer {
     let layer = RevioStatusLayer::new();
     if scenario != Scenario::Retry {
         return layer;

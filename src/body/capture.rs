@@ -78,6 +78,9 @@ impl<R: Body> Capture<R> {
                 Some(data) if data.has_remaining() => {
                     let room = limit.saturating_sub(this.bytes.len());
                     let more = data.remaining() > room;
+                    if this.bytes.is_empty() {
+                        *this.bytes = Vec::with_capacity(data.remaining().min(room));
+                    }
                     this.bytes.put(data.take(room));
                     if more {
                         break true;

@@ -6,9 +6,12 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
-        CONNECTION, PROXY_AUTHENTICATE, RETRY_AFTER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+        CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, RETRY_AFTER, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE,
     },
 };
+
+use super::retry_after::digits;
 
 /// Lets each value go from the buffer that the whole head, or the body too, was read into: nobody
 /// can tell how large that is.
@@ -20,12 +23,31 @@ pub(super) fn copy_out(headers: &mut HeaderMap) {
     }
     let mut all = Bytes::from(all);
     for value in headers.values_mut() {
-        let bytes = all.split_to(value.len());
+        let bytes = match all.len() == value.len() {
+            true => std::mem::take(&mut all), // shared with no other
+            false => all.split_to(value.len()),
+        };
         if let Ok(mut copy) = HeaderValue::from_maybe_shared(bytes) {
             copy.set_sensitive(value.is_sensitive());
             *value = copy;
         }
     }
+}
+
+/// The longest `Content-Length`. In chunks it has no meaning: RFC 9112 §6.3.
+pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
+    // One look at each header is cheaper than two lookups in a map.
+    let mut longest = None;
+    for (name, value) in headers {
+        if *name == TRANSFER_ENCODING {
+            return None;
+        }
+        if *name == CONTENT_LENGTH {
+            let lengths = value.as_bytes().split(|byte| *byte == b',');
+            longest = lengths.filter_map(digits).max().max(longest);
+        }
+    }
+    longest
 }
 
 pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {

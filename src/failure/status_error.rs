@@ -3,16 +3,12 @@
 use std::{error::Error, fmt, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
-use http::{
-    Extensions, HeaderMap, StatusCode, Version,
-    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
-    response,
-};
+use http::{Extensions, HeaderMap, StatusCode, Version, header::CONTENT_LENGTH, response};
 
 use super::{
     FailedAttempt, StatusKind, StopReason, fields, message,
     outcome::{History, Outcome},
-    retry_after::{digits, retry_after},
+    retry_after::retry_after,
     status::may_be_applied,
 };
 
@@ -68,14 +64,8 @@ impl StatusError {
 
     /// Whether its `Content-Length` promises more than so many bytes.
     pub(crate) fn announces_more_than(&self, length: usize) -> bool {
-        let headers = self.headers();
-        let lengths = headers.get_all(CONTENT_LENGTH).iter();
-        let mut lengths = lengths
-            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-            .filter_map(digits);
-        // In chunks it has no meaning: RFC 9112 §6.3.
-        !headers.contains_key(TRANSFER_ENCODING)
-            && lengths.any(|announced| u64::try_from(length).is_ok_and(|length| length < announced))
+        fields::announced(self.headers())
+            .is_some_and(|announced| u64::try_from(length).is_ok_and(|length| length < announced))
     }
 
     /// Makes a failed answer of a response, to test what your own code makes of it: one attempt,

@@ -78,6 +78,9 @@ impl Backoff {
     ///
     /// With jitter every call draws anew, from a generator that no other thread shares.
     pub fn delay(&self, attempt: u32) -> Duration {
+        if self.base == self.max && !self.jitter {
+            return self.base;
+        }
         let doublings = attempt.saturating_sub(1).min(127);
         let max = self.max.as_nanos();
         let ceiling = self.base.as_nanos().saturating_mul(1 << doublings).min(max);

@@ -204,6 +204,7 @@ impl RetryPolicy for StandardPolicy {
     }
 
     /// A request that may not be applied twice is kept only where that can help.
+    #[inline]
     fn may_resend(&self, request: &request::Parts) -> Resend {
         if is_idempotent(request) {
             Resend::Always
@@ -214,6 +215,7 @@ impl RetryPolicy for StandardPolicy {
         }
     }
 
+    #[inline]
     fn attempt_limit(&self, request: &request::Parts) -> u32 {
         self.most_attempts(request)
     }
@@ -239,6 +241,7 @@ impl RetryPolicy for StandardPolicy {
         is_of_the_account(status) || self.cool_down_on.contains(&status)
     }
 
+    #[inline]
     fn max_hold(&self) -> Option<Duration> {
         Some(self.max_hold)
     }

@@ -50,8 +50,8 @@ pin_project! {
     enum State<F, R> {
         Sending { #[pin] future: F },
         Capturing { #[pin] capture: Capture<R>, error: Option<StatusError> },
-        /// May it be sent, or is the account to be quiet?
-        Looking,
+        /// Not sent yet: the account is to be quiet.
+        Held,
         Sleeping { sleep: Pin<Box<dyn Sleep>>, pause: Pause },
         /// With a deadline, `alarm` ends the wait for readiness at it.
         Readying { alarm: Option<Pin<Box<dyn Sleep>>> },
@@ -76,7 +76,7 @@ where
     pub(crate) fn held(held: Box<Held<S, P, B>>) -> Self {
         Self {
             kept: Some(Kept::Held(held)),
-            state: State::Looking,
+            state: State::Held,
         }
     }
 }
@@ -154,7 +154,8 @@ where
         let Some(kept) = self.as_mut().project().kept.as_mut() else {
             completed()
         };
-        let next = kept.unanswered(error).map(|pause| State::wait(kept, pause));
+        let next = kept.unanswered(error);
+        let next = next.and_then(|pause| State::wait(kept, pause));
         self.go(next)
     }
 
@@ -190,12 +191,13 @@ where
                 let is_cut_off = !kept.is_head() && error.announces_more_than(captured.body.len());
                 let is_truncated = captured.is_truncated || is_cut_off;
                 let error = error.with_body(captured.body, is_truncated);
-                kept.answered(error).map(|pause| State::wait(kept, pause))
+                let pause = kept.answered(error);
+                pause.and_then(|pause| State::wait(kept, pause))
             }
-            StateProj::Looking => kept.look().map(|pause| State::looked(kept, pause)),
+            StateProj::Held => State::look(kept),
             StateProj::Sleeping { sleep, pause } => {
                 ready!(sleep.as_mut().poll(cx));
-                Ok(State::woken(kept, *pause))
+                State::woken(kept, *pause)
             }
             StateProj::Readying { alarm } => ready!(poll_send(this.kept, alarm, cx)),
             StateProj::Sending { .. } | StateProj::Done => completed(),
@@ -206,18 +208,19 @@ where
 
 impl<F, R> State<F, R> {
     /// A delay of zero does not go through the timer.
-    fn wait<S, P: RetryPolicy, B>(kept: &Kept<S, P, B>, pause: Pause) -> Self {
+    fn wait<S, P: RetryPolicy, B>(kept: &mut Kept<S, P, B>, pause: Pause) -> Next<F, R> {
         match pause.time.is_zero() {
-            true => Self::Looking,
-            false => Self::sleeping(kept, pause),
+            true => Self::look(kept),
+            false => Ok(Self::sleeping(kept, pause)),
         }
     }
 
-    fn looked<S, P: RetryPolicy, B>(kept: &Kept<S, P, B>, pause: Option<Pause>) -> Self {
-        match pause {
+    /// May it be sent, or is the account to be quiet?
+    fn look<S, P: RetryPolicy, B>(kept: &mut Kept<S, P, B>) -> Next<F, R> {
+        Ok(match kept.look()? {
             None => Self::Readying { alarm: None },
             Some(pause) => Self::sleeping(kept, pause),
-        }
+        })
     }
 
     /// A timer that rounds down wakes too early, and the server's word counts: the rest is waited
@@ -226,15 +229,15 @@ impl<F, R> State<F, R> {
         not(test),
         expect(clippy::arithmetic_side_effects, reason = "a half never overflows")
     )]
-    fn woken<S, P: RetryPolicy, B>(kept: &Kept<S, P, B>, pause: Pause) -> Self {
+    fn woken<S, P: RetryPolicy, B>(kept: &mut Kept<S, P, B>, pause: Pause) -> Next<F, R> {
         let rest = pause.rest(kept.settings().timer.now());
         if rest.is_zero() || rest > pause.time / 2 {
-            return Self::Looking;
+            return Self::look(kept);
         }
-        Self::Sleeping {
+        Ok(Self::Sleeping {
             sleep: kept.settings().timer.sleep(rest),
             pause,
-        }
+        })
     }
 
     fn sleeping<S, P: RetryPolicy, B>(kept: &Kept<S, P, B>, pause: Pause) -> Self {
@@ -310,7 +313,7 @@ where
         let state = match self.state {
             State::Sending { .. } => "Sending",
             State::Capturing { .. } => "Capturing",
-            State::Looking => "Looking",
+            State::Held => "Held",
             State::Sleeping { .. } => "Sleeping",
             State::Readying { .. } => "Readying",
             State::Done => "Done",

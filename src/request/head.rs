@@ -1,36 +1,57 @@
-//! The head of a request as it is kept: a list of its fields, which costs less than a clone of the
-//! map. The map is made when an attempt has failed.
+//! The head of a request as it is kept. Of each field the name is cloned and the value written into
+//! one text: a clone of a value that was made for this request alone would allocate. The map is made
+//! when an attempt has failed.
 
-use http::{Extensions, HeaderName, HeaderValue, Method, Request, Uri, Version, request};
+use bytes::Bytes;
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request,
+};
+
+/// Bytes for each value. Most need less; a second pass that adds them up would cost more than what
+/// is left over, or than the one allocation more where they need more.
+const ROOM: usize = 48;
 
 pub(crate) struct Head {
     method: Method,
     uri: Uri,
     version: Version,
     extensions: Extensions,
-    fields: Vec<(HeaderName, HeaderValue)>,
-    /// All of it, once it was asked for.
-    whole: Option<Box<request::Parts>>,
+    fields: Vec<Field>,
+    /// Their values, one after the other.
+    text: Vec<u8>,
+}
+
+struct Field {
+    name: HeaderName,
+    /// Twice its length, and one more if it is sensitive: a word less for each field.
+    value: usize,
 }
 
 impl Head {
     #[inline]
     pub(crate) fn new(head: &request::Parts) -> Self {
-        let mut fields = Vec::with_capacity(head.headers.len());
+        let count = head.headers.len();
+        let mut text = Vec::with_capacity(ROOM.saturating_mul(count));
+        let mut fields = Vec::with_capacity(count);
         for (name, value) in &head.headers {
-            fields.push((name.clone(), value.clone()));
+            text.extend_from_slice(value.as_bytes());
+            fields.push(Field {
+                name: name.clone(),
+                value: value.len() << 1 | usize::from(value.is_sensitive()),
+            });
         }
         Self {
+            extensions: head.extensions.clone(),
+            fields,
+            text,
             method: head.method.clone(),
             uri: head.uri.clone(),
             version: head.version,
-            extensions: head.extensions.clone(),
-            fields,
-            whole: None,
         }
     }
 
     /// Of a head that is sent once and not again: what an event needs.
+    #[inline]
     pub(crate) fn outline(head: &request::Parts) -> Self {
         Self {
             method: head.method.clone(),
@@ -38,7 +59,7 @@ impl Head {
             version: head.version,
             extensions: Extensions::new(),
             fields: Vec::new(),
-            whole: None,
+            text: Vec::new(),
         }
     }
 
@@ -50,28 +71,31 @@ impl Head {
         &self.uri
     }
 
-    pub(crate) fn whole(&mut self) -> &mut request::Parts {
-        self.whole.get_or_insert_with(|| {
-            let mut head = Box::new(empty());
-            head.method = self.method.clone();
-            head.uri = self.uri.clone();
-            head.version = self.version;
-            // Collecting reserves a place for each value, and http before 1.5 panics at so many where
-            // a map of few names has no need of them.
-            for (name, value) in self.fields.drain(..) {
-                head.headers.append(name, value);
-            }
-            head.extensions = std::mem::take(&mut self.extensions);
-            head
-        })
-    }
-
-    /// Gives all of it away. What stays is an outline.
-    pub(crate) fn take(&mut self) -> request::Parts {
-        std::mem::replace(self.whole(), empty())
+    /// All of it, in the form in which it came. What stays is an outline.
+    pub(crate) fn whole(&mut self) -> request::Parts {
+        let mut head = Request::new(()).into_parts().0;
+        head.method = self.method.clone();
+        head.uri = self.uri.clone();
+        head.version = self.version;
+        head.extensions = std::mem::take(&mut self.extensions);
+        head.headers = map(
+            std::mem::take(&mut self.fields),
+            std::mem::take(&mut self.text),
+        );
+        head
     }
 }
 
-fn empty() -> request::Parts {
-    Request::new(()).into_parts().0
+fn map(fields: Vec<Field>, text: Vec<u8>) -> HeaderMap {
+    // A map with so many names there was: there is room for it.
+    let mut map = HeaderMap::try_with_capacity(fields.len()).unwrap_or_default();
+    let mut text = Bytes::from(text);
+    for field in fields {
+        let value = text.split_to(field.value >> 1);
+        if let Ok(mut value) = HeaderValue::from_maybe_shared(value) {
+            value.set_sensitive(field.value & 1 == 1);
+            map.append(field.name, value);
+        }
+    }
+    map
 }

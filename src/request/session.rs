@@ -38,12 +38,26 @@ pub(crate) struct Session<S, P, B> {
 
 /// What is kept of a request that did not get through at once.
 struct Past<B> {
+    /// All of the head that the next attempt sends.
+    request: Option<request::Parts>,
     history: History,
     retry: Option<Retry<B>>,
     /// Until when it has armed a cool-down itself.
     own_quiet: Option<Instant>,
     /// How long cool-downs have held it.
     held: Duration,
+}
+
+impl<B> Default for Past<B> {
+    fn default() -> Self {
+        Self {
+            request: None,
+            history: History::default(),
+            retry: None,
+            own_quiet: None,
+            held: Duration::ZERO,
+        }
+    }
 }
 
 /// A retry that everybody agreed to, and the failure to return should it not be sent after all.
@@ -118,7 +132,9 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
 
     fn plan(&mut self, error: Error) -> Result<Pause, (Error, StopReason)> {
         let now = self.settings.timer.now();
-        let mut attempt = Attempt::of_failure(self.head.whole(), &error)
+        let past = self.past.get_or_insert_default();
+        let request = past.request.get_or_insert_with(|| self.head.whole());
+        let mut attempt = Attempt::of_failure(request, &error)
             .with_number(self.attempts)
             .with_possibly_applied(self.may_have_been_applied)
             .with_elapsed(now.saturating_duration_since(self.started));
@@ -130,7 +146,7 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
         let is_paced = cooldown.is_some();
         match schedule(&self.settings, self.tape.as_ref(), &attempt, is_paced) {
             Ok((delay, body, withdrawal)) => {
-                self.past().retry = Some(Retry {
+                past.retry = Some(Retry {
                     error,
                     delay,
                     body,
@@ -144,23 +160,26 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
 
     /// The same request once more. From here on the retry counts as sent.
     pub(crate) fn resend(&mut self) -> Request<ReplayBody<B>> {
-        let past = self.past();
-        let Some(retry) = past.retry.take() else {
+        let past = self.past.get_or_insert_default();
+        let (Some(retry), Some(request)) = (past.retry.take(), &mut past.request) else {
             completed()
         };
         retry.withdrawal.spend();
         past.history.push(retry.error.into_attempt(retry.delay));
-        let resends = ResendCount(self.attempts);
-        self.head.whole().extensions.insert(resends);
+        match request.extensions.get_mut() {
+            Some(ResendCount(count)) => *count = self.attempts,
+            None => _ = request.extensions.insert(ResendCount(self.attempts)),
+        }
         self.attempts = self.attempts.saturating_add(1);
-        let head = if self.is_last() {
+        let head = if self.attempts < self.attempt_limit {
+            past.request.clone()
+        } else {
             if let Some(tape) = &self.tape {
                 tape.end();
             }
-            self.head.take()
-        } else {
-            self.head.whole().clone()
+            past.request.take()
         };
+        let Some(head) = head else { completed() };
         let body = retry
             .body
             .map_or_else(ReplayBody::empty, ReplayBody::recorded);
@@ -199,14 +218,7 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
     }
 
     fn past(&mut self) -> &mut Past<B> {
-        self.past.get_or_insert_with(|| {
-            Box::new(Past {
-                history: History::default(),
-                retry: None,
-                own_quiet: None,
-                held: Duration::ZERO,
-            })
-        })
+        self.past.get_or_insert_default()
     }
 
     /// Whether the attempt on its way is the last that the policy could agree to.
