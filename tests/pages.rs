@@ -349,7 +349,7 @@ fn a_document_says_its_message() {
     for nothing in [
         "<Error><Code>7</Code></Error>",
         "<Error><Message>cut o",
-        "<Error><Messages>No</Messages><MessageDetail>No</MessageDetail></Error>",
+        "<Error><Messages>No</Messages><MessageId>No</MessageId></Error>",
         "<Error Message=\"No\"/>",
         "%PDF-1.4",
     ] {

@@ -193,22 +193,35 @@ fn any_wrapping(text: &str) {
     let page = format!("<html><title>customer {escaped}</title><p>no</p></html>");
     let squeezed = said("text/plain", &format!("customer {}", words.join(" ")));
     assert_eq!(said("text/html", &page), squeezed, "{page}");
+    // So does it before texts that stand beside it.
+    let beside = format!("customer {text}");
+    let beside_plain = said("text/plain", &beside);
+    let beside = serde_json::Value::from(beside);
+    for json in [
+        format!(r#"{{"errors":[{{"detail":{beside}}},"other"]}}"#),
+        format!(r#"{{"detail":[{{"loc":["body"],"msg":{beside}}},"other"]}}"#),
+        format!(r#"{{"message":"Internal Server Error","title":{beside}}}"#),
+    ] {
+        assert_eq!(said("application/json", &json), beside_plain, "{json}");
+    }
     let text = serde_json::Value::from(text);
     for json in [
         format!(r#"{{"message":{text}}}"#),
         format!(r#"{{"ok":false,"Message":{text}}}"#),
         format!(r#"[{{"error":{{"message":{text}}}}}]"#),
-        format!(r#"{{"errors":[{{"detail":{text}}},"other"]}}"#),
-        format!(r#"{{"detail":[{{"loc":["body"],"msg":{text}}},"other"]}}"#),
+        format!(r#"{{"detail":[{{"loc":["body"],"msg":{text}}}]}}"#),
         format!(r#"{{"odata.error":{{"message":{{"value":{text}}}}}}}"#),
-        format!(r#"{{"Message":null,"ModelState":{{"x":[{text}]}}}}"#),
     ] {
-        let message = said("application/json", &json);
-        let is_other = plain.is_none() && message.as_deref() == Some("other");
-        assert!(
-            message == plain || is_other,
-            "{message:?} is not {plain:?} of {json}"
-        );
+        assert_eq!(said("application/json", &json), plain, "{json}");
+    }
+    let named = plain.map(|plain| format!("x: {plain}"));
+    let named = named.and_then(|named| said("text/plain", &named));
+    for json in [
+        format!(r#"{{"Message":null,"ModelState":{{"x":[{text}]}}}}"#),
+        format!(r#"{{"errors":{{"x":{text}}}}}"#),
+        format!(r#"{{"x":[{text}]}}"#),
+    ] {
+        assert_eq!(said("application/json", &json), named, "{json}");
     }
 }
 

@@ -183,10 +183,14 @@ impl StatusError {
 
     /// What the server said, as one line that is safe to print.
     ///
-    /// It comes from the usual members of a JSON body (feature `json`), the `Message` of an XML
-    /// document, an HTML page, or a plain text. Of a page it is what stands in an element `#error`,
-    /// else the title. Where the title only repeats the status or names the program that made the
-    /// page, it is the first `<p>` or `<pre>` that says more.
+    /// It comes from the usual members of a JSON body (feature `json`) or elements of an XML
+    /// document, an HTML page, or a plain text. Of several members the first that says more than
+    /// the status counts, in this order: `message`, `error_description`, `error`, `detail`,
+    /// `title`, `errors`. A field in error is named: `rate: This field is required.`
+    ///
+    /// Of a page it is what stands in an element `#error`, else the title. Where the title only
+    /// repeats the status or names the program that made the page, it is the first `<p>` or `<pre>`
+    /// that says more.
     ///
     /// It has no control and no bidirectional-override characters, and at most 512 bytes. Returns
     /// `None` where the body says nothing usable.

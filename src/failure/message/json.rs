@@ -2,51 +2,91 @@
 
 use std::fmt;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::one_line;
+use super::{
+    best::Best,
+    fields::{Fields, Member},
+    known::{Known, Worth},
+    markup::is_any,
+};
 
 /// Objects deeper than this say nothing about the whole.
 const DEPTH: u32 = 3;
 
-/// How telling a member is; 0 is best. `error` is often a code where `error_description` is prose.
-const NAMES: [(&str, u32); 9] = [
+/// How telling a member is; 0 is best, 15 the last. `error` is often a code where
+/// `error_description` is prose.
+const NAMES: [(&str, u32); 17] = [
     ("message", 0),
     ("msg", 1),
-    ("error_description", 2),
-    ("error", 3),
-    ("odata.error", 3),
-    ("detail", 4),
-    ("title", 5),
-    ("errors", 6),
-    ("modelstate", 7),
+    ("errormessage", 2),
+    ("error_message", 2),
+    ("errormessages", 2),
+    ("error_description", 3),
+    ("errordescription", 3),
+    ("error", 4),
+    ("odata.error", 4),
+    ("detail", 5),
+    ("details", 5),
+    ("title", 6),
+    ("errors", 7),
+    ("modelstate", 8),
+    // What ASP.NET adds to a message that says nothing.
+    ("exceptionmessage", 9),
+    ("messagedetail", 10),
+    ("innerexception", 11),
+];
+/// What is said in the object of an error alone. Elsewhere it may be of anything.
+const OF_ERRORS: [(&str, u32); 3] = [
+    ("description", 12),
+    ("defaultmessage", 12), // Spring's
+    ("reason", 13),
 ];
 /// OData writes `"message": {"lang": "en-US", "value": "…"}`.
-const VALUE: u32 = 8;
-const UNNAMED: u32 = 9;
-/// The text of an object that has nothing but lists of texts, under the names of fields.
-const FIELD: u32 = 10;
+const VALUE: u32 = 12;
+/// The text of a field in `errors`.
+const FIELD: u32 = 14;
+/// The text of an object that has nothing but the lists of its fields.
+const FIELDS_ALONE: u32 = 15;
+
+/// Where an error is, and of which kind: in its object no field in error.
+const PLACES: [&str; 16] = [
+    "code",
+    "codes",
+    "domain",
+    "field",
+    "fields",
+    "id",
+    "loc",
+    "location",
+    "locations",
+    "param",
+    "path",
+    "pointer",
+    "source",
+    "status",
+    "target",
+    "type",
+];
 
 /// The text, and whether the body was JSON to its end. What was found before the body broke off
 /// still counts.
-pub(super) fn search(text: &str) -> (Option<Box<str>>, bool) {
-    let mut best = None;
+pub(super) fn search(text: &str, known: &Known<'_>) -> (Option<Box<str>>, bool) {
+    let mut best = Best::new(known);
     let mut json = serde_json::Deserializer::from_str(text);
+    let whole = Place {
+        rank: 0,
+        field: None,
+    };
     let search = Search {
         best: &mut best,
-        rank: 0,
+        here: whole,
+        list: whole,
         depth: 0,
         inside: Inside::Other,
     };
     let is_well_formed = search.deserialize(&mut json).is_ok() && json.end().is_ok();
-    (best.map(|found| found.text), is_well_formed)
-}
-
-struct Found {
-    text: Box<str>,
-    rank: u32,
+    (best.into_line(), is_well_formed)
 }
 
 /// Where a member stands decides which other names mean something.
@@ -55,65 +95,147 @@ enum Inside {
     Message,
     /// `errors` or `ModelState`, whose members have the names of the fields in error.
     Errors,
+    /// An object about one error.
+    Error,
+    /// One of several, which may be no more than a field and what is wrong with it.
+    Element,
     Other,
 }
 
 impl Inside {
     fn of(name: &str) -> Self {
-        let is = |known: &str| known.eq_ignore_ascii_case(name);
-        if is("message") {
+        if is_any(name, &["message"]) {
             Self::Message
-        } else if is("errors") || is("modelstate") {
+        } else if is_any(name, &["errors", "modelstate"]) {
             Self::Errors
         } else {
-            Self::Other
+            Self::Error
         }
     }
 }
 
-struct Search<'a> {
-    best: &'a mut Option<Found>,
+/// A field in error, and the one that it is a part of.
+struct Field<'a> {
+    name: &'a str,
+    parent: Option<&'a Self>,
+}
+
+impl Field<'_> {
+    fn path(&self) -> String {
+        match self.parent {
+            Some(parent) => format!("{}.{}", parent.path(), self.name),
+            None => self.name.to_owned(),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Place<'a> {
     /// The path to here, a digit of base 16 for each level: the better name wins, the outer first.
     rank: u32,
+    field: Option<&'a Field<'a>>,
+}
+
+struct Search<'a, 'k> {
+    best: &'a mut Best<'k>,
+    here: Place<'a>,
+    /// What holds instead where there is a list.
+    list: Place<'a>,
     depth: u32,
     inside: Inside,
 }
 
-impl Search<'_> {
-    fn member(&mut self, name: &str, rank: u32) -> Search<'_> {
+impl<'a, 'k> Search<'a, 'k> {
+    /// A member whose name says what it is.
+    fn member(&mut self, name: &str, rank: u32) -> Search<'_, 'k> {
+        let here = self.below(rank);
+        self.deeper(here, here, Inside::of(name))
+    }
+
+    /// A member of `errors`. If it is a list, any name may be a field's.
+    fn field<'b>(&'b mut self, field: &'b Field<'b>) -> Search<'b, 'k> {
+        let list = Place {
+            field: Some(field),
+            ..self.below(FIELD)
+        };
+        match self.rank_of(field.name) {
+            Some(rank) => self.deeper(self.below(rank), list, Inside::of(field.name)),
+            None => self.deeper(list, list, Inside::Error),
+        }
+    }
+
+    fn below(&self, rank: u32) -> Place<'a> {
+        Place {
+            rank: self.here.rank.saturating_mul(16).saturating_add(rank),
+            field: self.here.field,
+        }
+    }
+
+    fn deeper<'b>(
+        &'b mut self,
+        here: Place<'b>,
+        list: Place<'b>,
+        inside: Inside,
+    ) -> Search<'b, 'k> {
         Search {
             best: &mut *self.best,
-            rank: self.rank.saturating_mul(16).saturating_add(rank),
+            here,
+            list,
             depth: self.depth.saturating_add(1),
-            inside: Inside::of(name),
+            inside,
         }
     }
 
     fn offer(&mut self, text: &str) {
+        let field = self.here.field;
         let deeper = DEPTH.saturating_sub(self.depth);
-        let rank = self.rank.saturating_mul(16_u32.pow(deeper));
-        if self.best.as_ref().is_none_or(|best| rank < best.rank) {
-            if let Some(text) = one_line(text) {
-                *self.best = Some(Found { text, rank });
-            }
-        }
+        let rank = self.here.rank.saturating_mul(16_u32.pow(deeper));
+        self.best.offer(rank, text, || field.map(Field::path));
+    }
+
+    /// What a field says that has no name before it that says what it is.
+    fn offer_alone(&mut self, name: &str, text: &str) {
+        let field = Field {
+            name,
+            parent: self.here.field,
+        };
+        let here = Place {
+            field: Some(&field),
+            ..self.below(FIELDS_ALONE)
+        };
+        self.deeper(here, here, Inside::Other).offer(text);
     }
 
     fn rank_of(&self, name: &str) -> Option<u32> {
-        if self.depth >= DEPTH {
-            return None;
-        }
-        let is = |known: &str| known.eq_ignore_ascii_case(name);
-        let known = NAMES.iter().find(|(known, _)| is(known));
-        known.map(|(_, rank)| *rank).or(match self.inside {
-            Inside::Message => is("value").then_some(VALUE),
-            Inside::Errors => Some(UNNAMED),
-            Inside::Other => None,
+        let in_list = |names: &[(&str, u32)]| {
+            let mut names = names.iter();
+            names
+                .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                .map(|(_, rank)| *rank)
+        };
+        in_list(&NAMES).or_else(|| match self.inside {
+            Inside::Message => in_list(&[("value", VALUE)]),
+            Inside::Error | Inside::Element => in_list(&OF_ERRORS),
+            Inside::Errors | Inside::Other => None,
         })
+    }
+
+    fn is_place(&self, name: &str) -> bool {
+        self.inside != Inside::Other && is_any(name, &PLACES)
+    }
+
+    fn element(&mut self) -> Search<'_, 'k> {
+        Search {
+            best: &mut *self.best,
+            here: self.list,
+            list: self.list,
+            depth: self.depth,
+            inside: Inside::Element,
+        }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Search<'_> {
+impl<'de> DeserializeSeed<'de> for Search<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
@@ -121,7 +243,7 @@ impl<'de> DeserializeSeed<'de> for Search<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Search<'_> {
+impl<'de> Visitor<'de> for Search<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,49 +256,53 @@ impl<'de> Visitor<'de> for Search<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let (mut has_fields_alone, mut field) = (true, None);
+        if self.depth >= DEPTH {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(());
+        }
+        let mut fields = Fields::default();
         while let Some(name) = map.next_key::<String>()? {
-            if let Some(rank) = self.rank_of(&name) {
-                has_fields_alone = false;
+            if self.inside == Inside::Errors {
+                let field = Field {
+                    name: &name,
+                    parent: self.here.field,
+                };
+                map.next_value_seed(self.field(&field))?;
+                fields.is_over = true;
+            } else if let Some(rank) = self.rank_of(&name) {
                 map.next_value_seed(self.member(&name, rank))?;
-            } else if has_fields_alone {
-                match map.next_value()? {
-                    Value::Texts(None) => {}
-                    Value::Texts(Some(text)) => {
-                        field.get_or_insert_with(|| format!("{name}: {text}"));
-                    }
-                    Value::Text(_) | Value::Other => has_fields_alone = false,
-                }
-            } else {
+                fields.is_over = true;
+            } else if fields.is_over || self.is_place(&name) {
                 map.next_value::<IgnoredAny>()?;
+                fields.is_over = true;
+            } else {
+                let member = Member {
+                    judge: &self.best.judge,
+                    depth: DEPTH.saturating_sub(self.depth).saturating_sub(1),
+                    is_element: false,
+                };
+                fields.add(name, map.next_value_seed(member)?);
             }
         }
-        if let Some(text) = field.filter(|_| has_fields_alone && self.depth < DEPTH) {
-            self.member("", FIELD).offer(&text);
+        let is_element = self.inside == Inside::Element;
+        if let Some((name, text)) = fields.into_said(is_element) {
+            self.offer_alone(&name, &text);
         }
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Self {
-            best,
-            rank,
-            depth,
-            inside,
-        } = self;
-        let before = best.as_ref().map(|found| found.rank);
-        // The first element with something to say speaks for all.
-        while best.as_ref().map(|found| found.rank) == before {
-            let element = Search {
-                best: &mut *best,
-                rank,
-                depth,
-                inside,
-            };
-            if seq.next_element_seed(element)?.is_none() {
-                return Ok(());
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        let (before, limit) = (self.best.key(), self.best.limit);
+        while seq.next_element_seed(self.element())?.is_some() {
+            // The first element with something to say speaks for all, or else the first of them.
+            if let Some((worth, _)) = self.best.key().filter(|best| Some(*best) != before) {
+                if worth < Worth::Nothing {
+                    break;
+                }
+                self.best.limit = Some(worth);
             }
         }
+        self.best.limit = limit;
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }
@@ -199,85 +325,5 @@ impl<'de> Visitor<'de> for Search<'_> {
 
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
-    }
-}
-
-/// A member of an object that may have nothing but lists of texts.
-enum Value {
-    Text(String),
-    /// The first one that says something.
-    Texts(Option<String>),
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        json.deserialize_any(AnyValue { is_element: false })
-    }
-}
-
-/// Of an element of a list only texts count: nothing is built of what is deeper.
-struct AnyValue {
-    is_element: bool,
-}
-
-impl<'de> DeserializeSeed<'de> for AnyValue {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for AnyValue {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Text(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let (mut first, mut has_texts_alone) = (None, !self.is_element);
-        while has_texts_alone {
-            match seq.next_element_seed(AnyValue { is_element: true })? {
-                None => return Ok(Value::Texts(first)),
-                Some(Value::Text(text)) if first.is_none() => {
-                    first = one_line(&text).map(String::from);
-                }
-                Some(Value::Text(_)) => {}
-                Some(_) => has_texts_alone = false,
-            }
-        }
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Other)
     }
 }

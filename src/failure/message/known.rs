@@ -1,5 +1,7 @@
 //! What a reader of an error page knows without it: that there was an error, and by whose hand.
 
+use std::borrow::Cow;
+
 use http::{
     HeaderMap, HeaderName, StatusCode,
     header::{SERVER, VIA},
@@ -26,6 +28,19 @@ impl Known<'_> {
                 .any(|part| !is_version(part) && words(part).any(|word| !self.is_known(word)))
     }
 
+    /// What a text tells that stands beside others, as a member of a document does. A server may
+    /// take another status's name, and the name of an exception has no spaces.
+    pub(super) fn worth(&self, text: &str) -> Worth {
+        let bare = text.trim_end_matches(is_mark);
+        if !self.is_news(&apart(bare)) || is_any(bare, &NO_NEWS) || is_reason(bare) {
+            Worth::Nothing
+        } else if is_code(bare) {
+            Worth::Code
+        } else {
+            Worth::News
+        }
+    }
+
     fn is_known(&self, word: &str) -> bool {
         is_any(word, &EMPTY)
             || is_any(word, &PROGRAMS)
@@ -46,12 +61,22 @@ impl Known<'_> {
     }
 }
 
+/// What a text is worth to a reader, the best first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Worth {
+    News,
+    /// One for programs: `INVALID_FIELD`, `invalid_grant`.
+    Code,
+    /// What a reader knows without it.
+    Nothing,
+}
+
 /// Each word of a text is looked for in each of these headers: neither is to be long.
 const MOST_WORDS: usize = 128;
 const LONGEST_NAME: usize = 512;
 
 /// Words of titles that say no more than that there was an error.
-const EMPTY: [&str; 29] = [
+const EMPTY: [&str; 34] = [
     "an",
     "detailed",
     "err",
@@ -63,6 +88,7 @@ const EMPTY: [&str; 29] = [
     "has",
     "message",
     "occurred",
+    "internal",
     "oops",
     "problem",
     "report",
@@ -81,7 +107,57 @@ const EMPTY: [&str; 29] = [
     "wrong",
     "your",
     "to",
+    "unexpected",
+    "unhandled",
+    "unknown",
+    "validation",
 ];
+
+/// What frameworks say where they have nothing to say.
+const NO_NEWS: [&str; 6] = [
+    "fail",
+    "false",
+    "no message available",
+    "null",
+    "one or more validation errors occurred",
+    "true",
+];
+
+const LONGEST_REASON: usize = 40;
+
+/// Whether it is the name of any failure's status.
+fn is_reason(text: &str) -> bool {
+    let is = |status: StatusCode| {
+        let reason = status.canonical_reason();
+        reason.is_some_and(|reason| reason.eq_ignore_ascii_case(text))
+    };
+    text.len() <= LONGEST_REASON && (400..=599).any(|code| StatusCode::from_u16(code).is_ok_and(is))
+}
+
+fn is_code(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let is_upper = || !text.contains(|c: char| c.is_ascii_lowercase());
+    text.len() <= LONGEST_CODE && text.chars().all(is_part) && (text.contains('_') || is_upper())
+}
+
+/// The words of a code that has no spaces: `Not Found Exception`.
+fn apart(text: &str) -> Cow<'_, str> {
+    if text.len() > LONGEST_CODE || text.contains(char::is_whitespace) {
+        return text.into();
+    }
+    let mut words = String::new();
+    let mut is_lower = false;
+    for character in text.chars() {
+        if is_lower && character.is_uppercase() {
+            words.push(' ');
+        }
+        words.push(character);
+        is_lower = character.is_lowercase();
+    }
+    words.into()
+}
+
+const LONGEST_CODE: usize = 64;
 
 /// Programs that make error pages, and what stands around their names.
 const PROGRAMS: [&str; 37] = [

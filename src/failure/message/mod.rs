@@ -2,7 +2,9 @@
 //!
 //! - `line`: makes a text safe to print.
 //! - `status_line`: whether a text says more than the status does.
-//! - `json`: the most telling member of a document.
+//! - `best`: the most telling text of a document that has several.
+//! - `json`: which members of a document are telling.
+//! - `fields`: objects that have nothing but texts, under the names of fields.
 //! - `markup`: the tags and texts of HTML and XML.
 //! - `elements`: what HTML's elements mean for a reader.
 //! - `known`: whether a text says more than that there was an error.
@@ -14,7 +16,10 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 
+mod best;
 mod elements;
+#[cfg(feature = "json")]
+mod fields;
 #[cfg(feature = "json")]
 mod json;
 mod known;
@@ -24,12 +29,14 @@ mod page;
 mod status_line;
 mod xml;
 
+use self::known::Known;
 pub(crate) use self::{line::one_line, status_line::beyond};
 
 pub(crate) fn message(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Box<str>> {
     if is_encoded(headers, body) {
         return None;
     }
+    let known = Known { status, headers };
     let body = without_bom(body).trim_ascii();
     let media_type = media_type(headers);
     let text = String::from_utf8_lossy(body);
@@ -37,7 +44,7 @@ pub(crate) fn message(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> O
     // Frameworks send JSON under any name, and anything under the name of JSON.
     let is_document = text.starts_with(['{', '[']);
     if is_json || is_document {
-        let (found, is_well_formed) = from_json(&text);
+        let (found, is_well_formed) = from_json(&text, &known);
         if found.is_some() || is_well_formed || is_json && is_document {
             return found;
         }
@@ -54,7 +61,9 @@ pub(crate) fn message(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> O
     if !is_markup {
         return one_line(&text);
     }
-    let in_xml = xml::is_xml(&text).then(|| xml::message(&text)).flatten();
+    let in_xml = xml::is_xml(&text)
+        .then(|| xml::message(&text, &known))
+        .flatten();
     in_xml.or_else(|| page::message(&text, status, headers))
 }
 
@@ -69,13 +78,13 @@ fn is_broken(body: &[u8]) -> bool {
 }
 
 #[cfg(feature = "json")]
-fn from_json(text: &str) -> (Option<Box<str>>, bool) {
-    json::search(text)
+fn from_json(text: &str, known: &Known<'_>) -> (Option<Box<str>>, bool) {
+    json::search(text, known)
 }
 
 /// Without a parser, what begins like a document says nothing: it is no text for a person.
 #[cfg(not(feature = "json"))]
-fn from_json(text: &str) -> (Option<Box<str>>, bool) {
+fn from_json(text: &str, _: &Known<'_>) -> (Option<Box<str>>, bool) {
     (None, text.starts_with(['{', '[']))
 }
 

@@ -1,0 +1,405 @@
+//! Which of the texts in a JSON or XML document is its message: the first that says more than the
+//! status, of the best name.
+
+mod support;
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use futures_executor::block_on;
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::Full;
+use revio_status::StatusError;
+use support::{Refused, get, layer};
+use tower::{Layer, ServiceExt, service_fn};
+
+fn error(status: u16, headers: &[(&'static str, &str)], body: &str) -> StatusError {
+    let mut fields = HeaderMap::new();
+    for (name, value) in headers {
+        fields.append(*name, value.parse().expect("a header value"));
+    }
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let inner = service_fn(move |_| {
+        let mut response = Response::new(Full::new(body.clone()));
+        *response.status_mut() = StatusCode::from_u16(status).expect("a valid status");
+        *response.headers_mut() = fields.clone();
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let layer = layer().never_retry().capture_limit(usize::MAX);
+    block_on(layer.layer(inner).oneshot(get())).refused()
+}
+
+fn message(media_type: &str, status: u16, body: &str) -> Option<String> {
+    let error = error(status, &[("content-type", media_type)], body);
+    error.message().map(str::to_owned)
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// Of a 503.
+const NO_NEWS: [&str; 17] = [
+    "error",
+    "Error!",
+    "Service Unavailable",
+    "503 Service Unavailable",
+    "SERVICE_UNAVAILABLE",
+    "ServiceUnavailableException",
+    "Internal Server Error",
+    "Bad Request",
+    "An error has occurred.",
+    "An unexpected error occurred",
+    "One or more validation errors occurred.",
+    "Validation Failed",
+    "No message available",
+    "Something went wrong.",
+    "fail",
+    "null",
+    "...",
+];
+
+fn in_xml(body: &str) -> Option<String> {
+    message("application/xml", 503, body)
+}
+
+mod xml {
+    use super::*;
+
+    #[test]
+    fn an_element_that_says_something_comes_before_one_that_does_not() {
+        for no_news in NO_NEWS {
+            for body in [
+                "<Error><Message>{}</Message><Message>Back at noon</Message></Error>",
+                "<Error><Message>{}</Message><ExceptionMessage>Back at noon</ExceptionMessage></Error>",
+                "<Error><Message>{}</Message><MessageDetail>Back at noon</MessageDetail></Error>",
+                "<Error><MessageDetail>Back at noon</MessageDetail><Message>{}</Message></Error>",
+                "<e><error>{}</error><detail>Back at noon</detail></e>",
+                "<problem><title>{}</title><detail>Back at noon</detail></problem>",
+                "<problem><title>Back at noon</title><detail>{}</detail></problem>",
+            ] {
+                let body = body.replace("{}", no_news);
+                assert_eq!(in_xml(&body), some("Back at noon"), "{body}");
+            }
+            let alone = format!("<Error><Message>{no_news}</Message></Error>");
+            assert_eq!(in_xml(&alone), some(no_news));
+        }
+    }
+
+    #[test]
+    fn an_empty_or_nil_message_leaves_the_word_to_others() {
+        for empty in [
+            "<Message/>",
+            "<Message></Message>",
+            "<Message> \n</Message>",
+            "<Message i:nil=\"true\"/>",
+            "<Message i:nil='true'></Message>",
+            "<a:Message><!-- No --></a:Message>",
+            "<Message><![CDATA[]]></Message>",
+        ] {
+            for (other, expected) in [
+                (
+                    "<ModelState><bill.rate>Too low.</bill.rate><b>No</b></ModelState>",
+                    "bill.rate: Too low.",
+                ),
+                (
+                    "<a:ModelState><a:rate><x>Too low.</x><x>No</x></a:rate></a:ModelState>",
+                    "rate: Too low.",
+                ),
+                (
+                    "<ModelState><a/><rate></rate><b>Too low.</b></ModelState>",
+                    "b: Too low.",
+                ),
+                ("<ExceptionMessage>Too low.</ExceptionMessage>", "Too low."),
+                ("<MessageDetail>Too low.</MessageDetail>", "Too low."),
+                (
+                    "<InnerException><ExceptionMessage>Too low.</ExceptionMessage></InnerException>",
+                    "Too low.",
+                ),
+            ] {
+                for body in [
+                    format!("<Error>{empty}{other}</Error>"),
+                    format!("<Error>{other}{empty}<Code>7</Code></Error>"),
+                ] {
+                    assert_eq!(in_xml(&body), some(expected), "{body}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_holds_others_is_no_text() {
+        for body in [
+            "<error><code>7</code></error>",
+            "<r><error>No<code>7</code>No</error></r>",
+            "<r><detail><id>7</id></detail></r>",
+            "<r><Reason><Code>7</Code></Reason></r>",
+            "<r><Text>No</Text></r>",
+        ] {
+            assert_eq!(in_xml(body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn one_that_was_cut_off_says_nothing_and_hides_nothing() {
+        for body in [
+            "<Error><Message>cut o",
+            "<Error><Message>cut o</Mess",
+            "<Error><Message",
+        ] {
+            assert_eq!(in_xml(body), None, "{body}");
+        }
+        let body = "<Error><Detail>Back at noon</Detail><Message>cut o";
+        assert_eq!(in_xml(body), some("Back at noon"));
+        let body = "<Error><Message>Back at noon</Message><StackTrace>at Led";
+        assert_eq!(in_xml(body), some("Back at noon"));
+    }
+
+    #[test]
+    fn what_a_document_declares_is_not_read() {
+        let error = "<Error><Message>Back at noon</Message></Error>";
+        for prolog in [
+            "<!DOCTYPE Error>",
+            "<!DOCTYPE Error SYSTEM \"a>b.dtd\">",
+            "<!DOCTYPE Error PUBLIC '-//X//[>' \"x\" [ ] >",
+            "<!DOCTYPE Error [<!ELEMENT Error ANY>\n<!ENTITY m \"<Message>No</Message>\">]>",
+            "<!DOCTYPE Error [<!ENTITY m 'x > <html><Message>No</Message></html>'>]>",
+            "<!DOCTYPE Error [<!-- it's ]> <p> <Message>No</Message> -->]>",
+            "\n<!-- <html> --><?x <html> ?>\n<!DOCTYPE Error [<!ENTITY m ']><html>'>]>\n<!-- <p> -->",
+        ] {
+            for start in ["", "\u{FEFF}", "\u{FEFF}<?xml version=\"1.0\"?>\n"] {
+                let body = format!("{start}{prolog}{error}");
+                assert_eq!(in_xml(&body), some("Back at noon"), "{body}");
+                assert_eq!(message("", 503, &body), some("Back at noon"), "{body}");
+            }
+        }
+        let unknown = "<!DOCTYPE e [<!ENTITY m 'No'>]><e><Message>&m; at noon</Message></e>";
+        assert_eq!(in_xml(unknown), some("&m; at noon"));
+        for broken in [
+            "<!DOCTYPE Error [",
+            "<!DOCTYPE Error [<!ENTITY m \"",
+            "<!DOCTYPE",
+        ] {
+            assert_eq!(in_xml(broken), None, "{broken}");
+        }
+    }
+}
+
+#[cfg(feature = "json")]
+mod json {
+    use super::*;
+
+    use std::time::{Duration, Instant};
+
+    use serde_json::{Value, json};
+
+    fn in_json(body: &Value) -> Option<String> {
+        message("application/json", 503, &body.to_string())
+    }
+
+    #[test]
+    fn a_member_that_says_something_comes_before_one_that_does_not() {
+        for no_news in NO_NEWS {
+            for body in [
+                json!({"error": no_news, "detail": "Back at noon"}),
+                json!({"detail": no_news, "error": {"title": "Back at noon"}}),
+                json!({"message": no_news, "errors": [{"message": "Back at noon"}]}),
+                json!({"message": no_news, "errors": [no_news, {"msg": no_news}, "Back at noon"]}),
+                json!({"message": [no_news, "Back at noon"]}),
+                json!([{"message": no_news}, {"title": "Back at noon"}]),
+                json!({"title": no_news, "errors": {"": [no_news, "Back at noon"]}}),
+                json!({"Message": no_news, "ExceptionMessage": "Back at noon"}),
+                json!({"Message": no_news, "MessageDetail": "Back at noon"}),
+                json!({"error": {"message": no_news, "details": [{"message": "Back at noon"}]}}),
+                json!({"": [no_news, "Back at noon"]}),
+            ] {
+                assert_eq!(in_json(&body), some("Back at noon"), "{body}");
+            }
+            for body in [
+                json!({"message": no_news}),
+                json!([{"title": no_news}, {"message": "error"}]),
+                json!({"error": no_news, "errors": ["error"]}),
+                json!({"errors": [no_news, "error"]}),
+            ] {
+                assert_eq!(in_json(&body), some(no_news), "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_comes_between_the_two() {
+        for code in [
+            "INVALID_FIELD",
+            "invalid_grant",
+            "E-4711",
+            "ledger.not_open",
+        ] {
+            let body = json!({"message": code, "title": "Back at noon"});
+            assert_eq!(in_json(&body), some("Back at noon"), "{body}");
+            let body = json!({"message": "Service Unavailable", "title": code});
+            assert_eq!(in_json(&body), some(code), "{body}");
+            let body = json!({"errors": ["error", code, "Back at noon"]});
+            assert_eq!(in_json(&body), some(code), "{body}");
+        }
+        for word in ["Gesperrt", "closed", "zu", "満室", "R&D"] {
+            let body = json!({"message": word, "title": "Back at noon"});
+            assert_eq!(in_json(&body), some(word), "{body}");
+        }
+    }
+
+    #[test]
+    fn where_an_error_is_and_its_code_are_no_message() {
+        for place in [
+            json!({"loc": ["body"]}),
+            json!({"field": "rate"}),
+            json!({"code": "E 1"}),
+            json!({"field": "rate", "code": "blank"}),
+            json!({"path": ["ledger"], "locations": [{"line": 1}]}),
+            json!({"source": {"pointer": "/rate"}, "id": "a b"}),
+            json!({"type": "field", "value": "a b", "path": "rate"}),
+        ] {
+            for name in [
+                "errors",
+                "detail",
+                "details",
+                "Errors",
+                "message",
+                "ModelState",
+            ] {
+                let body = json!({name: [place]});
+                assert_eq!(in_json(&body), None, "{body}");
+                let body = json!({name: [place, {"msg": "Too low."}]});
+                assert_eq!(in_json(&body), some("Too low."), "{body}");
+                let mut whole = place.clone();
+                whole["msg"] = "Too low.".into();
+                let body = json!({name: [whole, {"message": "no"}]});
+                assert_eq!(in_json(&body), some("Too low."), "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_object_of_an_error_may_describe_it() {
+        for name in ["description", "defaultMessage", "reason"] {
+            for body in [
+                json!({"error": {name: "Too low.", "code": "a b"}}),
+                json!({"errors": [{"field": "rate", name: "Too low."}]}),
+                json!([{"code": "a b", name: "Too low."}]),
+                json!({"details": [{name: "Too low."}]}),
+                json!({"error": {name: "no", "title": "Too low."}}),
+            ] {
+                assert_eq!(in_json(&body), some("Too low."), "{body}");
+            }
+            for body in [json!({name: "private"}), json!({"data": {name: "private"}})] {
+                assert_eq!(in_json(&body), None, "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn fields_are_named_however_deep_and_whatever_they_are_called() {
+        for (body, expected) in [
+            (
+                json!({"errors": {"model.CustomerId": ["Too low."]}}),
+                "model.CustomerId: Too low.",
+            ),
+            (
+                json!({"errors": {"$.rate": ["Too low."]}}),
+                "$.rate: Too low.",
+            ),
+            (
+                json!({"errors": {"a": {"b": ["Too low."]}}}),
+                "a.b: Too low.",
+            ),
+            (
+                json!({"errors": {"a": [{"b": ["Too low."]}]}}),
+                "a.b: Too low.",
+            ),
+            (json!({"a": {"b": {"c": ["Too low."]}}}), "a.b.c: Too low."),
+            (json!({"a": [{}, {"b": ["Too low."]}]}), "a.b: Too low."),
+            (
+                json!({"errors": {"title": ["Too low."], "z": ["no"]}}),
+                "title: Too low.",
+            ),
+            (
+                json!({"errors": {"b": ["Too low."], "message": ["no"]}}),
+                "b: Too low.",
+            ),
+            (json!({"errors": {"title": "Too low."}}), "Too low."),
+            (
+                json!({"errors": {"detail": "Too low.", "code": "a b"}}),
+                "Too low.",
+            ),
+            (json!({"errors": {"": ["Too low."]}}), "Too low."),
+            (json!({"errors": {"$": ["Too low."]}}), "Too low."),
+            (
+                json!({"errors": {"\u{202E}a\n": ["Too low."]}}),
+                "a : Too low.",
+            ),
+        ] {
+            assert_eq!(in_json(&body), some(expected), "{body}");
+        }
+        for body in [
+            json!({"a": {"b": {"c": {"d": ["private"]}}}}),
+            json!({"a": {"b": "private"}}),
+            json!({"a": [{"b": "private"}]}),
+            json!({"a": {"b": ["private"], "c": 7}}),
+            json!({"a": {"b": ["private"]}, "c": 7}),
+        ] {
+            assert_eq!(in_json(&body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_text_after_a_name_is_cut_with_it() {
+        let body = json!({"errors": {"rate": ["x".repeat(600)]}});
+        let message = in_json(&body).expect("a text");
+        assert_eq!(message, format!("rate: {}", "x".repeat(506)));
+    }
+
+    /// The longest texts, names and lists that say nothing, with headers that name every word.
+    #[test]
+    fn many_members_that_say_nothing_are_read_in_one_pass() {
+        let program = "zz ".repeat(170);
+        let headers = [
+            ("content-type", "application/json"),
+            ("server", &*program),
+            ("via", &*program),
+            ("x-powered-by", &*program),
+        ];
+        let name = "n".repeat(32 * 1024);
+        for (start, unit, end) in [
+            ("{\"errors\":[".to_owned(), "\"zq\",", "1]}"),
+            ("{\"errors\":[".to_owned(), "\"error\",", "1]}"),
+            (
+                "{\"errors\":[".to_owned(),
+                "{\"title\":\"Bad Request\"},",
+                "1]}",
+            ),
+            ("{\"errors\":{".to_owned(), "\"a\":\"error\",", "\"b\":1}}"),
+            (
+                format!("{{\"errors\":{{\"{name}\":{{"),
+                "\"title\":\"A\",\"title\":\"error\",",
+                "\"b\":1}}}",
+            ),
+            (
+                format!("{{\"{name}\":{{"),
+                "\"a\":[\"error\"],",
+                "\"b\":[]}}",
+            ),
+            ("{\"a\":[".to_owned(), "{\"b\":[\"error\"]},", "{}]}"),
+            ("{".to_owned(), "\"message\":\"error\",", "\"b\":1}"),
+        ] {
+            let times = |size: usize| format!("{start}{}{end}", unit.repeat(size / unit.len()));
+            let took = |body: &str| {
+                let error = error(503, &headers, body);
+                let begun = Instant::now();
+                error.message();
+                begun.elapsed()
+            };
+            let took = (0..4).map(|_| took(&times(1024 * 1024))).min();
+            println!("{took:?} {unit}");
+            assert!(took < Some(Duration::from_secs(4)), "{took:?}: {unit}");
+        }
+    }
+}
