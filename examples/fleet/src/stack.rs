@@ -15,7 +15,7 @@ use revio_status::{
 };
 use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
-use crate::shared::{Limit, Quiet};
+use crate::shared::{Limit, Quiet, due_in};
 
 /// How long a request may take in all.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -53,6 +53,7 @@ impl Parts {
                 }
             });
         let service = ServiceBuilder::new()
+            .map_request(due_in(DEADLINE)) // above: for all attempts together
             .layer(layer)
             .option_layer(self.limit) // below: resends count
             .map_request(move |request: Request<ReplayBody<Full<Bytes>>>| {

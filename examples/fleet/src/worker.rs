@@ -11,7 +11,7 @@ use tokio::{task::JoinSet, time::sleep};
 use crate::{
     args::Share,
     shared::{Account, Limit, Quiet, Settings},
-    stack::{DEADLINE, Parts, post},
+    stack::{Parts, post},
 };
 
 /// What a process needs to know. The URL of Redis, which may hold a password, is in the environment
@@ -81,7 +81,6 @@ impl Spec {
         let settings = Settings {
             calls: self.limit,
             per: self.window,
-            max_wait: DEADLINE,
             ..Settings::new(self.processes, cooldown.clone())
         };
         let (limit, quiet) = match (self.share, redis) {

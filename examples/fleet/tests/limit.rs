@@ -5,19 +5,25 @@ mod support;
 use std::{
     convert::Infallible,
     future::{Ready, ready},
+    panic::AssertUnwindSafe,
     time::Duration,
 };
 
-use fleet::shared::{Limit, Limited, Settings};
+use bytes::Bytes;
+use fleet::shared::{Limit, Limited, Settings, due_in};
 use futures_util::future::join_all;
-use http::{Request, StatusCode};
-use revio_status::{Cooldown, Deadline, StatusError, StopReason};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use revio_status::{
+    Backoff, Cooldown, Deadline, ReplayBody, ResendCount, RevioStatusLayer, StandardPolicy,
+    StatusError, StopReason,
+};
 use support::{ACCOUNT, account, bounded, command, redis, settings};
 use tokio::{
     sync::mpsc,
     time::{Instant, advance},
 };
-use tower::{Layer, Service, util::ServiceFn};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, util::ServiceFn};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -67,6 +73,49 @@ async fn whose_turn_comes_too_late_is_refused_at_once_and_unsent() {
     assert_eq!(error.stop_reason(), StopReason::DeadlineExceeded);
     assert_eq!(error.attempts(), 0);
     assert!(!error.may_have_been_applied());
+}
+
+/// A second between two turns. The first attempt waits for one, and is told 503; its resend would have
+/// to wait for another one.
+#[tokio::test]
+async fn a_resend_waits_no_longer_than_its_request_may() {
+    let Some(redis) = redis(&[]) else { return };
+    let settings = Settings {
+        calls: 2,
+        per: Duration::from_secs(1),
+        ..settings(&Cooldown::default())
+    };
+    let limit = Limit::shared(settings, &account(&redis.url())).await;
+    let (sender, mut sent) = mpsc::unbounded_channel();
+    let policy = StandardPolicy::default().backoff(Backoff::none());
+    let client = ServiceBuilder::new()
+        .map_request(due_in(MINUTE))
+        .layer(RevioStatusLayer::new().policy(policy))
+        .layer(limit.clone())
+        .service_fn(move |request: Request<ReplayBody<Full<Bytes>>>| {
+            let count = request.extensions().get::<ResendCount>().copied();
+            sender.send(count).expect("the test listens");
+            let response = Response::builder().status(StatusCode::SERVICE_UNAVAILABLE);
+            ready(response.body(Full::<Bytes>::default()))
+        });
+    for (deadline, attempts) in [(None, 3), (Some(Duration::from_millis(1600)), 1)] {
+        turn(&limit, Request::default()).await.expect("a turn");
+        let mut request = Request::new(Full::default());
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(Deadline(deadline));
+        }
+        let begin = Instant::now();
+        let error = bounded(client.clone().oneshot(request)).await;
+        let error = error.expect_err("503");
+        assert_eq!(
+            std::iter::from_fn(|| sent.try_recv().ok()).count(),
+            attempts
+        );
+        if let Some(deadline) = deadline {
+            assert_eq!(error.stop_reason(), StopReason::DeadlineExceeded);
+            assert!(begin.elapsed() <= deadline, "{:?}", begin.elapsed());
+        }
+    }
 }
 
 /// The whole account sends 245 in 30 s, this process 62.
@@ -231,4 +280,61 @@ async fn redis_gets_to_see_no_name() {
     let slot = |key: &str| key.split(['{', '}']).nth(1).expect("a tag").to_owned();
     assert_eq!(slot(&limit), slot(&quiet));
     assert_eq!(slot(&limit).len(), 32);
+}
+
+/// Each of four books one turn, and together they are booked for longer than the period.
+#[tokio::test]
+async fn more_processes_than_calls_in_a_period_still_take_turns() {
+    let Some(redis) = redis(&[]) else { return };
+    let settings = Settings {
+        calls: 2,
+        per: Duration::from_millis(300),
+        ..settings(&Cooldown::default())
+    };
+    let url = redis.url();
+    let limits = join_all((0..4).map(|_| async {
+        let account = account(&url);
+        Limit::shared(settings.clone(), &account).await
+    }))
+    .await;
+    let begin = Instant::now();
+    let turns = limits.iter().map(|limit| turn(limit, Request::default()));
+    for result in bounded(join_all(turns)).await {
+        result.expect("a turn");
+    }
+    let time = begin.elapsed();
+    assert!(time >= Duration::from_millis(895), "{time:?}");
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let sane = || Settings::new(3, Cooldown::default());
+    let refused = |settings, words: &str| {
+        let panic = std::panic::catch_unwind(AssertUnwindSafe(|| Limit::own(settings)));
+        let panic = panic.err().expect("refused");
+        let text = panic.downcast::<String>().expect("a message");
+        assert!(text.contains(words), "{text}");
+    };
+    refused(Settings { calls: 1, ..sane() }, "1 calls");
+    refused(
+        Settings {
+            processes: 0,
+            ..sane()
+        },
+        "0 processes",
+    );
+    refused(
+        Settings {
+            per: Duration::ZERO,
+            ..sane()
+        },
+        "0ns",
+    );
+    refused(
+        Settings {
+            max_wait: Duration::MAX,
+            ..sane()
+        },
+        "a day",
+    );
 }

@@ -38,6 +38,8 @@ use super::{
     turns::{TooLong, Turns},
 };
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// What all processes of an account agree on, and what one is told.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -46,7 +48,7 @@ pub struct Settings {
     pub per: Duration,
     /// How many processes share it. It counts only while Redis is not there.
     pub processes: u32,
-    /// How long a request may wait for its turn, unless its [`Deadline`] is shorter.
+    /// How long an attempt may wait for its turn. Its request's deadline may come before: see [`due_in`].
     pub max_wait: Duration,
     /// How long Redis may take. One request of a process pays this when Redis falls silent; the next
     /// ones do not ask.
@@ -69,8 +71,17 @@ impl Settings {
     }
 
     fn check(&self) {
-        assert!(self.calls > 1, "{} calls: two at least", self.calls);
-        assert!(self.processes > 0, "no process: one at least");
+        let Self {
+            calls,
+            per,
+            processes,
+            max_wait,
+            ..
+        } = self;
+        assert!(*calls > 1, "{calls} calls: two at least");
+        assert!(!per.is_zero(), "calls per {per:?}: more than nothing");
+        assert!(*processes > 0, "{processes} processes: one at least");
+        assert!(*max_wait <= DAY, "a wait of {max_wait:?}: a day at most");
     }
 
     /// Between two calls of the account. The gateway counts calls when they arrive, not when they are
@@ -82,6 +93,11 @@ impl Settings {
     /// Turns that nobody took can be made up for, up to 1 % of the limit at once.
     pub(super) fn burst(&self) -> Duration {
         self.interval() * (self.calls / 100)
+    }
+
+    /// No turn is booked further ahead.
+    pub(super) fn horizon(&self) -> Duration {
+        self.max_wait + self.per
     }
 
     /// Between two calls of a process that is on its own.
@@ -132,14 +148,13 @@ impl Limit {
 }
 
 impl Inner {
-    /// Waits for a turn, if there is one within this time.
-    async fn turn(&self, longest: Duration) -> Result<(), Refused> {
+    /// Waits for a turn, if there is one until then.
+    async fn turn(&self, end: Instant) -> Result<(), Refused> {
         let place = Place::behind(&self.waiting);
         let at_best = self.settings.interval() * place.ahead;
-        if at_best > longest {
+        if Instant::now() + at_best > end {
             return Err(Refused::late(at_best));
         }
-        let end = Instant::now() + longest;
         timeout_at(end, self.wait(end))
             .await
             .unwrap_or(Err(Refused::late(at_best)))
@@ -175,6 +190,31 @@ impl Inner {
     fn quiet_until(&self) -> Option<Instant> {
         let until = self.settings.cooldown.until()?.into();
         (until > Instant::now()).then_some(until)
+    }
+}
+
+/// When a request's deadline is over.
+#[derive(Clone, Copy)]
+struct Due(Instant);
+
+/// For `map_request` **above** `RevioStatusLayer`, with the deadline that is set there. A request's
+/// [`Deadline`], or else that one, becomes an instant, and a resend waits for its turn no longer than
+/// until then. Without this it counts anew for each resend, and the one set there does not count.
+pub fn due_in<B>(deadline: Duration) -> impl Fn(Request<B>) -> Request<B> + Clone {
+    move |mut request| {
+        let extensions = request.extensions_mut();
+        let deadline = extensions.get().map_or(deadline, |Deadline(own)| *own);
+        let due = Instant::now().checked_add(deadline).map(Due);
+        due.map(|due| extensions.insert(due));
+        request
+    }
+}
+
+fn due<B>(request: &Request<B>) -> Option<Instant> {
+    let extensions = request.extensions();
+    match extensions.get() {
+        Some(Due(due)) => Some(*due),
+        None => Instant::now().checked_add(extensions.get::<Deadline>()?.0),
     }
 }
 
@@ -235,10 +275,9 @@ where
         let limit = self.limit.0.clone();
         let service = self.inner.clone();
         Box::pin(async move {
-            let own = request.extensions().get::<Deadline>();
-            let longest = own.map_or(Duration::MAX, |deadline| deadline.0);
-            let longest = longest.min(limit.settings.max_wait);
-            if let Err(refused) = limit.turn(longest).await {
+            let end = Instant::now() + limit.settings.max_wait;
+            let end = due(&request).map_or(end, |due| due.min(end));
+            if let Err(refused) = limit.turn(end).await {
                 return Err(refused.error().into());
             }
             service.oneshot(request).await.map_err(Into::into)

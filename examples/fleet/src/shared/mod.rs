@@ -9,5 +9,5 @@ mod quiet;
 mod turns;
 
 pub use account::Account;
-pub use limit::{Limit, Limited, Settings};
+pub use limit::{Limit, Limited, Settings, due_in};
 pub use quiet::Quiet;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use http::StatusCode;
-use redis::{Script, aio::MultiplexedConnection, pipe};
+use redis::{aio::MultiplexedConnection, pipe};
 use revio_status::{Cooldown, Event};
 use tokio::{
     sync::watch,
@@ -54,7 +54,6 @@ impl Quiet {
         let listener = Listener {
             account: account.clone(),
             key: account.key("quiet"),
-            tell: Script::new(TELL),
             cooldown,
         };
         tokio::spawn(listener.run(told));
@@ -77,7 +76,6 @@ struct Listener {
     account: Account,
     /// The channel has the same name.
     key: String,
-    tell: Script,
     cooldown: Cooldown,
 }
 
@@ -156,9 +154,10 @@ impl Listener {
         let time = redis::cmd("TIME");
         let (seconds, micros): (u64, u64) = timeout(ANSWER, time.query_async(redis)).await??;
         let until = seconds * 1000 + micros.div_ceil(1000) + rest.as_millis() as u64 + 1;
-        let mut tell = self.tell.key(&self.key);
+        let mut tell = redis::cmd("EVAL");
+        tell.arg(TELL).arg(1).arg(&self.key);
         tell.arg(status.as_str()).arg(until);
-        timeout(ANSWER, tell.invoke_async::<()>(redis)).await??;
+        timeout(ANSWER, tell.query_async::<()>(redis)).await??;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, Script, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -19,18 +19,18 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Books a turn by the generic cell rate algorithm. Returns the microseconds until then; negative: too
 /// long, and not booked.
 ///
-/// A turn more than a whole period ahead is none: Redis' clock was set back.
+/// A turn beyond the horizon is none: Redis' clock was set back.
 const BOOK: &str = "
-local interval, burst, longest, calls, period =
+local interval, burst, longest, calls, horizon =
   tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local turn = tonumber(redis.call('GET', KEYS[1]))
-if not turn or turn > now + period then turn = now end
+if not turn or turn > now + horizon then turn = now end
 turn = math.max(turn, now - burst)
 local wait = math.max(turn - now, 0)
 if wait > longest then return -wait end
-redis.call('SET', KEYS[1], string.format('%.0f', turn + calls * interval), 'PX', math.ceil(period / 500))
+redis.call('SET', KEYS[1], string.format('%.0f', turn + calls * interval), 'PX', math.ceil(horizon / 500))
 return wait
 ";
 
@@ -43,7 +43,6 @@ pub(super) struct Turns {
 struct Redis {
     account: Account,
     key: String,
-    book: Script,
 }
 
 enum Link {
@@ -67,7 +66,6 @@ impl Turns {
         let redis = Redis {
             account: account.clone(),
             key: account.key("limit"),
-            book: Script::new(BOOK),
         };
         let turns = Self::new(settings, Some(redis));
         if let Err(cause) = turns.look().await {
@@ -194,13 +192,15 @@ impl Redis {
         calls: u32,
         longest: Duration,
     ) -> Result<Result<Duration, TooLong>, Cause> {
-        let mut book = self.book.key(&self.key);
+        // Not by its hash: a server that has lost the script would cost more round trips.
+        let mut book = redis::cmd("EVAL");
+        book.arg(BOOK).arg(1).arg(&self.key);
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         for time in [settings.interval(), settings.burst(), longest] {
-            book.arg(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+            book.arg(micros(time));
         }
-        book.arg(calls).arg(settings.per.as_micros() as u64);
-        // Brings the script along where Redis does not have it.
-        let wait: i64 = timeout(settings.answer, book.invoke_async(connection)).await??;
+        book.arg(calls).arg(micros(settings.horizon()));
+        let wait: i64 = timeout(settings.answer, book.query_async(connection)).await??;
         let time = Duration::from_micros(wait.unsigned_abs());
         Ok(if wait < 0 {
             Err(TooLong(time))
