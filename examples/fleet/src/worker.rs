@@ -130,7 +130,7 @@ pub async fn run(spec: Spec, redis: Option<String>) -> Result<(), BoxError> {
 }
 
 /// How a request ended, in a word.
-fn word(end: &Result<(), Error>) -> &'static str {
+pub fn word(end: &Result<(), Error>) -> &'static str {
     match end {
         Ok(()) => "made",
         Err(error) if error.may_have_been_applied() => "unknown",

@@ -18,7 +18,7 @@ use revio_status::{
     Backoff, Cooldown, Deadline, ReplayBody, ResendCount, RevioStatusLayer, StandardPolicy,
     StatusError, StopReason,
 };
-use support::{ACCOUNT, account, bounded, command, redis, settings};
+use support::{account, bounded, command, redis, settings};
 use tokio::{
     sync::mpsc,
     time::{Instant, advance},
@@ -266,20 +266,6 @@ async fn a_clock_set_back_stops_nobody() {
         .await
         .expect("a turn");
     assert!(begin.elapsed() < Duration::from_secs(5));
-}
-
-#[tokio::test]
-async fn redis_gets_to_see_no_name() {
-    let Some(redis) = redis(&[]) else { return };
-    let url = redis.url();
-    let limit = Limit::shared(settings(&Cooldown::default()), &account(&url)).await;
-    turn(&limit, Request::default()).await.expect("a turn");
-    let (limit, quiet) = (account(&url).key("limit"), account(&url).key("quiet"));
-    let keys = format!("{:?}", command(&url, &["KEYS", "*"]));
-    assert!(keys.contains(&limit) && !keys.contains(ACCOUNT), "{keys}");
-    let slot = |key: &str| key.split(['{', '}']).nth(1).expect("a tag").to_owned();
-    assert_eq!(slot(&limit), slot(&quiet));
-    assert_eq!(slot(&limit).len(), 32);
 }
 
 /// Each of four books one turn, and together they are booked for longer than the period.

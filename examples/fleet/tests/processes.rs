@@ -3,13 +3,26 @@
 mod support;
 
 use std::{
+    future::ready,
     io::{BufRead, BufReader, Read},
     process::{Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
-use support::redis;
+use ::redis::Value;
+use fleet::{
+    args::Share,
+    server::Api,
+    shared::{Limit, Settings},
+    worker::Spec,
+};
+use http::Request;
+use revio_status::{BoxError, Cooldown};
+use support::{ACCOUNT, account, bounded, command, redis, until};
+use tower::{Layer, ServiceExt, service_fn};
 
 const URL: &str = "REVIO_REDIS_URL";
+const SECOND: Duration = Duration::from_secs(1);
 const EXACT: &str = "POSTs: 0 lost, 0 made twice, 0 made and called unsent";
 
 fn program(args: &[&str]) -> Command {
@@ -119,4 +132,54 @@ fn what_happens_to_redis_loses_no_note_and_no_password_is_told() {
         !seen.contains("horse") && !out.contains("horse"),
         "{seen}{out}"
     );
+}
+
+/// One turn a second. A process has booked one, and is killed while it waits for it.
+#[tokio::test]
+async fn a_process_that_is_killed_stops_no_other() {
+    let Some(redis) = redis(&[]) else { return };
+    let url = redis.url();
+    let api = Api::start(u32::MAX, 3600 * SECOND).await.expect("loopback");
+    let spec = Spec {
+        server: api.address(),
+        account: ACCOUNT.into(),
+        process: 1,
+        processes: 2,
+        limit: 2,
+        window: SECOND,
+        share: Share::Redis,
+        wants: 50.0,
+        length: 60 * SECOND,
+    };
+    let args = spec.to_args();
+    let mut args: Vec<_> = args.iter().map(String::as_str).collect();
+    args.insert(0, "worker");
+    let mut child = program(&args);
+    let mut child = child.env(URL, &url).stdout(Stdio::null()).spawn();
+    let child = child.as_mut().expect("it runs");
+    let key = account(&url).key("limit");
+    let ahead = format!(
+        "local time = redis.call('TIME')
+         return (redis.call('GET', '{key}') or 0) - time[1] * 1000000 - time[2]"
+    );
+    // The turn after the booked one is more than a second away.
+    until(|| match command(&url, &["EVAL", &ahead, "0"]) {
+        Value::Int(micros) => micros > 1_000_000,
+        other => panic!("{other:?}"),
+    })
+    .await;
+    child.kill().expect("it runs");
+    child.wait().expect("killed");
+    let settings = Settings {
+        calls: spec.limit,
+        per: spec.window,
+        ..Settings::new(2, Cooldown::default())
+    };
+    let limit = Limit::shared(settings, &account(&url)).await;
+    let service = limit.layer(service_fn(|_: Request<()>| ready(Ok::<_, BoxError>(()))));
+    let begin = Instant::now();
+    let turn = bounded(service.oneshot(Request::default())).await;
+    turn.expect("a turn");
+    assert!(begin.elapsed() < 4 * SECOND, "{:?}", begin.elapsed());
+    assert!(limit.is_shared());
 }

@@ -3,6 +3,7 @@
 mod support;
 
 use std::{
+    fs,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -186,4 +187,15 @@ async fn is_heard(url: &str) {
     })
     .await;
     tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+/// Machines do not agree on it. Redis' own is read in Redis.
+#[test]
+fn no_wall_clock_of_a_machine_is_read() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/shared");
+    for file in fs::read_dir(folder).expect("it is there") {
+        let path = file.expect("a file").path();
+        let text = fs::read_to_string(&path).expect("text");
+        assert!(!text.contains("SystemTime"), "{}", path.display());
+    }
 }

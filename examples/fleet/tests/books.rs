@@ -1,0 +1,98 @@
+//! What became of each request is known, or said to be unknown, and the books show what is wrong.
+
+mod support;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use fleet::{
+    shared::{Limit, Settings},
+    stack::{DEADLINE, Parts, post},
+    tally::{Report, Tally},
+    worker::word,
+};
+use futures_util::future::join_all;
+use revio_status::Cooldown;
+use support::bounded;
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpListener, TcpStream},
+    time::Instant,
+};
+
+/// Accepts, reads, and never answers. Counts what was posted.
+async fn silent_server() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    let posts = Arc::<AtomicUsize>::default();
+    let count = posts.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(read(stream, count.clone()));
+        }
+    });
+    (address, posts)
+}
+
+async fn read(mut stream: TcpStream, posts: Arc<AtomicUsize>) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut bytes).await {
+        let text = String::from_utf8_lossy(&bytes[..count]);
+        posts.fetch_add(text.matches("POST /v1/Notes").count(), Relaxed);
+    }
+}
+
+fn note(name: &str) -> Bytes {
+    format!(r#"{{"note": "{name}"}}"#).into()
+}
+
+fn report(lines: &[&str], notes: &[&str]) -> Report {
+    let mut tally = Tally::default();
+    lines.iter().for_each(|line| tally.take(line));
+    let notes: Vec<_> = notes.iter().map(|name| note(name)).collect();
+    Report::new(vec![tally], &notes)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing_holds_nobody_for_ever_and_gets_each_post_once() {
+    let (server, posts) = silent_server().await;
+    let cooldown = Cooldown::default();
+    let limit = Limit::own(Settings::new(1, cooldown.clone()));
+    let parts = Parts {
+        cooldown,
+        limit: Some(limit),
+        quiet: None,
+    };
+    let client = parts.client(|_| {});
+    let begin = Instant::now();
+    let requests = ["1-0", "1-1", "1-2"].map(|note| post(client.clone(), server, note.into()));
+    let ends = bounded(join_all(requests)).await;
+    assert!(begin.elapsed() < DEADLINE, "{:?}", begin.elapsed());
+    assert_eq!(ends.iter().map(word).collect::<Vec<_>>(), ["unknown"; 3]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(posts.load(Relaxed), 3);
+}
+
+#[test]
+fn what_is_unknown_may_be_there_or_not() {
+    let unknown = "unknown 10000 1-0";
+    assert!(report(&[unknown], &[]).is_exact());
+    assert!(report(&[unknown], &["1-0"]).is_exact());
+    assert!(!report(&[unknown], &["1-0", "1-0"]).is_exact());
+}
+
+#[test]
+fn what_is_lost_or_made_twice_or_called_unsent_is_told() {
+    let made = ["made 5 1-0", "made 5 1-1"];
+    assert!(report(&made, &["1-1", "1-0"]).is_exact());
+    assert_eq!(report(&made, &["1-0"]).lost, 1);
+    assert_eq!(report(&made, &["1-0", "1-1", "1-0"]).twice, 1);
+    assert_eq!(report(&["unsent 5 1-0"], &["1-0"]).denied, 1);
+}
