@@ -7,8 +7,8 @@ use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request,
 };
 
-/// Bytes for each value. Most need less; a second pass that adds them up would cost more than what
-/// is left over, or than the one allocation more where they need more.
+/// Bytes for each value. Most are shorter, and where they are longer the text grows: to add them up
+/// first would cost every request more than that.
 const ROOM: usize = 48;
 
 pub(crate) struct Head {
@@ -23,7 +23,7 @@ pub(crate) struct Head {
 
 struct Field {
     name: HeaderName,
-    /// Twice its length, and one more if it is sensitive: a word less for each field.
+    /// Twice the value's length, and one more if it is sensitive.
     value: usize,
 }
 
