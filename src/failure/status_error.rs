@@ -71,6 +71,9 @@ impl StatusError {
     /// Makes a failed answer of a response, to test what your own code makes of it: one attempt,
     /// [`StopReason::NotRetryable`]. `None` where the status is below 400.
     ///
+    /// It is taken as an answer to GET: a `Content-Length` above the body's length makes the body a
+    /// truncated one. Leave that header out where you test the answer to a HEAD.
+    ///
     /// ```
     /// use bytes::Bytes;
     /// use http::Response;
@@ -189,8 +192,9 @@ impl StatusError {
     /// `title`, `errors`. A field in error is named: `rate: This field is required.`
     ///
     /// Of a page it is what stands in an element `#error`, else the title. Where the title only
-    /// repeats the status or names the program that made the page, it is the first `<p>` or `<pre>`
-    /// that says more.
+    /// repeats the status or names the program or the site that made the page, it is what the page
+    /// labels as its message, else the first `<p>` or `<pre>` that says more, else the first other
+    /// text that does.
     ///
     /// It has no control and no bidirectional-override characters, and at most 512 bytes. Returns
     /// `None` where the body says nothing usable.

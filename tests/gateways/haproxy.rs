@@ -61,23 +61,26 @@ async fn it_says_what_it_means() {
     let Some(gateway) = haproxy(&backends).await else {
         return;
     };
-    // Its own pages have no title, and so no message.
+    // Its own pages have no title, and one sentence.
+    let nobody = "No server is available to handle this request.";
+    let silent = "The server didn't respond in time.";
+    let rude = "The server returned an invalid or incomplete response.";
     for http in VERSIONS {
         println!("over {http:?}");
         let caller = Caller::new(&gateway, http);
         for path in ["/nobody", "/dead"] {
             let error = caller.refused(Method::GET, path).await;
-            assert_error(&error, StatusKind::ServiceUnavailable, None, 3);
+            assert_error(&error, StatusKind::ServiceUnavailable, nobody, 3);
         }
         let error = caller.refused(Method::GET, "/silent").await;
-        assert_error(&error, StatusKind::GatewayTimeout, None, 3);
+        assert_error(&error, StatusKind::GatewayTimeout, silent, 3);
         let error = caller.refused(Method::POST, "/silent").await;
-        assert_error(&error, StatusKind::GatewayTimeout, None, 1);
-        let [rude] = caller.call([(Method::GET, "/rude")]).await;
+        assert_error(&error, StatusKind::GatewayTimeout, silent, 1);
+        let [result] = caller.call([(Method::GET, "/rude")]).await;
         match http {
-            Http::One => assert_error(&rude.refused(), StatusKind::OtherServer, None, 1),
+            Http::One => assert_error(&result.refused(), StatusKind::OtherServer, rude, 1),
             // It answers with REFUSED_STREAM, although the server behind it had the request.
-            Http::Two => assert!(rude.is_err_and(|e| e.may_have_been_applied())),
+            Http::Two => assert!(result.is_err_and(|e| e.may_have_been_applied())),
         }
         let error = caller.refused(Method::GET, "/maintenance").await;
         assert_error(&error, StatusKind::ServiceUnavailable, "Back at noon", 1);

@@ -1,12 +1,20 @@
 //! HTML's elements, as far as they decide what a reader of a page reads.
 
-use super::markup::Tag;
+use super::markup::{Tag, is_any};
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     Title,
     Paragraph,
     Preformatted,
+    /// `h1` to `h6`
+    Heading,
+    /// `th`, `dt`
+    Label,
+    /// `b`, `strong`
+    Bold,
+    Link,
+    Code,
     /// `br`
     Break,
     /// `hr`
@@ -35,16 +43,20 @@ impl Kind {
         match &*lower {
             b"title" => Self::Title,
             b"p" => Self::Paragraph,
+            b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => Self::Heading,
+            b"th" | b"dt" => Self::Label,
+            b"b" | b"strong" => Self::Bold,
+            b"a" => Self::Link,
+            b"code" => Self::Code,
             b"pre" => Self::Preformatted,
             b"br" => Self::Break,
             b"hr" => Self::Rule,
-            b"address" | b"article" | b"aside" | b"blockquote" | b"body" | b"center" | b"dd"
-            | b"details" | b"dir" | b"div" | b"dl" | b"dt" | b"fieldset" | b"figcaption"
-            | b"figure" | b"form" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"header"
-            | b"hgroup" | b"html" | b"li" | b"main" | b"menu" | b"ol" | b"search" | b"section"
-            | b"summary" | b"table" | b"tbody" | b"td" | b"tfoot" | b"th" | b"thead" | b"tr"
-            | b"ul" => Self::Block,
-            b"footer" | b"nav" => Self::Aside,
+            b"article" | b"aside" | b"blockquote" | b"body" | b"center" | b"dd" | b"details"
+            | b"dir" | b"div" | b"dl" | b"fieldset" | b"figcaption" | b"figure" | b"form"
+            | b"header" | b"hgroup" | b"html" | b"li" | b"main" | b"menu" | b"ol" | b"search"
+            | b"section" | b"summary" | b"table" | b"tbody" | b"td" | b"tfoot" | b"thead"
+            | b"tr" | b"ul" => Self::Block,
+            b"address" | b"footer" | b"nav" => Self::Aside,
             b"button" | b"iframe" | b"math" | b"noembed" | b"noframes" | b"noscript"
             | b"object" | b"script" | b"select" | b"style" | b"svg" | b"template" | b"textarea" => {
                 Self::Unread
@@ -61,6 +73,8 @@ impl Kind {
             self,
             Self::Paragraph
                 | Self::Preformatted
+                | Self::Heading
+                | Self::Label
                 | Self::Rule
                 | Self::Block
                 | Self::Aside
@@ -69,11 +83,21 @@ impl Kind {
     }
 }
 
+/// Classes of elements in which debuggers show what was thrown: Django's, Werkzeug's, ASP.NET Core's.
+const THROWN: [&str; 3] = ["exception_value", "errormsg", "titleerror"];
+
 /// Whether it is the one that a page marks as the error: Squid's do.
 pub(super) fn is_error(tag: &Tag<'_>) -> bool {
-    let is_id = |name: &str| name.eq_ignore_ascii_case("id");
-    tag.attributes()
-        .any(|(name, value)| is_id(name) && value.trim().eq_ignore_ascii_case("error"))
+    let is_page = is_any(tag.name, &["html", "body"]);
+    !is_page
+        && tag.attributes().any(|(name, value)| {
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            is("id") && value.trim().eq_ignore_ascii_case("error")
+                || is("class")
+                    && value
+                        .split_whitespace()
+                        .any(|class| THROWN.contains(&class))
+        })
 }
 
 /// Whether a reader does not see it, or does not look there for what went wrong.
@@ -89,7 +113,8 @@ pub(super) fn is_hidden(kind: Kind, tag: &Tag<'_>) -> bool {
     }
     tag.attributes().any(|(name, value)| {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
-        is("hidden") || is("style") && hides(value)
+        let is_true = || value.trim().eq_ignore_ascii_case("true");
+        is("hidden") || is("aria-hidden") && is_true() || is("style") && hides(value)
     })
 }
 

@@ -8,8 +8,11 @@ use http::{
 };
 
 use super::{
+    line::LONGEST,
     markup::is_any,
-    status_line::{is_of_status, words},
+    segments::words,
+    status_line::{beyond, is_of_status},
+    stock,
 };
 
 /// What a reader knows before: the status, and which programs the answer went through.
@@ -21,11 +24,16 @@ pub(super) struct Known<'a> {
 impl Known<'_> {
     /// Whether a text says more than that, and soon enough.
     pub(super) fn is_news(&self, text: &str) -> bool {
-        !is_squid_s(text)
-            && text
-                .split_whitespace()
-                .take(MOST_WORDS)
-                .any(|part| !is_version(part) && words(part).any(|word| !self.is_known(word)))
+        let text = start(text);
+        let is_new = |part| !is_version(part) && words(part).any(|word| !self.is_known(word));
+        beyond(text, self.status, "").is_some_and(|rest| {
+            !stock::is_stock(rest) && rest.split_whitespace().take(MOST_WORDS).any(is_new)
+        })
+    }
+
+    /// Whether a text says no more than the status does.
+    pub(super) fn is_status(&self, text: &str) -> bool {
+        beyond(start(text), self.status, "").is_none()
     }
 
     /// What a text tells that stands beside others, as a member of a document does. A server may
@@ -44,7 +52,7 @@ impl Known<'_> {
     fn is_known(&self, word: &str) -> bool {
         is_any(word, &EMPTY)
             || is_any(word, &PROGRAMS)
-            || is_of_status(word, self.status, "")
+            || is_of_status(word, self.status)
             || self.is_program(word)
     }
 
@@ -76,7 +84,7 @@ const MOST_WORDS: usize = 128;
 const LONGEST_NAME: usize = 512;
 
 /// Words of titles that say no more than that there was an error.
-const EMPTY: [&str; 34] = [
+const EMPTY: [&str; 38] = [
     "an",
     "detailed",
     "err",
@@ -86,31 +94,35 @@ const EMPTY: [&str; 34] = [
     "failed",
     "failure",
     "has",
+    "in",
+    "internal",
     "message",
     "occurred",
-    "internal",
     "oops",
     "problem",
     "report",
     "request",
     "response",
+    "runtime",
     "something",
     "sorry",
+    "there",
     "this",
+    "to",
     "type",
     "uh",
-    "untitled",
-    "was",
-    "welcome",
-    "went",
-    "website",
-    "wrong",
-    "your",
-    "to",
     "unexpected",
     "unhandled",
     "unknown",
+    "untitled",
     "validation",
+    "was",
+    "website",
+    "welcome",
+    "went",
+    "whitelabel",
+    "wrong",
+    "your",
 ];
 
 /// What frameworks say where they have nothing to say.
@@ -160,7 +172,7 @@ fn apart(text: &str) -> Cow<'_, str> {
 const LONGEST_CODE: usize = 64;
 
 /// Programs that make error pages, and what stands around their names.
-const PROGRAMS: [&str; 37] = [
+const PROGRAMS: [&str; 43] = [
     "akamai",
     "apache",
     "application",
@@ -174,14 +186,18 @@ const PROGRAMS: [&str; 37] = [
     "envoy",
     "express",
     "gateway",
+    "generated",
     "glassfish",
+    "guru",
     "haproxy",
     "iis",
     "information",
     "internet",
     "jboss",
     "jetty",
+    "kestrel",
     "lighttpd",
+    "meditation",
     "microsoft",
     "nghttpx",
     "nginx",
@@ -193,9 +209,11 @@ const PROGRAMS: [&str; 37] = [
     "server",
     "services",
     "squid",
+    "tengine",
     "tomcat",
     "traefik",
     "varnish",
+    "webserver",
     "werkzeug",
     "wildfly",
 ];
@@ -220,7 +238,9 @@ fn is_mark(character: char) -> bool {
     matches!(character, ',' | ';' | ':' | ')' | '.')
 }
 
-/// Squid's one title for all of its errors.
-fn is_squid_s(title: &str) -> bool {
-    title.eq_ignore_ascii_case("ERROR: The requested URL could not be retrieved")
+/// As much of a text as is ever shown, and what might be dropped from it.
+fn start(text: &str) -> &str {
+    let long = text.char_indices().find(|(place, _)| *place >= 2 * LONGEST);
+    long.and_then(|(place, _)| text.get(..place))
+        .unwrap_or(text)
 }

@@ -249,7 +249,7 @@ fn reference(name: &str) -> Option<char> {
             Some(hex) => u32::from_str_radix(hex, 16).ok(),
             None => digits.parse().ok(),
         };
-        return number.and_then(char::from_u32);
+        return number.map(of_windows).and_then(char::from_u32);
     }
     if let Some((_, character)) = NAMED.iter().find(|(known, _)| *known == name) {
         return Some(*character);
@@ -260,6 +260,21 @@ fn reference(name: &str) -> Option<char> {
         .checked_add(0xA0)
         .and_then(char::from_u32)
 }
+
+/// What a number means that Unicode has for controls: browsers read the characters of Windows.
+fn of_windows(number: u32) -> u32 {
+    let place = number
+        .checked_sub(0x80)
+        .and_then(|place| usize::try_from(place).ok());
+    let found = place.and_then(|place| WINDOWS.get(place));
+    found.map_or(number, |found| u32::from(*found))
+}
+
+/// From 0x80 to 0x9F; zero stands for what it has not.
+const WINDOWS: [char; 32] = [
+    '€', '\0', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\0', 'Ž', '\0', '\0', '‘',
+    '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\0', 'ž', 'Ÿ',
+];
 
 const NAMED: [(&str, char); 22] = [
     ("amp", '&'),

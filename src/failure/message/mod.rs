@@ -2,12 +2,16 @@
 //!
 //! - `line`: makes a text safe to print.
 //! - `status_line`: whether a text says more than the status does.
+//! - `segments`: the parts of such a text.
 //! - `best`: the most telling text of a document that has several.
 //! - `json`: which members of a document are telling.
 //! - `fields`: objects that have nothing but texts, under the names of fields.
 //! - `markup`: the tags and texts of HTML and XML.
 //! - `elements`: what HTML's elements mean for a reader.
+//! - `hidden`: where an element ends that nobody sees.
 //! - `known`: whether a text says more than that there was an error.
+//! - `stock`: sentences that stand on pages whatever the cause.
+//! - `block`: a paragraph, a heading, a cell: what stands in it.
 //! - `page`: the cause, the title or the first sentence of a page.
 //! - `xml`: the message of a document that is no page.
 
@@ -17,16 +21,20 @@ use http::{
 };
 
 mod best;
+mod block;
 mod elements;
 #[cfg(feature = "json")]
 mod fields;
+mod hidden;
 #[cfg(feature = "json")]
 mod json;
 mod known;
 mod line;
 mod markup;
 mod page;
+mod segments;
 mod status_line;
+mod stock;
 mod xml;
 
 use self::known::Known;
@@ -61,10 +69,9 @@ pub(crate) fn message(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> O
     if !is_markup {
         return one_line(&text);
     }
-    let in_xml = xml::is_xml(&text)
-        .then(|| xml::message(&text, &known))
-        .flatten();
-    in_xml.or_else(|| page::message(&text, status, headers))
+    let is_xml = xml::is_xml(&text);
+    let in_xml = is_xml.then(|| xml::message(&text, &known)).flatten();
+    in_xml.or_else(|| page::message(&text, is_xml, status, headers))
 }
 
 /// Windows servers put one before the text of files they serve.
@@ -94,30 +101,33 @@ fn media_type(headers: &HeaderMap) -> String {
     String::from_utf8_lossy(essence.trim_ascii()).to_ascii_lowercase()
 }
 
-/// The names of codings, and what a body begins with that has one, where that can be told.
-const CODINGS: [(&str, Option<&[u8]>); 7] = [
-    ("br", None),
-    ("compress", Some(b"\x1F\x9D")),
-    ("deflate", None),
-    ("gzip", Some(b"\x1F\x8B")),
-    ("x-compress", Some(b"\x1F\x9D")),
-    ("x-gzip", Some(b"\x1F\x8B")),
-    ("zstd", Some(b"\x28\xB5\x2F\xFD")),
+/// The names of codings that make a text unreadable.
+const CODINGS: [&str; 7] = [
+    "br",
+    "compress",
+    "deflate",
+    "gzip",
+    "x-compress",
+    "x-gzip",
+    "zstd",
 ];
 
 /// Compressed bytes are no text; a decompressing layer inside ours removes the header. Some servers
-/// name a charset here, which is no coding, or a coding that the body has not.
+/// name a coding that the body has not: it is a text like any other.
 fn is_encoded(headers: &HeaderMap, body: &[u8]) -> bool {
-    let coding = |name: &str| {
-        let is_named = |(known, _): &&(&str, _)| known.eq_ignore_ascii_case(name.trim());
-        CODINGS.iter().find(is_named)
+    let names = headers.get_all(CONTENT_ENCODING).iter();
+    let mut names = names.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let is_coding = |name: &[u8]| {
+        let name = name.trim_ascii();
+        let mut known = CODINGS.iter();
+        known.any(|known| known.as_bytes().eq_ignore_ascii_case(name))
     };
-    let named = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    // The last one was done last, and shows.
-    let last = named.filter_map(coding).next_back();
-    last.is_some_and(|(_, start)| start.is_none_or(|start| body.starts_with(start)))
+    names.any(is_coding) && !is_plain(body)
+}
+
+/// Whether it has letters, and nothing that no text has.
+fn is_plain(body: &[u8]) -> bool {
+    let is_odd = |c: char| c.is_control() && !c.is_whitespace();
+    let text = String::from_utf8_lossy(body);
+    !is_broken(body) && text.contains(char::is_alphabetic) && !text.contains(is_odd)
 }

@@ -3,17 +3,28 @@
 use http::{HeaderMap, StatusCode};
 
 use super::{
+    block::{Block, Form, Label, Rank, squeezed},
     elements::{Kind, is_error, is_hidden},
+    hidden::{End, Hidden},
     known::Known,
     line::{LONGEST, one_line},
     markup::{Tag, Token, Tokens, unescape},
 };
 
 /// The cause in an element `#error`, else the title, else the first sentence where the title says
-/// nothing that the status does not.
-pub(super) fn message(page: &str, status: StatusCode, headers: &HeaderMap) -> Option<Box<str>> {
+/// nothing that the status does not. In a document that only resembles a page (`is_xml`) a text
+/// outside of paragraphs is data.
+pub(super) fn message(
+    page: &str,
+    is_xml: bool,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Option<Box<str>> {
     let known = Known { status, headers };
-    let mut reader = Reader::default();
+    let mut reader = Reader {
+        is_xml,
+        ..Reader::default()
+    };
     for token in Tokens::html(page) {
         reader.read(token, &known);
         if reader.cause.is_some() {
@@ -21,19 +32,14 @@ pub(super) fn message(page: &str, status: StatusCode, headers: &HeaderMap) -> Op
         }
     }
     reader.end_block(&known);
-    let Reader {
-        cause,
-        title,
-        sentence,
-        ..
-    } = reader;
-    let title = title.as_deref().and_then(one_line);
-    if let Some(cause) = cause {
+    if let Some(cause) = reader.cause {
         return one_line(&cause);
     }
+    let title = reader.title.as_deref().and_then(one_line);
     if title.as_deref().is_some_and(|title| known.is_news(title)) {
         return title;
     }
+    let sentence = reader.best.and_then(|sentence| sentence.whole(&known));
     sentence.as_deref().and_then(one_line).or(title)
 }
 
@@ -51,122 +57,129 @@ impl<'a> Depth<'a> {
 
     /// Whether this token ends the element.
     fn ends_at(&mut self, token: &Token<'_>) -> bool {
+        let is_own = |name: &str| name.eq_ignore_ascii_case(self.name);
         match token {
-            Token::Start(tag) if self.is(tag.name) => self.depth = self.depth.saturating_add(1),
-            Token::End(name) if self.is(name) => self.depth = self.depth.saturating_sub(1),
+            Token::Start(tag) if is_own(tag.name) => self.depth = self.depth.saturating_add(1),
+            Token::End(name) if is_own(name) => self.depth = self.depth.saturating_sub(1),
             _ => {}
         }
         self.depth == 0
     }
-
-    fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
-    }
 }
 
-/// A paragraph, or in `#error` any text between two blocks.
-#[derive(Default)]
-struct Block {
+/// The best that was found so far.
+struct Sentence {
     text: String,
-    is_preformatted: bool,
+    rank: Rank,
 }
 
-impl Block {
-    fn push(&mut self, text: &str) {
-        if self.text.len() < 2 * LONGEST {
-            unescape(text, &mut self.text);
-        }
+impl Sentence {
+    fn is_open(&self) -> bool {
+        self.text.ends_with(':')
     }
 
-    /// The whole, or of what is preformatted the first line with something to say: what follows may
-    /// be a trace.
-    fn news(&self, known: &Known<'_>) -> Option<String> {
-        let is_news = |text: &String| known.is_news(text);
-        match self.is_preformatted {
-            true => self.text.lines().map(squeezed).find(is_news),
-            false => Some(squeezed(&self.text)).filter(is_news),
-        }
+    /// Without an announcement that nothing followed.
+    fn whole(self, known: &Known<'_>) -> Option<String> {
+        let Some(text) = self.text.strip_suffix(':') else {
+            return Some(self.text);
+        };
+        let end = text.rfind(". ").map(|place| place.saturating_add(1));
+        let text = end.and_then(|end| text.get(..end)).unwrap_or(text).trim();
+        known.is_news(text).then(|| text.to_owned())
     }
 }
 
 #[derive(Default)]
 struct Reader<'a> {
+    is_xml: bool,
     /// The element that is not shown.
-    hidden: Option<Depth<'a>>,
-    /// The element `#error`.
+    hidden: Option<Hidden<'a>>,
+    /// The element that is marked as the error.
     marked: Option<Depth<'a>>,
     is_title: bool,
+    is_link: bool,
+    is_code: bool,
+    /// A rule came, and below it programs sign.
+    is_after_rule: bool,
     open_title: String,
     title: Option<String>,
-    block: Option<Block>,
+    block: Block,
+    /// What the last block said of the next.
+    label: Option<Label>,
     cause: Option<String>,
-    sentence: Option<String>,
+    best: Option<Sentence>,
 }
 
 impl<'a> Reader<'a> {
     fn read(&mut self, token: Token<'a>, known: &Known<'_>) {
         if let Some(hidden) = &mut self.hidden {
-            // The end tag of a paragraph may be missing.
-            let is_over = hidden.is("p")
-                && matches!(&token, Token::Start(tag) if Kind::of(tag.name).is_block());
-            if hidden.ends_at(&token) || is_over {
+            let end = hidden.end(&token);
+            if end != End::NotYet {
                 self.hidden = None;
             }
-            if !is_over {
+            if end != End::Before {
                 return;
             }
         }
         if let Token::Start(Tag { name, .. }) | Token::End(name) = token {
-            if Kind::of(name).is_block() {
-                self.end_block(known);
-            }
+            self.pass(Kind::of(name), known);
         }
-        if self
-            .marked
-            .as_mut()
-            .is_some_and(|marked| marked.ends_at(&token))
-        {
+        let is_marked_over = |marked: &mut Depth<'_>| marked.ends_at(&token);
+        if self.marked.as_mut().is_some_and(is_marked_over) {
             self.end_block(known);
             self.marked = None;
         }
         match token {
-            Token::Start(tag) => self.start(&tag),
-            Token::End(name) if name.eq_ignore_ascii_case("title") => self.end_title(),
+            Token::Start(tag) => self.start(&tag, known),
+            Token::End(name) => self.end(Kind::of(name)),
             Token::Text(text) if self.is_title => unescape(text, &mut self.open_title),
-            Token::Text(text) if self.marked.is_some() => {
-                self.block.get_or_insert_default().push(text);
-            }
-            Token::Text(text) => {
-                if let Some(block) = &mut self.block {
-                    block.push(text);
-                }
-            }
-            Token::End(_) | Token::Raw(_) => {}
+            Token::Text(text) => self.block.push(text, self.is_link),
+            Token::Raw(_) => {}
         }
     }
 
-    fn start(&mut self, tag: &Tag<'a>) {
+    /// What the tags of a block end, at its beginning and at its end.
+    fn pass(&mut self, kind: Kind, known: &Known<'_>) {
+        if !kind.is_block() {
+            return;
+        }
+        let is_heading = self.block.form == Form::Heading;
+        self.end_block(known);
+        self.is_after_rule |= kind == Kind::Rule && !is_heading;
+        self.is_link = false;
+    }
+
+    fn start(&mut self, tag: &Tag<'a>, known: &Known<'_>) {
         let kind = Kind::of(tag.name);
-        if is_hidden(kind, tag) {
-            self.hidden = Depth::of(tag.name);
+        // A listing in a page's own text is an example.
+        let is_example = kind == Kind::Preformatted && self.is_code;
+        if is_hidden(kind, tag) || is_example {
+            self.hidden = Hidden::of(tag);
             return;
         }
         if self.marked.is_none() && is_error(tag) {
+            self.end_block(known);
             self.marked = Depth::of(tag.name);
         }
         match kind {
             Kind::Title => self.is_title = true,
-            Kind::Break => {
-                if let Some(block) = &mut self.block {
-                    block.push("\n");
-                }
-            }
-            Kind::Paragraph | Kind::Preformatted => {
-                self.block = Some(Block {
-                    is_preformatted: kind == Kind::Preformatted,
-                    ..Block::default()
-                });
-            }
+            Kind::Link => self.is_link = true,
+            Kind::Code => self.is_code = true,
+            Kind::Break if self.block.break_line() => self.end_block(known),
+            Kind::Paragraph => self.block = Block::of(Form::Paragraph),
+            Kind::Preformatted => self.block = Block::of(Form::Preformatted),
+            Kind::Heading => self.block = Block::of(Form::Heading),
+            Kind::Label => self.block = Block::of(Form::Label),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, kind: Kind) {
+        match kind {
+            Kind::Title => self.end_title(),
+            Kind::Link => self.is_link = false,
+            Kind::Code => self.is_code = false,
+            Kind::Bold => self.block.end_bold(),
             _ => {}
         }
     }
@@ -181,29 +194,52 @@ impl<'a> Reader<'a> {
     }
 
     fn end_block(&mut self, known: &Known<'_>) {
-        let Some(block) = self.block.take() else {
+        let mut block = std::mem::take(&mut self.block);
+        if block.is_blank() {
+            self.label = block.names_next().or(self.label);
             return;
-        };
+        }
         if self.marked.is_some() {
             self.cause = self.cause.take().or_else(|| block.news(known));
             return;
         }
-        let Some(first) = &mut self.sentence else {
-            self.sentence = block.news(known);
-            return;
-        };
-        // The first one announces what comes, or Apache says why.
-        let is_more = first.ends_with(':') || block.text.trim_start().starts_with("Reason:");
-        if is_more && first.len() < LONGEST {
-            if let Some(text) = block.news(known) {
-                first.push(' ');
-                first.push_str(&text);
-            }
+        block.split_label();
+        let label = self.label.take();
+        self.label = block.names_next();
+        if self.label.is_none() {
+            self.offer(&block, label, known);
         }
     }
-}
 
-/// As a browser shows it: any white space is one space.
-fn squeezed(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    fn offer(&mut self, block: &Block, label: Option<Label>, known: &Known<'_>) {
+        let could_be = block.best_rank(label);
+        if let Some(best) = &mut self.best {
+            // The one before announces this, or Apache says why.
+            let is_reason = || block.text.trim_start().starts_with("Reason:");
+            let is_more = best.is_open() || best.rank == Rank::Paragraph && is_reason();
+            if !is_more && could_be >= best.rank {
+                return;
+            }
+            let more = || {
+                let status = Some(squeezed(&block.text)).filter(|text| known.is_status(text));
+                block.news(known).or(status)
+            };
+            let has_room = best.text.len() < LONGEST;
+            if let Some(more) = (is_more && has_room).then(more).flatten() {
+                best.text.push(' ');
+                best.text.push_str(&more);
+                return;
+            }
+        }
+        let news = block.news(known);
+        let Some(text) = news else { return };
+        let rank = block.rank(&text, label, self.is_after_rule);
+        let is_better = |rank: &Rank| {
+            let is_data = self.is_xml && *rank == Rank::Other;
+            !is_data && self.best.as_ref().is_none_or(|best| *rank < best.rank)
+        };
+        if let Some(rank) = rank.filter(is_better) {
+            self.best = Some(Sentence { text, rank });
+        }
+    }
 }
