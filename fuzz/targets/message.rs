@@ -190,9 +190,14 @@ fn any_wrapping(text: &str) {
     assert_eq!(said("application/xml", &xml), plain, "{xml}");
     // A word that no status and no program has makes it more than a repetition.
     let words: Vec<_> = text.split_whitespace().collect();
-    let page = format!("<html><title>customer {escaped}</title><p>no</p></html>");
     let squeezed = said("text/plain", &format!("customer {}", words.join(" ")));
-    assert_eq!(said("text/html", &page), squeezed, "{page}");
+    for page in [
+        format!("<html><title>customer {escaped}</title><p>no</p></html>"),
+        format!("<div id=error>customer {escaped}</div><title>no news</title>"),
+    ] {
+        assert_eq!(said("text/html", &page), squeezed, "{page}");
+    }
+    any_place(&escaped, &words.join(" "));
     // So does it before texts that stand beside it.
     let beside = format!("customer {text}");
     let beside_plain = said("text/plain", &beside);
@@ -225,6 +230,24 @@ fn any_wrapping(text: &str) {
     }
 }
 
+/// A sentence says the same wherever it stands in a page, unless it announces another.
+fn any_place(escaped: &str, text: &str) {
+    if text.ends_with(':') {
+        return;
+    }
+    let plain = said("text/plain", &format!("customer says {text}"));
+    for page in [
+        format!("<title>Error</title><p>customer says {escaped}<p>no news"),
+        format!("<title>500</title><div>customer says {escaped}</div>no news"),
+        format!("<h1>Error</h1>customer says {escaped}<br><br>no news"),
+        format!("<html><li hidden>no news<li>500<li>customer says {escaped}<li>no news"),
+        format!("<p>no news<table><th>MESSAGE:<td>customer says {escaped}</table>"),
+        format!("<p><b>Message</b> customer says {escaped}<p>no news"),
+    ] {
+        assert_eq!(said("text/html", &page), plain, "{page}");
+    }
+}
+
 fn said(kind: &'static str, body: &str) -> Option<String> {
     let headers = [(CONTENT_TYPE, HeaderValue::from_static(kind))]
         .into_iter()
@@ -236,7 +259,9 @@ fn said(kind: &'static str, body: &str) -> Option<String> {
 /// What else is made of a body.
 fn everything_else(error: StatusError, body: &Bytes) {
     // 512 bytes and a few words of ours.
-    is_safe(&error.to_string(), LONGEST + 100);
+    let line = error.to_string();
+    is_safe(&line, LONGEST + 100);
+    says_the_status_once(&line);
     let debug = format!("{error:?}");
     is_safe(&debug, 200);
     let value = error.json::<serde_json::Value>();
@@ -246,6 +271,20 @@ fn everything_else(error: StatusError, body: &Bytes) {
     assert_eq!(error.body(), body);
     assert!(!error.is_body_truncated());
     assert_eq!(error.into_response().body(), body);
+}
+
+/// What is said after the status is what is said after it again.
+fn says_the_status_once(line: &str) {
+    const STATUS: &str = "500 Internal Server Error: ";
+    let Some(rest) = line.strip_prefix(STATUS) else {
+        return;
+    };
+    let headers = [(CONTENT_TYPE, HeaderValue::from_static("text/plain"))];
+    if !rest.starts_with(['<', '{', '[']) {
+        let body = Bytes::copy_from_slice(rest.as_bytes());
+        let again = refused(&headers.into_iter().collect(), &body);
+        assert_eq!(again.to_string(), line);
+    }
 }
 
 /// What the layer makes of a 500 with this body.
