@@ -1,4 +1,7 @@
-//! The status is printed once, however a server puts it around what it has to say. Needs no feature.
+//! The status is printed once, however a server puts it around what it has to say. Texts in brackets
+//! need the feature `json`: without a parser they are taken for documents.
+
+#![cfg(feature = "json")]
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
