@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use futures_executor::block_on;
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, rt::Sleep};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use revio_status::{
@@ -304,4 +304,7 @@ fn futures_and_results_are_small() {
         size_of::<Response<Incoming>>()
     );
     assert!(size_of::<ReplayBody<Full<Bytes>>>() <= 40);
+    // A request of more than 256 bytes is moved in a loop.
+    type Boxed = UnsyncBoxBody<Bytes, Error>;
+    assert!(size_of::<Request<ReplayBody<Boxed>>>() <= 256);
 }

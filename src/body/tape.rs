@@ -169,7 +169,8 @@ impl Recording {
         }
     }
 
-    fn frame(&self, number: usize) -> Option<Frame<Bytes>> {
+    fn frame(&self, number: u32) -> Option<Frame<Bytes>> {
+        let number = usize::try_from(number).ok()?;
         match self.chunks.get(number) {
             Some(chunk) => Some(Frame::data(chunk.clone())),
             None if number == self.chunks.len() => self.trailers.clone().map(Frame::trailers),
@@ -183,7 +184,7 @@ pub(crate) struct Reader<B> {
     tape: Arc<Tape<B>>,
     attempt: u32,
     /// The next recorded frame; `None` once the recording is read.
-    next: Option<usize>,
+    next: Option<u32>,
     sent: u64,
     is_ended: bool,
 }
