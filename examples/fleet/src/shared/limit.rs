@@ -8,8 +8,8 @@
 //! # When Redis fails
 //!
 //! A process falls back to its own share of the limit, says so once at WARN, and looks for Redis
-//! once a second while it has something to send. No request fails because Redis does, and none waits for it longer than
-//! [`Settings::answer`].
+//! once a second while it has something to send. No request fails because Redis does, and none waits
+//! for it longer than [`Settings::answer`].
 
 use std::{
     pin::Pin,
