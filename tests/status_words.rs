@@ -134,12 +134,10 @@ fn the_status_is_taken_off_as_often_as_it_is_said() {
 }
 
 #[test]
-fn a_site_s_name_and_the_status_say_nothing() {
+fn a_site_s_host_and_the_status_say_nothing() {
     for (status, text) in [
         (502, "example.com | 502: Bad gateway"),
         (502, "502: Bad gateway | ledger.example.com"),
-        (503, "Acme - 503 Service Unavailable"),
-        (503, "Acme Billing | Service Unavailable"),
         (404, "Error 404 (Not Found)!!1"),
         (503, "503 Service Unavailable: 17"),
         (503, "503 - #"),
@@ -148,6 +146,28 @@ fn a_site_s_name_and_the_status_say_nothing() {
         (413, "413 Content Too Large: Request Entity Too Large"),
     ] {
         assert_eq!(shown(status, text), "", "{text}");
+        let page = format!("<title>{text}</title><p>Back at noon.</p>");
+        let error = of_type("text/html", status, &page);
+        assert_eq!(error.message(), Some("Back at noon."), "{text}");
+    }
+}
+
+/// Nobody can tell a site's name from a cause by its capitals. Where a sentence stands beside it, that
+/// speaks; alone it is printed.
+#[test]
+fn what_may_be_a_site_s_name_hides_no_cause() {
+    for (status, text, rest) in [
+        (503, "Acme - 503 Service Unavailable", "Acme"),
+        (503, "Database Locked - 503", "Database Locked"),
+        (
+            503,
+            "Service Unavailable | Database Locked",
+            "Database Locked",
+        ),
+        (403, "Forbidden | Account Suspended", "Account Suspended"),
+        (403, "Quota Exceeded · 403", "Quota Exceeded"),
+    ] {
+        assert_eq!(shown(status, text), rest, "{text}");
         let page = format!("<title>{text}</title><p>Back at noon.</p>");
         let error = of_type("text/html", status, &page);
         assert_eq!(error.message(), Some("Back at noon."), "{text}");

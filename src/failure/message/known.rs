@@ -11,7 +11,7 @@ use super::{
     line::LONGEST,
     markup::is_any,
     segments::words,
-    status_line::{beyond, is_of_status},
+    status_line::{is_of_status, news},
     stock,
 };
 
@@ -26,14 +26,14 @@ impl Known<'_> {
     pub(super) fn is_news(&self, text: &str) -> bool {
         let text = start(text);
         let is_new = |part| !is_version(part) && words(part).any(|word| !self.is_known(word));
-        beyond(text, self.status, "").is_some_and(|rest| {
+        news(text, self.status).is_some_and(|rest| {
             !stock::is_stock(rest) && rest.split_whitespace().take(MOST_WORDS).any(is_new)
         })
     }
 
     /// Whether a text says no more than the status does.
     pub(super) fn is_status(&self, text: &str) -> bool {
-        beyond(start(text), self.status, "").is_none()
+        news(start(text), self.status).is_none()
     }
 
     /// What a text tells that stands beside others, as a member of a document does. A server may

@@ -65,12 +65,14 @@ pub(super) fn continues(after: &str, next: &str) -> bool {
         && after.trim_start() == next
 }
 
+/// The host of a site.
+pub(super) fn is_host(text: &str) -> bool {
+    let is_of_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    text.trim_matches('.').contains('.') && text.chars().all(is_of_host)
+}
+
 /// The name of a site: its host, or up to three words with a capital.
 pub(super) fn is_name(text: &str) -> bool {
-    let is_host = |part: &str| {
-        let is_of_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-        part.trim_matches('.').contains('.') && part.chars().all(is_of_host)
-    };
     let is_plain = |part: &str| {
         let is_other = NO_NAMES
             .iter()

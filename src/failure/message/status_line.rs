@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::segments::{
     after_version, after_word, balanced, before_rest, continues, first_segment, is_between,
-    is_name, last_segment, separated, words,
+    is_host, is_name, last_segment, separated, words,
 };
 
 /// What many servers put around a status.
@@ -56,7 +56,14 @@ fn synonyms(status: StatusCode) -> &'static [&'static str] {
 /// What a text says that the status line does not: `Back at noon` of `Error 503: Back at noon`.
 /// `None` where that is nothing.
 pub(crate) fn beyond<'a>(text: &'a str, status: StatusCode, reason: &str) -> Option<&'a str> {
-    Line { status, reason }.beyond(text)
+    Line { status, reason }.beyond(text, is_host)
+}
+
+/// The same where other texts stand beside it, so that nothing is lost with what is only likely to be
+/// the name of a site.
+pub(super) fn news(text: &str, status: StatusCode) -> Option<&str> {
+    let reason = "";
+    Line { status, reason }.beyond(text, is_name)
 }
 
 /// Whether this word is part of a status line or of what is usual around one.
@@ -99,7 +106,7 @@ impl<'r> Line<'r> {
         words(after_version(text).unwrap_or(text)).all(|word| self.has(word))
     }
 
-    fn beyond(self, text: &str) -> Option<&str> {
+    fn beyond(self, text: &str, is_site_s: impl Fn(&str) -> bool) -> Option<&str> {
         if self.is_all(text) {
             return None;
         }
@@ -130,7 +137,7 @@ impl<'r> Line<'r> {
             }
         }
         if rest.contains(char::is_alphabetic) {
-            let is_nothing = self.is_all(rest) || is_site && is_name(rest);
+            let is_nothing = self.is_all(rest) || is_site && is_site_s(rest);
             return (!is_nothing).then(|| balanced(text, end.saturating_sub(rest.len()), rest));
         }
         // `Error 1015` has a number that nobody knows.
