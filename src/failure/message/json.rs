@@ -16,16 +16,22 @@ const DEPTH: u32 = 3;
 
 /// How telling a member is; 0 is best, 15 the last. `error` is often a code where
 /// `error_description` is prose.
-const NAMES: [(&str, u32); 17] = [
+const NAMES: [(&str, u32); 23] = [
     ("message", 0),
     ("msg", 1),
     ("errormessage", 2),
     ("error_message", 2),
+    ("error-message", 2),
+    ("errorsummary", 2),
+    ("usermessage", 2),
     ("errormessages", 2),
     ("error_description", 3),
     ("errordescription", 3),
+    ("faultstring", 3),
     ("error", 4),
     ("odata.error", 4),
+    ("fault", 4),
+    ("responsestatus", 4),
     ("detail", 5),
     ("details", 5),
     ("title", 6),
