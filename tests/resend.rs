@@ -283,3 +283,20 @@ async fn of_a_header_the_text_is_kept_and_not_the_callers_buffer() {
     hasty().layer(below).oneshot(request).await.expect("200");
     assert_eq!(script.count(), 2);
 }
+
+#[tokio::test]
+async fn any_number_of_values_is_resent() {
+    for names in [1, 20_000] {
+        let mut request = get();
+        for number in 0..24_000 {
+            let name = format!("x-{}", number % names);
+            let name = http::HeaderName::try_from(name).expect("valid");
+            request.headers_mut().append(name, number.into());
+        }
+        let original = fields(request.headers());
+        let script = Script::new([503, 200]);
+        let sent = hasty().layer(script.clone()).oneshot(request).await;
+        sent.expect("retried");
+        assert!(fields(&script.sent()[1].head.headers) == original);
+    }
+}

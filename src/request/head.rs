@@ -34,6 +34,9 @@ impl Head {
         let mut text = Vec::with_capacity(ROOM.saturating_mul(count));
         let mut fields = Vec::with_capacity(count);
         for (name, value) in &head.headers {
+            if value.len() > text.capacity().wrapping_sub(text.len()) {
+                make_room(&mut text, head.headers.values().skip(fields.len()));
+            }
             text.extend_from_slice(value.as_bytes());
             fields.push(Field {
                 name: name.clone(),
@@ -86,14 +89,51 @@ impl Head {
     }
 }
 
-fn map(fields: Vec<Field>, text: Vec<u8>) -> HeaderMap {
-    // A map with so many names there was: there is room for it.
-    let mut map = HeaderMap::try_with_capacity(fields.len()).unwrap_or_default();
-    let mut text = Bytes::from(text);
+/// For all values that are still to come, at once.
+#[cold]
+fn make_room<'a>(text: &mut Vec<u8>, values: impl Iterator<Item = &'a HeaderValue>) {
+    text.reserve_exact(values.map(HeaderValue::len).sum());
+}
+
+/// The values that are not sensitive.
+fn shared(fields: &[Field], mut text: &[u8]) -> Bytes {
+    let length = |field: &Field| match field.value & 1 {
+        0 => field.value >> 1,
+        _ => 0,
+    };
+    let mut shared = Vec::with_capacity(fields.iter().map(length).sum());
     for field in fields {
-        let value = text.split_to(field.value >> 1);
-        if let Ok(mut value) = HeaderValue::from_maybe_shared(value) {
-            value.set_sensitive(field.value & 1 == 1);
+        let Some((value, rest)) = text.split_at_checked(field.value >> 1) else {
+            break;
+        };
+        text = rest;
+        if field.value & 1 == 0 {
+            shared.extend_from_slice(value);
+        }
+    }
+    shared.into()
+}
+
+/// Values share a buffer, but for sensitive ones: somebody below may keep a value, HTTP/2's table of
+/// fields does, and is to keep no credential with it.
+fn map(fields: Vec<Field>, text: Vec<u8>) -> HeaderMap {
+    // At most so many names. Beyond what a map can hold of them it grows as it goes.
+    let mut map = HeaderMap::try_with_capacity(fields.len()).unwrap_or_default();
+    let mut shared = shared(&fields, &text);
+    let mut text = &*text;
+    for field in fields {
+        let length = field.value >> 1;
+        let Some((value, rest)) = text.split_at_checked(length) else {
+            break;
+        };
+        text = rest;
+        let is_sensitive = field.value & 1 == 1;
+        let value = match is_sensitive {
+            true => HeaderValue::from_bytes(value),
+            false => HeaderValue::from_maybe_shared(shared.split_to(length)),
+        };
+        if let Ok(mut value) = value {
+            value.set_sensitive(is_sensitive);
             map.append(field.name, value);
         }
     }
