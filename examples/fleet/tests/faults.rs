@@ -120,7 +120,7 @@ async fn slow() {
     let mut fleet = Fleet::start(&url, Duration::from_millis(1500)).await;
     fleet.post(3).await;
     assert!(fleet.limits.iter().all(|limit| limit.is_shared()));
-    assert_eq!(log.warnings(""), 0, "{}", log.text());
+    assert_eq!(log.warnings(LIMIT), 0, "{}", log.text());
     delay.store(3000, Relaxed);
     fleet.post_until_shared(false).await;
     each_keeps_to_its_own_share(&mut fleet).await;
@@ -206,7 +206,7 @@ async fn a_script_evicted_costs_no_round_trip() {
     }
     fleet.post(2).await;
     assert!(fleet.limits.iter().all(|limit| limit.is_shared()));
-    assert_eq!(log.warnings(""), 0, "{}", log.text());
+    assert_eq!(log.warnings(LIMIT), 0, "{}", log.text());
     fleet.balance();
 }
 

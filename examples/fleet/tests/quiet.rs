@@ -60,8 +60,12 @@ fn rest(cooldown: &Cooldown) -> Option<Duration> {
 
 /// How often a script was sent.
 fn scripts(url: &str) -> u32 {
+    commands(url, "eval")
+}
+
+fn commands(url: &str, name: &str) -> u32 {
     let stats = format!("{:?}", command(url, &["INFO", "commandstats"]));
-    let calls = stats.split("cmdstat_eval:calls=").nth(1);
+    let calls = stats.split(&format!("cmdstat_{name}:calls=")).nth(1);
     let calls = calls.and_then(|calls| calls.split(',').next());
     calls.map_or(0, |calls| calls.parse().expect("a number"))
 }
@@ -75,9 +79,9 @@ fn rest_in_redis(url: &str) -> i64 {
 
 #[tokio::test]
 async fn it_reaches_those_that_run_and_those_that_start_later() {
-    let Some(redis) = redis(&[]) else { return };
-    let url = redis.url();
     for (status, seconds) in [(429, MINUTE), (403, 3 * MINUTE)] {
+        let Some(redis) = redis(&[]) else { return };
+        let url = redis.url();
         let (other, _quiet) = listens(&url);
         is_heard(&url).await;
         let begin = Instant::now();
@@ -163,19 +167,50 @@ async fn what_redis_cannot_take_it_is_told_again_until_it_can() {
 
 #[tokio::test]
 async fn nonsense_in_redis_silences_nobody_for_long() {
-    let Some(redis) = redis(&[]) else { return };
-    let url = redis.url();
-    let key = account(&url).key("quiet");
     for nonsense in ["200", "99999", "quiet!", ""] {
+        let Some(redis) = redis(&[]) else { return };
+        let url = redis.url();
+        let key = account(&url).key("quiet");
         command(&url, &["SET", &key, nonsense, "PX", "100000"]);
         let (cooldown, _quiet) = listens(&url);
         is_heard(&url).await;
         assert_eq!(cooldown.until(), None, "{nonsense:?}");
     }
+}
+
+/// It is read every five seconds, and at each message.
+#[tokio::test]
+async fn a_key_that_stays_long_silences_for_five_minutes_and_no_longer() {
+    let Some(redis) = redis(&[]) else { return };
+    let url = redis.url();
+    let key = account(&url).key("quiet");
     command(&url, &["SET", &key, "429", "EX", "99999999"]);
     let (cooldown, _quiet) = listens(&url);
     until(|| cooldown.until().is_some()).await;
     assert!(rest(&cooldown) <= Some(Duration::from_secs(5 * MINUTE)));
+    is_heard(&url).await;
+    let end = cooldown.until();
+    let seen = commands(&url, "get");
+    for _ in 0..3 {
+        command(&url, &["PUBLISH", &key, ""]);
+    }
+    until(|| commands(&url, "get") >= seen + 3).await; // two of them are done with
+    assert_eq!(cooldown.until(), end);
+    command(&url, &["SET", &key, "429", "EX", "88888888"]);
+    command(&url, &["PUBLISH", &key, ""]);
+    until(|| cooldown.until() > end).await;
+}
+
+/// As long as a second: the client's own patience is half of that.
+#[tokio::test]
+async fn it_is_told_by_a_slow_redis_too() {
+    let Some(redis) = redis(&[]) else { return };
+    let detour = detour(&redis, |is_to_redis, _| {
+        Duration::from_millis(if is_to_redis { 0 } else { 600 })
+    });
+    let (other, _quiet) = listens(&detour.await);
+    is_told(&redis.url(), 429, MINUTE).await;
+    until(|| other.until().is_some()).await;
 }
 
 /// Gives whoever has just started the time to read.

@@ -1,6 +1,6 @@
 //! An account in Redis: the names of its keys, and what is said of a Redis that fails.
 
-use redis::{Client, RedisError};
+use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, aio::MultiplexedConnection};
 use sha2::{Digest, Sha256};
 use tokio::time::error::Elapsed;
 
@@ -22,6 +22,15 @@ impl Account {
     /// The braces bring all keys of an account to one slot of a cluster.
     pub fn key(&self, of: &str) -> String {
         format!("revio:{{{}}}:{of}", self.tag)
+    }
+
+    /// Whoever asks says how long an answer may take, not the client's default of half a second.
+    pub(super) async fn connect(&self) -> RedisResult<MultiplexedConnection> {
+        let settings = AsyncConnectionConfig::new().set_response_timeout(None);
+        let client = &self.client;
+        client
+            .get_multiplexed_async_connection_with_config(&settings)
+            .await
     }
 }
 

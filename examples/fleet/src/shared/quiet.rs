@@ -55,6 +55,7 @@ impl Quiet {
             account: account.clone(),
             key: account.key("quiet"),
             cooldown,
+            cut: None,
         };
         tokio::spawn(listener.run(told));
         Self(sender)
@@ -77,10 +78,26 @@ struct Listener {
     /// The channel has the same name.
     key: String,
     cooldown: Cooldown,
+    cut: Option<Cut>,
+}
+
+/// What was longer than it may be. Else each look at the same key would be so long anew.
+struct Cut {
+    key: (StatusCode, Duration),
+    read: Instant,
+    end: Instant,
+}
+
+impl Cut {
+    /// Whether the key that is read now is still the same: it ends when that one does.
+    fn is_of(&self, (status, rest): (StatusCode, Duration), now: Instant) -> bool {
+        let expected = self.key.1.saturating_sub(now - self.read);
+        status == self.key.0 && rest.abs_diff(expected) <= 2 * ANSWER
+    }
 }
 
 impl Listener {
-    async fn run(self, mut told: watch::Receiver<Told>) {
+    async fn run(mut self, mut told: watch::Receiver<Told>) {
         let mut is_known = false;
         while let Err(Cause(cause)) = self.listen(&mut told, &mut is_known).await {
             if !is_known {
@@ -96,13 +113,12 @@ impl Listener {
 
     /// Returns when nobody is left who could tell anything.
     async fn listen(
-        &self,
+        &mut self,
         told: &mut watch::Receiver<Told>,
         is_known: &mut bool,
     ) -> Result<(), Cause> {
-        let client = &self.account.client;
-        let mut redis = timeout(ANSWER, client.get_multiplexed_async_connection()).await??;
-        let mut channel = timeout(ANSWER, client.get_async_pubsub()).await??;
+        let mut redis = timeout(ANSWER, self.account.connect()).await??;
+        let mut channel = timeout(ANSWER, self.account.client.get_async_pubsub()).await??;
         timeout(ANSWER, channel.subscribe(&self.key)).await??;
         let mut messages = channel.into_on_message();
         self.heed(&mut redis).await?;
@@ -124,16 +140,33 @@ impl Listener {
     }
 
     /// Reads the key, and does as it says.
-    async fn heed(&self, redis: &mut MultiplexedConnection) -> Result<(), Cause> {
+    async fn heed(&mut self, redis: &mut MultiplexedConnection) -> Result<(), Cause> {
         let mut read = pipe();
         read.get(&self.key).pttl(&self.key);
         let (status, rest): (Option<String>, i64) =
             timeout(ANSWER, read.query_async(redis)).await??;
         let status = status.and_then(|status| status.parse().ok());
         let status = status.filter(|status: &StatusCode| status.as_u16() >= 400);
-        if let (Some(status), Ok(rest @ 1..)) = (status, u64::try_from(rest)) {
-            let rest = Duration::from_millis(rest).min(LONGEST);
-            self.cooldown.begin(status, Instant::now() + rest);
+        let (Some(status), Ok(rest @ 1..)) = (status, u64::try_from(rest)) else {
+            self.cut = None;
+            return Ok(());
+        };
+        let now = Instant::now();
+        let key = (status, Duration::from_millis(rest));
+        self.cut = self.cut.take().filter(|cut| cut.is_of(key, now));
+        let end = match &self.cut {
+            Some(cut) => cut.end,
+            None => now + key.1.min(LONGEST),
+        };
+        if self.cut.is_none() && key.1 > LONGEST {
+            self.cut = Some(Cut {
+                key,
+                read: now,
+                end,
+            });
+        }
+        if end > now {
+            self.cooldown.begin(status, end);
         }
         Ok(())
     }

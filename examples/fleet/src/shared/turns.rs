@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -157,11 +157,7 @@ impl Turns {
             return Ok(());
         };
         let look = async {
-            let settings = AsyncConnectionConfig::new().set_response_timeout(None);
-            let client = &redis.account.client;
-            let mut connection = client
-                .get_multiplexed_async_connection_with_config(&settings)
-                .await?;
+            let mut connection = redis.account.connect().await?;
             let any = Duration::MAX;
             let _ = redis.book(&mut connection, &self.settings, 0, any).await?;
             Ok::<_, Cause>(connection)
