@@ -181,6 +181,28 @@ async fn no_turn_is_used_while_the_account_cools_down() {
     assert!(error.retry_after() >= Some(MINUTE));
 }
 
+/// Others wait for its end, and have the queue.
+#[tokio::test(start_paused = true)]
+async fn who_cannot_wait_for_the_end_of_a_cool_down_is_refused_at_once() {
+    let cooldown = Cooldown::default();
+    let limit = Limit::own(Settings::new(4, cooldown.clone()));
+    let end = Instant::now() + Duration::from_secs(20);
+    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, end.into_std());
+    let waiting = tokio::spawn({
+        let limit = limit.clone();
+        async move { turn(&limit, Request::default()).await }
+    });
+    advance(Duration::from_secs(1)).await;
+    let mut request = Request::default();
+    request.extensions_mut().insert(Deadline(MINUTE / 6));
+    let begin = Instant::now();
+    let error = turn(&limit, request).await.expect_err("in ten seconds");
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    assert_eq!(error.stop_reason(), StopReason::CoolingDown);
+    assert!(error.retry_after() >= Some(Duration::from_secs(19)));
+    waiting.await.expect("no panic").expect("a turn");
+}
+
 #[tokio::test]
 async fn those_who_want_little_do_not_wait_for_the_one_who_wants_much() {
     let Some(redis) = redis(&[]) else { return };
@@ -309,12 +331,19 @@ fn settings_that_make_no_sense_are_refused() {
         },
         "0 processes",
     );
+    for (per, words) in [
+        (Duration::ZERO, "per 0ns"),
+        (Duration::from_micros(489), "microsecond"),
+        (Duration::MAX, "a day"),
+    ] {
+        refused(Settings { per, ..sane() }, words);
+    }
     refused(
         Settings {
-            per: Duration::ZERO,
+            answer: Duration::ZERO,
             ..sane()
         },
-        "0ns",
+        "an answer in 0ns",
     );
     refused(
         Settings {

@@ -26,7 +26,7 @@ use http::{
     HeaderValue, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
-use revio_status::{BoxError, Cooldown, Deadline, StatusError, StopReason};
+use revio_status::{BoxError, Cooldown, Deadline, ResendCount, StatusError, StopReason};
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep_until, timeout_at},
@@ -76,10 +76,17 @@ impl Settings {
             per,
             processes,
             max_wait,
+            answer,
             ..
         } = self;
         assert!(*calls > 1, "{calls} calls: two at least");
-        assert!(!per.is_zero(), "calls per {per:?}: more than nothing");
+        assert!(*per <= DAY, "calls per {per:?}: a day at most");
+        let interval = self.interval();
+        assert!(
+            interval >= Duration::from_micros(1),
+            "{calls} calls per {per:?}, one in {interval:?}: one in a microsecond at most"
+        );
+        assert!(!answer.is_zero(), "an answer in {answer:?}: more than that");
         assert!(*processes > 0, "{processes} processes: one at least");
         assert!(*max_wait <= DAY, "a wait of {max_wait:?}: a day at most");
     }
@@ -150,6 +157,7 @@ impl Limit {
 impl Inner {
     /// Waits for a turn, if there is one until then.
     async fn turn(&self, end: Instant) -> Result<(), Refused> {
+        self.refuse_if_quiet_beyond(end)?;
         let place = Place::behind(&self.waiting);
         let at_best = self.settings.interval() * place.ahead;
         if Instant::now() + at_best > end {
@@ -163,11 +171,8 @@ impl Inner {
     async fn wait(&self, end: Instant) -> Result<(), Refused> {
         let mut queue = self.queue.lock().await;
         loop {
+            self.refuse_if_quiet_beyond(end)?;
             if let Some(until) = self.quiet_until() {
-                if until > end {
-                    let rest = until - Instant::now();
-                    return Err(Refused(StopReason::CoolingDown, rest));
-                }
                 sleep_until(until).await;
                 continue;
             }
@@ -184,6 +189,16 @@ impl Inner {
             if self.quiet_until().is_none() {
                 return Ok(());
             }
+        }
+    }
+
+    fn refuse_if_quiet_beyond(&self, end: Instant) -> Result<(), Refused> {
+        match self.quiet_until() {
+            Some(until) if until > end => {
+                let rest = until.saturating_duration_since(Instant::now());
+                Err(Refused(StopReason::CoolingDown, rest))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -277,8 +292,9 @@ where
         Box::pin(async move {
             let end = Instant::now() + limit.settings.max_wait;
             let end = due(&request).map_or(end, |due| due.min(end));
+            let sent = request.extensions().get().map_or(0, |ResendCount(n)| *n);
             if let Err(refused) = limit.turn(end).await {
-                return Err(refused.error().into());
+                return Err(refused.error().with_attempts(sent).into());
             }
             service.oneshot(request).await.map_err(Into::into)
         })
@@ -296,7 +312,7 @@ impl Refused {
         Self(StopReason::DeadlineExceeded, time)
     }
 
-    /// As the gateway would say it, and never sent: 0 attempts. The layer above passes it on.
+    /// As the gateway would say it. The layer above passes it on.
     fn error(self) -> StatusError {
         let Self(reason, rest) = self;
         let seconds = rest.as_secs() + u64::from(rest.subsec_nanos() > 0);
@@ -308,6 +324,6 @@ impl Refused {
         headers.insert(RETRY_AFTER, seconds.max(1).into());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let error = StatusError::from_response(response).expect("429 is a failure");
-        error.with_attempts(0).with_stop_reason(reason)
+        error.with_stop_reason(reason)
     }
 }
