@@ -18,7 +18,7 @@ use revio_status::{
     Backoff, Cooldown, Deadline, ReplayBody, ResendCount, RevioStatusLayer, StandardPolicy,
     StatusError, StopReason,
 };
-use support::{account, bounded, command, redis, settings};
+use support::{account, bounded, command, redis, scripts, settings, until};
 use tokio::{
     sync::mpsc,
     time::{Instant, advance},
@@ -276,18 +276,59 @@ async fn a_share_that_nobody_wants_is_used_by_others() {
     assert!(idle.is_shared() && busy.is_shared());
 }
 
+/// As if what is booked had been booked later: by a minute, and by centuries.
 #[tokio::test]
 async fn a_clock_set_back_stops_nobody() {
+    for seconds in [60, 7_000_000_000_u64] {
+        let Some(redis) = redis(&[]) else { return };
+        let url = redis.url();
+        let settings = Settings {
+            per: MINUTE,
+            ..settings(&Cooldown::default())
+        };
+        let limit = Limit::shared(settings, &account(&url)).await;
+        turn(&limit, Request::default()).await.expect("at once");
+        let key = account(&url).key("limit");
+        let step = format!(
+            "local later = function(time) return string.format('%.0f', time + {seconds}e6) end
+             local booked = string.gsub(redis.call('GET', '{key}'), '%d+', later)
+             redis.call('SET', '{key}', booked)"
+        );
+        command(&url, &["EVAL", &step, "0"]);
+        let begin = Instant::now();
+        let turn = bounded(turn(&limit, Request::default())).await;
+        turn.expect("a turn");
+        assert!(begin.elapsed() < Duration::from_secs(5));
+    }
+}
+
+/// A process that waits for less than the others have booked leaves it booked.
+#[tokio::test]
+async fn who_waits_for_little_takes_no_turn_of_those_who_wait_for_much() {
     let Some(redis) = redis(&[]) else { return };
+    let patient = Settings {
+        calls: 2,
+        per: Duration::from_secs(5),
+        ..settings(&Cooldown::default())
+    };
+    let hasty = Settings {
+        max_wait: Duration::from_millis(1),
+        ..patient.clone()
+    };
     let url = redis.url();
-    let limit = Limit::shared(settings(&Cooldown::default()), &account(&url)).await;
-    let far = "9000000000000000"; // the year 2255
-    command(&url, &["SET", &account(&url).key("limit"), far]);
-    let begin = Instant::now();
-    bounded(turn(&limit, Request::default()))
-        .await
-        .expect("a turn");
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    let (account, mut gone) = (account(&url), Vec::new());
+    for _ in 0..4 {
+        let limit = Limit::shared(patient.clone(), &account).await;
+        gone.push(tokio::spawn(async move {
+            turn(&limit, Request::default()).await
+        }));
+    }
+    until(|| scripts(&url) >= 8).await; // four looks, four turns
+    let hasty = Limit::shared(hasty, &account).await;
+    let error = turn(&hasty, Request::default()).await;
+    let error = error.expect_err("in twenty seconds");
+    assert!(error.retry_after() >= Some(Duration::from_secs(12)));
+    gone.iter().for_each(|turn| turn.abort());
 }
 
 /// Each of four books one turn, and together they are booked for longer than the period.

@@ -17,7 +17,7 @@ use http::{Request, Response, header::RETRY_AFTER};
 use http_body_util::Full;
 use redis::Value;
 use revio_status::{BoxError, Cooldown, RevioStatusLayer};
-use support::{Log, account, command, detour, redis, until};
+use support::{Log, account, command, commands, detour, redis, scripts, until};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 const MINUTE: u64 = 60;
@@ -56,18 +56,6 @@ async fn is_told(url: &str, status: u16, seconds: u64) -> Cooldown {
 
 fn rest(cooldown: &Cooldown) -> Option<Duration> {
     Some(cooldown.until()?.saturating_duration_since(Instant::now()))
-}
-
-/// How often a script was sent.
-fn scripts(url: &str) -> u32 {
-    commands(url, "eval")
-}
-
-fn commands(url: &str, name: &str) -> u32 {
-    let stats = format!("{:?}", command(url, &["INFO", "commandstats"]));
-    let calls = stats.split(&format!("cmdstat_{name}:calls=")).nth(1);
-    let calls = calls.and_then(|calls| calls.split(',').next());
-    calls.map_or(0, |calls| calls.parse().expect("a number"))
 }
 
 fn rest_in_redis(url: &str) -> i64 {

@@ -102,11 +102,6 @@ impl Settings {
         self.interval() * (self.calls / 100)
     }
 
-    /// No turn is booked further ahead.
-    pub(super) fn horizon(&self) -> Duration {
-        self.max_wait + self.per
-    }
-
     /// Between two calls of a process that is on its own.
     pub(super) fn own_interval(&self) -> Duration {
         self.interval() * self.processes

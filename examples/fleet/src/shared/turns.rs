@@ -19,18 +19,21 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Books a turn by the generic cell rate algorithm. Returns the microseconds until then; negative: too
 /// long, and not booked.
 ///
-/// A turn beyond the horizon is none: Redis' clock was set back.
+/// The key holds the next turn and when one was last booked. Booked later than now: Redis' clock was
+/// set back, and what was booked is void. A second is let pass, for a clock that is put right.
 const BOOK: &str = "
-local interval, burst, longest, calls, horizon =
-  tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local interval, burst, longest, calls =
+  tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local turn = tonumber(redis.call('GET', KEYS[1]))
-if not turn or turn > now + horizon then turn = now end
-turn = math.max(turn, now - burst)
+local turn, booked = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')
+if not turn or tonumber(booked) > now + 1000000 then turn = now end
+turn = math.max(tonumber(turn), now - burst)
 local wait = math.max(turn - now, 0)
 if wait > longest then return -wait end
-redis.call('SET', KEYS[1], string.format('%.0f', turn + calls * interval), 'PX', math.ceil(horizon / 500))
+turn = turn + calls * interval
+local rest = math.ceil((turn + burst - now) / 1000) + 1000
+redis.call('SET', KEYS[1], string.format('%.0f %.0f', turn, now), 'PX', string.format('%.0f', rest))
 return wait
 ";
 
@@ -195,7 +198,7 @@ impl Redis {
         for time in [settings.interval(), settings.burst(), longest] {
             book.arg(micros(time));
         }
-        book.arg(calls).arg(micros(settings.horizon()));
+        book.arg(calls);
         let wait: i64 = timeout(settings.answer, book.query_async(connection)).await??;
         let time = Duration::from_micros(wait.unsigned_abs());
         Ok(if wait < 0 {

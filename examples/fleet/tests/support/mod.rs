@@ -66,6 +66,18 @@ pub fn command(url: &str, words: &[&str]) -> redis::Value {
     command.query(&mut connection).expect("it can do that")
 }
 
+/// How often a script was sent.
+pub fn scripts(url: &str) -> u32 {
+    commands(url, "eval")
+}
+
+pub fn commands(url: &str, name: &str) -> u32 {
+    let stats = format!("{:?}", command(url, &["INFO", "commandstats"]));
+    let calls = stats.split(&format!("cmdstat_{name}:calls=")).nth(1);
+    let calls = calls.and_then(|calls| calls.split(',').next());
+    calls.map_or(0, |calls| calls.parse().expect("a number"))
+}
+
 /// `STOP` or `CONT`.
 pub fn signal(server: &RedisServer, name: &str) {
     let id = server.id().expect("it runs").to_string();
