@@ -52,6 +52,10 @@ impl Tally {
         sum
     }
 
+    fn ended(&self) -> u32 {
+        self.made.len() as u32 + self.unsent + self.unknown
+    }
+
     /// So many of a hundred requests that ended well took no longer, in seconds.
     pub fn wait(&self, percent: usize) -> Option<f64> {
         let mut waits = self.waits.clone();
@@ -110,6 +114,8 @@ pub struct Report {
     pub twice: usize,
     /// The server has it, although its process was told that it was not sent.
     pub denied: usize,
+    /// Asked for, and no process said how it ended; or the other way round.
+    pub endless: u32,
 }
 
 impl Report {
@@ -121,6 +127,7 @@ impl Report {
         Self {
             used: None,
             last_refusal: None,
+            endless: all.asked.abs_diff(all.ended()),
             lost: made.difference(&had).count(),
             twice: notes.len() - had.len(),
             denied: had
@@ -132,7 +139,7 @@ impl Report {
     }
 
     pub fn is_exact(&self) -> bool {
-        self.lost + self.twice + self.denied == 0
+        self.lost + self.twice + self.denied == 0 && self.endless == 0
     }
 
     pub fn table(&self) -> String {
@@ -158,6 +165,9 @@ impl Report {
             "POSTs: {} lost, {} made twice, {} made and called unsent",
             self.lost, self.twice, self.denied
         );
+        if self.endless > 0 {
+            let _ = writeln!(text, "requests: {} without an end", self.endless);
+        }
         text
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    panic::resume_unwind,
     time::{Duration, Instant},
 };
 
@@ -125,7 +126,9 @@ pub async fn run(spec: Spec, redis: Option<String>) -> Result<(), BoxError> {
         let wait = (0.5 + fastrand::f64()) / spec.wants;
         sleep(Duration::from_secs_f64(wait)).await;
     }
-    while requests.join_next().await.is_some() {}
+    while let Some(end) = requests.join_next().await {
+        end.unwrap_or_else(|error| resume_unwind(error.into_panic())); // nobody aborts one
+    }
     Ok(())
 }
 

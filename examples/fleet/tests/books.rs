@@ -55,7 +55,10 @@ fn note(name: &str) -> Bytes {
 
 fn report(lines: &[&str], notes: &[&str]) -> Report {
     let mut tally = Tally::default();
-    lines.iter().for_each(|line| tally.take(line));
+    for line in lines {
+        tally.take("asked");
+        tally.take(line);
+    }
     let notes: Vec<_> = notes.iter().map(|name| note(name)).collect();
     Report::new(vec![tally], &notes)
 }
@@ -86,6 +89,18 @@ fn what_is_unknown_may_be_there_or_not() {
     assert!(report(&[unknown], &[]).is_exact());
     assert!(report(&[unknown], &["1-0"]).is_exact());
     assert!(!report(&[unknown], &["1-0", "1-0"]).is_exact());
+}
+
+#[test]
+fn a_request_whose_end_nobody_tells_is_told() {
+    let all = ["made 5 1-0", "unsent 5 1-1", "unknown 5 1-2"];
+    assert!(report(&all, &["1-0"]).is_exact());
+    for line in ["asked", "sent"] {
+        let report = report(&[line], &[]);
+        assert!(!report.is_exact());
+        let words = "without an end";
+        assert!(report.table().contains(words), "{}", report.table());
+    }
 }
 
 #[test]
