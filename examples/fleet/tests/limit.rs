@@ -5,7 +5,6 @@ mod support;
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    panic::AssertUnwindSafe,
     time::Duration,
 };
 
@@ -353,44 +352,4 @@ async fn more_processes_than_calls_in_a_period_still_take_turns() {
     }
     let time = begin.elapsed();
     assert!(time >= Duration::from_millis(895), "{time:?}");
-}
-
-#[test]
-fn settings_that_make_no_sense_are_refused() {
-    let sane = || Settings::new(3, Cooldown::default());
-    let refused = |settings, words: &str| {
-        let panic = std::panic::catch_unwind(AssertUnwindSafe(|| Limit::own(settings)));
-        let panic = panic.err().expect("refused");
-        let text = panic.downcast::<String>().expect("a message");
-        assert!(text.contains(words), "{text}");
-    };
-    refused(Settings { calls: 1, ..sane() }, "1 calls");
-    refused(
-        Settings {
-            processes: 0,
-            ..sane()
-        },
-        "0 processes",
-    );
-    for (per, words) in [
-        (Duration::ZERO, "per 0ns"),
-        (Duration::from_micros(489), "microsecond"),
-        (Duration::MAX, "a day"),
-    ] {
-        refused(Settings { per, ..sane() }, words);
-    }
-    refused(
-        Settings {
-            answer: Duration::ZERO,
-            ..sane()
-        },
-        "an answer in 0ns",
-    );
-    refused(
-        Settings {
-            max_wait: Duration::MAX,
-            ..sane()
-        },
-        "a day",
-    );
 }

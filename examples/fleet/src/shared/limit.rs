@@ -46,7 +46,8 @@ pub struct Settings {
     /// The account's limit: so many calls in each `per`. Two at least.
     pub calls: u32,
     pub per: Duration,
-    /// How many processes share it. It counts only while Redis is not there.
+    /// The most processes that ever share it at once. It counts only while Redis is not there: with
+    /// more of them their own shares are more than the limit.
     pub processes: u32,
     /// How long an attempt may wait for its turn. Its request's deadline may come before: see [`due_in`].
     pub max_wait: Duration,
