@@ -31,7 +31,9 @@ pub(crate) fn one_line(text: &str) -> Option<Box<str>> {
     (!line.is_empty()).then(|| line.into_boxed_str())
 }
 
-/// Bidirectional controls, and what has no width: it can make a line read as another one.
+/// What has no width, or turns the direction: it can make a line read as another one. Unicode's
+/// `Default_Ignorable_Code_Point` but for the two joiners, which letters and emoji need; the annotations;
+/// and Braille's blank, which looks like no text.
 fn is_invisible(character: char) -> bool {
     matches!(
         character,
@@ -39,15 +41,20 @@ fn is_invisible(character: char) -> bool {
             | '\u{34F}'
             | '\u{61C}'
             | '\u{115F}'..='\u{1160}'
-            | '\u{180E}'
+            | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}'
             | '\u{200B}'
             | '\u{200E}'..='\u{200F}'
             | '\u{202A}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}'
+            | '\u{2800}'
             | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}'
             | '\u{FEFF}'
             | '\u{FFA0}'
-            | '\u{FFF9}'..='\u{FFFB}'
-            | '\u{E0000}'..='\u{E007F}'
+            | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}'
     )
 }
