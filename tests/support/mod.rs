@@ -21,6 +21,7 @@ pub const URI: &str = "http://api.test/v1/Customers/1001";
 
 /// The layer with its defaults, on tokio's clock, whichever features are on.
 pub fn layer() -> RevioStatusLayer {
+    events::stay_undecided();
     RevioStatusLayer::with_timer(TokioTimer::new())
 }
 
