@@ -280,7 +280,7 @@ mod json {
 
     #[test]
     fn the_object_of_an_error_may_describe_it() {
-        for name in ["description", "defaultMessage", "reason"] {
+        for name in ["description", "defaultMessage", "reason", "text"] {
             for body in [
                 json!({"error": {name: "Too low.", "code": "a b"}}),
                 json!({"errors": [{"field": "rate", name: "Too low."}]}),
@@ -290,9 +290,10 @@ mod json {
             ] {
                 assert_eq!(in_json(&body), some("Too low."), "{body}");
             }
-            for body in [json!({name: "private"}), json!({"data": {name: "private"}})] {
-                assert_eq!(in_json(&body), None, "{body}");
-            }
+            let whole = json!({"code": 7, name: "Too low."});
+            assert_eq!(in_json(&whole), some("Too low."), "{whole}");
+            let of_data = json!({"data": {name: "private"}});
+            assert_eq!(in_json(&of_data), None, "{of_data}");
         }
     }
 

@@ -187,7 +187,7 @@ mod vectors {
     #[test]
     fn every_message_is_one_that_a_reader_wants() {
         let cases = cases();
-        assert_eq!(cases.len(), 185);
+        assert_eq!(cases.len(), 209);
         for case in &cases {
             let (name, case) = (&case["name"], Case(case));
             let error = case.refused(case.body());
@@ -277,7 +277,7 @@ mod json_bodies {
             assert_eq!(in_json(&json!({name: "found"})), some("found"), "{name}");
         }
         for name in [
-            "messages",
+            "messagee",
             "mess\u{ff41}ge",
             " message",
             "ok",

@@ -349,7 +349,7 @@ fn a_document_says_its_message() {
     for nothing in [
         "<Error><Code>7</Code></Error>",
         "<Error><Message>cut o",
-        "<Error><Messages>No</Messages><MessageId>No</MessageId></Error>",
+        "<Error><MessageType>No</MessageType><MessageId>No</MessageId></Error>",
         "<Error Message=\"No\"/>",
         "%PDF-1.4",
     ] {
@@ -442,7 +442,7 @@ fn nothing_that_hides_text_is_printed() {
         0x2060..=0x206F,
         0x2800..=0x2800,
         0x3164..=0x3164,
-        0xFE00..=0xFE0F,
+        0xFE00..=0xFE0E,
         0xFEFF..=0xFEFF,
         0xFFA0..=0xFFA0,
         0xFFF0..=0xFFFB,

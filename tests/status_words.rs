@@ -123,6 +123,13 @@ fn the_status_is_taken_off_as_often_as_it_is_said() {
         ),
         (404, "Not Found: invoice 404", "invoice 404"),
         (404, "Invoice 17 - 404 Not Found", "Invoice 17"),
+        (407, "407 Proxy Authorization Required: ledger", "ledger"),
+        (
+            500,
+            "Error 500 java.lang.IllegalStateException: ledger",
+            "java.lang.IllegalStateException: ledger",
+        ),
+        (503, "503 upstream_reset", "upstream_reset"),
         (
             404,
             "HTTP Error 404.0 - Not Found: no such ledger",
@@ -144,6 +151,7 @@ fn a_site_s_host_and_the_status_say_nothing() {
         (503, "--- 503 ---"),
         (404, "HTTP Error 404.0 - Not Found"),
         (413, "413 Content Too Large: Request Entity Too Large"),
+        (407, "Proxy Authorization Required"),
     ] {
         assert_eq!(shown(status, text), "", "{text}");
         let page = format!("<title>{text}</title><p>Back at noon.</p>");
@@ -199,6 +207,8 @@ fn a_text_that_says_more_in_one_piece_stays_as_it_is() {
         (504, "Timeouts: 3"),
         (503, "no available server"),
         (503, "[crit] disk full"),
+        (500, "{'error': 'ledger 7'}"),
+        (503, r#"x, {"status":"503"}"#),
         (503, "(see ledger 7)"),
     ] {
         let kept = match text {

@@ -3,16 +3,13 @@
 use std::cell::Cell;
 
 use super::{
-    known::{Known, Worth},
+    known::{Known, MOST_TEXTS, Worth},
+    names::is_of_field,
     one_line,
 };
 
-/// Texts that a document is judged by. Nobody reads on after so many that say nothing, and headers
-/// may be made so that each takes long.
-const MOST_TEXTS: u32 = 1024;
-
 pub(super) struct Judge<'a> {
-    known: &'a Known<'a>,
+    pub(super) known: &'a Known<'a>,
     left: Cell<u32>,
 }
 
@@ -64,7 +61,7 @@ impl<'a> Best<'a> {
         if is_refused || key.is_some_and(|best| best <= (worth, rank)) {
             return;
         }
-        let line = match field().filter(|name| name.contains(char::is_alphanumeric)) {
+        let line = match field().filter(|name| is_of_field(name)) {
             Some(name) => one_line(&format!("{name}: {line}")).unwrap_or(line),
             None => line,
         };

@@ -68,6 +68,10 @@ impl Kind {
         }
     }
 
+    pub(super) fn has_end(self) -> bool {
+        !matches!(self, Self::Void | Self::Break | Self::Rule)
+    }
+
     pub(super) fn is_block(self) -> bool {
         matches!(
             self,

@@ -61,8 +61,7 @@ impl<'a> Hidden<'a> {
     pub(super) fn of(tag: &Tag<'a>) -> Option<Self> {
         let name = tag.name;
         let is_foreign = is_any(name, &["svg", "math"]);
-        let is_void = matches!(Kind::of(name), Kind::Void | Kind::Break | Kind::Rule);
-        let has_no_end = is_void || is_foreign && tag.is_closed();
+        let has_no_end = !Kind::of(name).has_end() || is_foreign && tag.is_closed();
         let family = FAMILIES.iter().find(|family| is_any(name, family.members));
         (!has_no_end).then_some(Self {
             name,

@@ -6,80 +6,37 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::{
     best::Best,
-    fields::{Fields, Member},
+    fields::{Fields, Member, Value, says_nothing},
     known::{Known, Worth},
     markup::is_any,
+    names, page,
 };
 
 /// Objects deeper than this say nothing about the whole.
 const DEPTH: u32 = 3;
 
-/// How telling a member is; 0 is best, 15 the last. `error` is often a code where
-/// `error_description` is prose.
-const NAMES: [(&str, u32); 23] = [
-    ("message", 0),
-    ("msg", 1),
-    ("errormessage", 2),
-    ("error_message", 2),
-    ("error-message", 2),
-    ("errorsummary", 2),
-    ("usermessage", 2),
-    ("errormessages", 2),
-    ("error_description", 3),
-    ("errordescription", 3),
-    ("faultstring", 3),
-    ("error", 4),
-    ("odata.error", 4),
-    ("fault", 4),
-    ("responsestatus", 4),
-    ("detail", 5),
-    ("details", 5),
-    ("title", 6),
-    ("errors", 7),
-    ("modelstate", 8),
-    // What ASP.NET adds to a message that says nothing.
-    ("exceptionmessage", 9),
-    ("messagedetail", 10),
-    ("innerexception", 11),
-];
-/// What is said in the object of an error alone. Elsewhere it may be of anything.
-const OF_ERRORS: [(&str, u32); 3] = [
-    ("description", 12),
-    ("defaultmessage", 12), // Spring's
-    ("reason", 13),
-];
 /// OData writes `"message": {"lang": "en-US", "value": "…"}`.
 const VALUE: u32 = 12;
+/// What is in an object around the error.
+const AROUND: u32 = 11;
 /// The text of a field in `errors`.
 const FIELD: u32 = 14;
 /// The text of an object that has nothing but the lists of its fields.
 const FIELDS_ALONE: u32 = 15;
 
-/// Where an error is, and of which kind: in its object no field in error.
-const PLACES: [&str; 16] = [
-    "code",
-    "codes",
-    "domain",
-    "field",
-    "fields",
-    "id",
-    "loc",
-    "location",
-    "locations",
-    "param",
-    "path",
-    "pointer",
-    "source",
-    "status",
-    "target",
-    "type",
-];
-
 /// The text, and whether the body was JSON to its end. What was found before the body broke off
 /// still counts.
 pub(super) fn search(text: &str, known: &Known<'_>) -> (Option<Box<str>>, bool) {
+    within(text, known, false)
+}
+
+/// `is_quoted`: whether it is a text in another document.
+fn within(text: &str, known: &Known<'_>, is_quoted: bool) -> (Option<Box<str>>, bool) {
+    // In a text they break the grammar, and what is printed has a space for each. Around texts they
+    // are nothing but spaces.
+    let text = text.replace(|c: char| c.is_ascii_control(), " ");
     let mut best = Best::new(known);
-    let mut json = serde_json::Deserializer::from_str(text);
+    let mut json = serde_json::Deserializer::from_str(&text);
     let whole = Place {
         rank: 0,
         field: None,
@@ -89,15 +46,32 @@ pub(super) fn search(text: &str, known: &Known<'_>) -> (Option<Box<str>>, bool) 
         here: whole,
         list: whole,
         depth: 0,
-        inside: Inside::Other,
+        inside: Inside::Whole,
+        is_quoted,
     };
     let is_well_formed = search.deserialize(&mut json).is_ok() && json.end().is_ok();
     (best.into_line(), is_well_formed)
 }
 
+/// What a document says that stands as a text in another one.
+fn quoted(text: &str, known: &Known<'_>) -> Option<Box<str>> {
+    let text = text.trim_start();
+    let begins = |tag: &str| {
+        let start = text.get(..tag.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(tag))
+    };
+    if text.starts_with(['{', '[']) {
+        let (found, is_well_formed) = within(text, known, true);
+        return found.filter(|_| is_well_formed);
+    }
+    let is_page = begins("<!doctype html") || begins("<html");
+    is_page.then(|| page::message(text, false, known)).flatten()
+}
+
 /// Where a member stands decides which other names mean something.
 #[derive(Clone, Copy, PartialEq)]
 enum Inside {
+    Whole,
     Message,
     /// `errors` or `ModelState`, whose members have the names of the fields in error.
     Errors,
@@ -112,7 +86,7 @@ impl Inside {
     fn of(name: &str) -> Self {
         if is_any(name, &["message"]) {
             Self::Message
-        } else if is_any(name, &["errors", "modelstate"]) {
+        } else if is_any(name, &["errors", "messages", "modelstate"]) {
             Self::Errors
         } else {
             Self::Error
@@ -149,6 +123,7 @@ struct Search<'a, 'k> {
     list: Place<'a>,
     depth: u32,
     inside: Inside,
+    is_quoted: bool,
 }
 
 impl<'a, 'k> Search<'a, 'k> {
@@ -189,6 +164,7 @@ impl<'a, 'k> Search<'a, 'k> {
             list,
             depth: self.depth.saturating_add(1),
             inside,
+            is_quoted: self.is_quoted,
         }
     }
 
@@ -196,6 +172,9 @@ impl<'a, 'k> Search<'a, 'k> {
         let field = self.here.field;
         let deeper = DEPTH.saturating_sub(self.depth);
         let rank = self.here.rank.saturating_mul(16_u32.pow(deeper));
+        let known = self.best.judge.known;
+        let quoted = (!self.is_quoted).then(|| quoted(text, known)).flatten();
+        let text = quoted.as_deref().unwrap_or(text);
         self.best.offer(rank, text, || field.map(Field::path));
     }
 
@@ -213,21 +192,39 @@ impl<'a, 'k> Search<'a, 'k> {
     }
 
     fn rank_of(&self, name: &str) -> Option<u32> {
-        let in_list = |names: &[(&str, u32)]| {
-            let mut names = names.iter();
-            names
-                .find(|(known, _)| known.eq_ignore_ascii_case(name))
-                .map(|(_, rank)| *rank)
-        };
-        in_list(&NAMES).or_else(|| match self.inside {
-            Inside::Message => in_list(&[("value", VALUE)]),
-            Inside::Error | Inside::Element => in_list(&OF_ERRORS),
-            Inside::Errors | Inside::Other => None,
-        })
+        match self.inside {
+            Inside::Message if is_any(name, &["value"]) => Some(VALUE),
+            Inside::Error | Inside::Element | Inside::Whole => names::rank_in_error(name),
+            Inside::Message | Inside::Errors | Inside::Other => names::rank(name),
+        }
+    }
+
+    /// Whether a list under this name is of a field's.
+    fn may_be_field(&self, name: &str) -> bool {
+        let is_common = |rank| rank == names::TITLE || names::rank(name).is_none();
+        match self.inside {
+            Inside::Errors => true,
+            Inside::Whole => self.rank_of(name).is_some_and(is_common),
+            _ => false,
+        }
+    }
+
+    /// An object around an error.
+    fn around(&mut self) -> Around<'_, 'k> {
+        let here = self.below(AROUND);
+        Around(self.deeper(here, here, Inside::Other))
+    }
+
+    fn member_alone(&self) -> Member<'_> {
+        Member {
+            judge: &self.best.judge,
+            depth: DEPTH.saturating_sub(self.depth).saturating_sub(1),
+            is_element: false,
+        }
     }
 
     fn is_place(&self, name: &str) -> bool {
-        self.inside != Inside::Other && is_any(name, &PLACES)
+        !matches!(self.inside, Inside::Whole | Inside::Other) && names::is_place(name)
     }
 
     fn element(&mut self) -> Search<'_, 'k> {
@@ -237,6 +234,7 @@ impl<'a, 'k> Search<'a, 'k> {
             list: self.list,
             depth: self.depth,
             inside: Inside::Element,
+            is_quoted: self.is_quoted,
         }
     }
 }
@@ -268,7 +266,7 @@ impl<'de> Visitor<'de> for Search<'_, '_> {
         }
         let mut fields = Fields::default();
         while let Some(name) = map.next_key::<String>()? {
-            if self.inside == Inside::Errors {
+            if self.may_be_field(&name) {
                 let field = Field {
                     name: &name,
                     parent: self.here.field,
@@ -278,16 +276,17 @@ impl<'de> Visitor<'de> for Search<'_, '_> {
             } else if let Some(rank) = self.rank_of(&name) {
                 map.next_value_seed(self.member(&name, rank))?;
                 fields.is_over = true;
+            } else if names::is_around(&name) {
+                let alone = map.next_value_seed(self.around())?;
+                match alone.filter(|_| !fields.is_over && !self.is_place(&name)) {
+                    Some(value) => fields.add(name, value),
+                    None => fields.is_over = true,
+                }
             } else if fields.is_over || self.is_place(&name) {
                 map.next_value::<IgnoredAny>()?;
                 fields.is_over = true;
             } else {
-                let member = Member {
-                    judge: &self.best.judge,
-                    depth: DEPTH.saturating_sub(self.depth).saturating_sub(1),
-                    is_element: false,
-                };
-                fields.add(name, map.next_value_seed(member)?);
+                fields.add(name, map.next_value_seed(self.member_alone())?);
             }
         }
         let is_element = self.inside == Inside::Element;
@@ -313,23 +312,39 @@ impl<'de> Visitor<'de> for Search<'_, '_> {
         Ok(())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    says_nothing!(());
+}
+
+/// Reads an object around an error. A list may be a field's, of that name.
+struct Around<'a, 'k>(Search<'a, 'k>);
+
+impl<'de> DeserializeSeed<'de> for Around<'_, '_> {
+    type Value = Option<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Around<'_, '_> {
+    type Value = Option<Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        self.0.visit_map(map)?;
+        Ok(None)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        self.0.member_alone().visit_seq(seq).map(Some)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Value::Text(text.to_owned())))
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
+    says_nothing!(Some(Value::Other));
 }

@@ -79,6 +79,10 @@ pub(super) enum Worth {
     Nothing,
 }
 
+/// Texts that a document is judged by. Nobody reads on after so many that say nothing, and headers
+/// may be made so that each takes long.
+pub(super) const MOST_TEXTS: u32 = 1024;
+
 /// Each word of a text is looked for in each of these headers: neither is to be long.
 const MOST_WORDS: usize = 128;
 const LONGEST_NAME: usize = 512;

@@ -32,8 +32,8 @@ pub(crate) fn one_line(text: &str) -> Option<Box<str>> {
 }
 
 /// What has no width, or turns the direction: it can make a line read as another one. Unicode's
-/// `Default_Ignorable_Code_Point` but for the two joiners, which letters and emoji need; the annotations;
-/// and Braille's blank, which looks like no text.
+/// `Default_Ignorable_Code_Point` but for the two joiners and the selector that letters and emoji need;
+/// the annotations; and Braille's blank, which looks like no text.
 fn is_invisible(character: char) -> bool {
     matches!(
         character,
@@ -49,7 +49,7 @@ fn is_invisible(character: char) -> bool {
             | '\u{2060}'..='\u{206F}'
             | '\u{2800}'
             | '\u{3164}'
-            | '\u{FE00}'..='\u{FE0F}'
+            | '\u{FE00}'..='\u{FE0E}'
             | '\u{FEFF}'
             | '\u{FFA0}'
             | '\u{FFF0}'..='\u{FFFB}'

@@ -4,6 +4,7 @@
 //! - `status_line`: whether a text says more than the status does.
 //! - `segments`: the parts of such a text.
 //! - `best`: the most telling text of a document that has several.
+//! - `names`: what is called a message.
 //! - `json`: which members of a document are telling.
 //! - `fields`: objects that have nothing but texts, under the names of fields.
 //! - `markup`: the tags and texts of HTML and XML.
@@ -31,6 +32,7 @@ mod json;
 mod known;
 mod line;
 mod markup;
+mod names;
 mod page;
 mod segments;
 mod status_line;
@@ -71,7 +73,7 @@ pub(crate) fn message(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> O
     }
     let is_xml = xml::is_xml(&text);
     let in_xml = is_xml.then(|| xml::message(&text, &known)).flatten();
-    in_xml.or_else(|| page::message(&text, is_xml, status, headers))
+    in_xml.or_else(|| page::message(&text, is_xml, &known))
 }
 
 /// Windows servers put one before the text of files they serve.

@@ -1,12 +1,10 @@
 //! What an error page says: the cause that it marks as such, its title, or its first sentence.
 
-use http::{HeaderMap, StatusCode};
-
 use super::{
     block::{Block, Form, Label, Rank, squeezed},
     elements::{Kind, is_error, is_hidden},
     hidden::{End, Hidden},
-    known::Known,
+    known::{Known, MOST_TEXTS},
     line::{LONGEST, one_line},
     markup::{Tag, Token, Tokens, unescape},
 };
@@ -14,24 +12,19 @@ use super::{
 /// The cause in an element `#error`, else the title, else the first sentence where the title says
 /// nothing that the status does not. In a document that only resembles a page (`is_xml`) a text
 /// outside of paragraphs is data.
-pub(super) fn message(
-    page: &str,
-    is_xml: bool,
-    status: StatusCode,
-    headers: &HeaderMap,
-) -> Option<Box<str>> {
-    let known = Known { status, headers };
+pub(super) fn message(page: &str, is_xml: bool, known: &Known<'_>) -> Option<Box<str>> {
     let mut reader = Reader {
         is_xml,
+        left: MOST_TEXTS,
         ..Reader::default()
     };
     for token in Tokens::html(page) {
-        reader.read(token, &known);
+        reader.read(token, known);
         if reader.cause.is_some() {
             break;
         }
     }
-    reader.end_block(&known);
+    reader.end_block(known);
     if let Some(cause) = reader.cause {
         return one_line(&cause);
     }
@@ -39,7 +32,7 @@ pub(super) fn message(
     if title.as_deref().is_some_and(|title| known.is_news(title)) {
         return title;
     }
-    let sentence = reader.best.and_then(|sentence| sentence.whole(&known));
+    let sentence = reader.best.and_then(|sentence| sentence.whole(known));
     sentence.as_deref().and_then(one_line).or(title)
 }
 
@@ -51,8 +44,7 @@ struct Depth<'a> {
 
 impl<'a> Depth<'a> {
     fn of(name: &'a str) -> Option<Self> {
-        let has_end = !matches!(Kind::of(name), Kind::Void | Kind::Break | Kind::Rule);
-        has_end.then_some(Self { name, depth: 1 })
+        Kind::of(name).has_end().then_some(Self { name, depth: 1 })
     }
 
     /// Whether this token ends the element.
@@ -92,6 +84,8 @@ impl Sentence {
 #[derive(Default)]
 struct Reader<'a> {
     is_xml: bool,
+    /// Texts that may still be judged.
+    left: u32,
     /// The element that is not shown.
     hidden: Option<Hidden<'a>>,
     /// The element that is marked as the error.
@@ -199,6 +193,10 @@ impl<'a> Reader<'a> {
             self.label = block.names_next().or(self.label);
             return;
         }
+        let Some(left) = self.left.checked_sub(1) else {
+            return;
+        };
+        self.left = left;
         if self.marked.is_some() {
             self.cause = self.cause.take().or_else(|| block.news(known));
             return;

@@ -58,9 +58,14 @@ pub(super) fn balanced<'a>(text: &'a str, place: usize, rest: &'a str) -> &'a st
     }
 }
 
-/// Whether what comes next is of the same sentence: nothing but a space and a small letter.
+/// Whether what comes next is of the same sentence: nothing but a space and a word with a small
+/// letter, no name of a program's as `java.io.IOException`.
 pub(super) fn continues(after: &str, next: &str) -> bool {
-    next.starts_with(char::is_lowercase)
+    let word = next.split_whitespace().next().unwrap_or_default();
+    let is_inner = |c: char| matches!(c, '.' | '_' | '/' | '$');
+    let is_word = !word.trim_end_matches(is_inner).contains(is_inner);
+    is_word
+        && next.starts_with(char::is_lowercase)
         && after.starts_with(char::is_whitespace)
         && after.trim_start() == next
 }

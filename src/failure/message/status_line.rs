@@ -24,6 +24,7 @@ fn synonyms(status: StatusCode) -> &'static [&'static str] {
         401 => &["Authorization Required"],
         403 => &["Access Forbidden"],
         405 => &["Not Allowed"],
+        407 => &["Proxy Authorization Required"],
         408 => &["Request Time-out", "Time-out"],
         413 => &[
             "Content Too Large",
@@ -147,16 +148,17 @@ impl<'r> Line<'r> {
     /// A text without the status that it begins with.
     fn without_start(self, text: &str) -> Option<(&str, By)> {
         let begin = separated(text);
+        let is_introduction = |segment| {
+            let is_short = words(segment).map(str::len).sum::<usize>() < 16;
+            is_short && is_introducing(segment)
+        };
         if let Some(rest) = self.after_number(begin) {
             return Some((rest, By::Number));
         }
         if let Some((segment, rest)) = first_segment(begin) {
             let by = self.repeats(segment);
-            let is_introduction = || words(segment).map(str::len).sum::<usize>() < 16;
-            let by = by.or_else(|| {
-                (is_introduction() && is_introducing(segment)).then_some(By::Introduction)
-            });
-            if let Some(by) = by {
+            let by = by.or_else(|| is_introduction(segment).then_some(By::Introduction));
+            if let Some(by) = by.filter(|_| !is_of_data(segment)) {
                 return Some((separated(rest), by));
             }
         }
@@ -223,7 +225,7 @@ impl<'r> Line<'r> {
     fn without_end(self, text: &str) -> Option<&str> {
         let all = text.trim_end_matches(is_between);
         let (before, mark, segment) = last_segment(all)?;
-        let by = self.repeats(segment)?;
+        let by = self.repeats(segment).filter(|_| !is_of_data(segment))?;
         // A number may be one of many.
         let is_apart = !matches!(mark, ':' | ';' | ',' | '.' | '/' | '#' | '!');
         let is_mark = |c: char| !matches!(c, '.' | '!' | ')' | ']') && is_between(c);
@@ -264,6 +266,11 @@ impl<'r> Line<'r> {
         }
         is_number.then_some(By::Number)
     }
+}
+
+/// Whether it is a piece of a document, of which the rest would be no better one.
+fn is_of_data(segment: &str) -> bool {
+    segment.contains(['{', '}', '"', '<', '>', '=', '\\'])
 }
 
 fn is_introducing(segment: &str) -> bool {

@@ -3,10 +3,9 @@
 use super::{markup::is_any, segments::words};
 
 /// What programs say of every error.
-const STOCK: [&str; 10] = [
+const STOCK: [&str; 9] = [
     "action controller: exception caught",
     "an unhandled exception occurred while processing the request",
-    "no message available",
     "server error in '/' application",
     "that's an error",
     "that’s an error",
@@ -15,6 +14,9 @@ const STOCK: [&str; 10] = [
     "there is a problem with the resource you are looking for, and it cannot be displayed",
     "this application has no explicit mapping for /error, so you are seeing this as a fallback",
 ];
+
+/// What sentences begin with that stand on every page of a site.
+const OF_SITES: [&str; 4] = ["©", "copyright", "all rights reserved", "skip to"];
 
 /// Words of sentences that only ask for patience.
 const POLITE: [&str; 53] = [
@@ -97,7 +99,13 @@ const REFERENCES: [&str; 17] = [
 /// Whether it says nothing about this error: a sentence said of all, a number, or a date.
 pub(super) fn is_stock(text: &str) -> bool {
     let sentence = text.trim_end_matches(['.', '!']);
-    is_any(sentence, &STOCK) || is_reference(text) || is_date(text)
+    let is_of_site = || OF_SITES.iter().any(|start| begins(text, start));
+    is_any(sentence, &STOCK) || is_of_site() || is_reference(text) || is_date(text)
+}
+
+fn begins(text: &str, known: &str) -> bool {
+    let start = text.get(..known.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(known))
 }
 
 /// Whether it only asks for patience.

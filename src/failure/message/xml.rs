@@ -4,6 +4,7 @@ use super::{
     best::Best,
     known::{Known, Worth},
     markup::{Tag, Token, Tokens, is_any, unescape},
+    names::{self, MESSAGE},
 };
 
 /// The elements that a page can begin with. A document that begins with another one is no page.
@@ -47,25 +48,10 @@ pub(super) fn message(text: &str, known: &Known<'_>) -> Option<Box<str>> {
     reader.best.into_line()
 }
 
-/// How telling an element is: as a member of JSON is. All but a message have to have no others in
-/// them.
-const MESSAGE: u32 = 0;
-const NAMES: [(&str, u32); 8] = [
-    ("message", MESSAGE),
-    ("faultstring", 1), // SOAP 1.1
-    ("errormessage", 2),
-    ("error_description", 3),
-    ("error", 4),
-    ("detail", 5),
-    // What ASP.NET adds to a message that says nothing.
-    ("exceptionmessage", 8),
-    ("messagedetail", 9),
-];
-/// SOAP 1.2 has the fault's text in a `Reason`.
-const REASON: u32 = 1;
-/// RFC 9457's title. Elsewhere it may be of anything.
-const TITLE: u32 = 6;
-const FIELD: u32 = 7;
+/// The text of a field in `ModelState`.
+const FIELD: u32 = names::MODEL_STATE;
+/// A document that is nothing but a text: ASP.NET's form of one.
+const WHOLE: u32 = 12;
 
 /// Elements deeper than this do not know what they are in.
 const DEPTH: usize = 16;
@@ -111,12 +97,12 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// One that says something, if it does.
+    /// One that says something, if it does. All but a message have to have no others in them.
     fn element(&self, name: &'a str) -> Option<Element<'a>> {
-        let is = |known: &str| known.eq_ignore_ascii_case(name);
-        let mut known = NAMES.iter();
-        let (rank, field) = match known.find(|(known, _)| is(known)) {
-            Some((_, rank)) => (*rank, None),
+        // Elsewhere a title may be of anything.
+        let rank = names::rank(name).filter(|rank| *rank != names::TITLE);
+        let (rank, field) = match rank {
+            Some(rank) => (rank, None),
             None => self.by_parent(name)?,
         };
         Some(Element {
@@ -135,11 +121,14 @@ impl<'a> Reader<'a, '_> {
             parent.is_some_and(|parent| is_any(parent, known))
         };
         let is = |known: &str| known.eq_ignore_ascii_case(name);
-        if is("text") && is_in(parent, &["reason"]) {
-            return Some((REASON, None));
+        if self.depth == 0 && is("string") {
+            return Some((WHOLE, None));
         }
-        if is("title") && is_in(parent, &["problem", "error"]) {
-            return Some((TITLE, None));
+        if is("text") && is_in(parent, &["reason"]) {
+            return Some((names::REASON, None));
+        }
+        if is_in(parent, &["error", "problem"]) {
+            return names::rank_in_error(name).map(|rank| (rank, None));
         }
         // A field has one text, or several in elements of their own.
         if is_in(parent, &["modelstate"]) {
