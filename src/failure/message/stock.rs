@@ -19,10 +19,11 @@ const STOCK: [&str; 9] = [
 const OF_SITES: [&str; 4] = ["©", "copyright", "all rights reserved", "skip to"];
 
 /// Words of sentences that only ask for patience.
-const POLITE: [&str; 53] = [
+const POLITE: [&str; 52] = [
     "a",
     "administrator",
     "again",
+    "all",
     "and",
     "any",
     "apologies",
@@ -36,15 +37,12 @@ const POLITE: [&str; 53] = [
     "contact",
     "few",
     "for",
-    "have",
     "if",
     "in",
     "inconvenience",
     "later",
-    "may",
     "minutes",
     "moment",
-    "moments",
     "on",
     "or",
     "our",
@@ -73,6 +71,7 @@ const POLITE: [&str; 53] = [
     "we",
     "working",
     "you",
+    "your",
 ];
 
 /// Words before the number of an error in somebody's log.
@@ -111,8 +110,7 @@ fn begins(text: &str, known: &str) -> bool {
 /// Whether it only asks for patience.
 pub(super) fn is_polite(text: &str) -> bool {
     let is_number = |word: &str| word.chars().all(|c| c.is_ascii_digit());
-    let is_plain = |word| is_any(word, &POLITE) || is_any(word, &["all", "your", "s", "ve"]);
-    words(text).all(|word| is_plain(word) || is_number(word))
+    words(text).all(|word| is_any(word, &POLITE) || is_number(word))
 }
 
 /// `Request ID: 5c1a-77`: a label, and one number.
