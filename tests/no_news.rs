@@ -233,6 +233,17 @@ fn of_words_around_a_status() {
     }
 }
 
+/// Nobody reads on after so many, and each may take long where headers are.
+#[test]
+fn of_a_page_a_thousand_texts_are_judged() {
+    let after = |count| {
+        let noise = "<p>Error 503</p>".repeat(count);
+        page(&format!("<title>Error</title>{noise}<p>Back at noon.</p>"))
+    };
+    assert_eq!(after(1023), some("Back at noon."));
+    assert_eq!(after(1024), some("Error"));
+}
+
 /// Beside the status a word with a capital may be a site's name. These are none.
 #[test]
 fn but_not_of_words_that_no_site_is_called() {

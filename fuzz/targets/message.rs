@@ -23,7 +23,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 const LONGEST: usize = 512;
 const LARGEST: usize = 64 * 1024;
-/// 64 KiB take about a millisecond, instrumented; squared they would take seconds.
+/// 64 KiB take some milliseconds, instrumented; squared they would take seconds.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 const TYPES: [&str; 10] = [

@@ -34,7 +34,7 @@ pub(super) fn search(text: &str, known: &Known<'_>) -> (Option<Box<str>>, bool) 
 fn within(text: &str, known: &Known<'_>, is_quoted: bool) -> (Option<Box<str>>, bool) {
     // In a text they break the grammar, and what is printed has a space for each. Around texts they
     // are nothing but spaces.
-    let text = text.replace(|c: char| c.is_ascii_control(), " ");
+    let text = text.replace(|c: char| c < ' ', " ");
     let mut best = Best::new(known);
     let mut json = serde_json::Deserializer::from_str(&text);
     let whole = Place {
