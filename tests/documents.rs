@@ -39,7 +39,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 /// Of a 503.
-const NO_NEWS: [&str; 17] = [
+const NO_NEWS: [&str; 19] = [
     "error",
     "Error!",
     "Service Unavailable",
@@ -55,7 +55,9 @@ const NO_NEWS: [&str; 17] = [
     "No message available",
     "Something went wrong.",
     "fail",
+    "false",
     "null",
+    "true",
     "...",
 ];
 
@@ -257,6 +259,20 @@ mod json {
             json!({"path": ["ledger"], "locations": [{"line": 1}]}),
             json!({"source": {"pointer": "/rate"}, "id": "a b"}),
             json!({"type": "field", "value": "a b", "path": "rate"}),
+            json!({"codes": ["a b"], "domain": "a b", "fields": ["rate"]}),
+            json!({"codes": ["a b"]}),
+            json!({"domain": "a b"}),
+            json!({"fields": ["rate"]}),
+            json!({"id": "a b"}),
+            json!({"locations": ["a b"]}),
+            json!({"location": "a b"}),
+            json!({"param": "a b"}),
+            json!({"path": "a b"}),
+            json!({"pointer": "a b"}),
+            json!({"source": "a b"}),
+            json!({"status": "a b"}),
+            json!({"target": "a b"}),
+            json!({"type": "a b"}),
         ] {
             for name in [
                 "errors",
@@ -273,6 +289,55 @@ mod json {
                 let mut whole = place.clone();
                 whole["msg"] = "Too low.".into();
                 let body = json!({name: [whole, {"message": "no"}]});
+                assert_eq!(in_json(&body), some("Too low."), "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_name_of_a_message_is_known() {
+        for name in [
+            "message",
+            "msg",
+            "errorMessage",
+            "error_message",
+            "error-message",
+            "errorMessages",
+            "errorSummary",
+            "ErrorText",
+            "messages",
+            "userMessage",
+            "error_description",
+            "errorDescription",
+            "faultstring",
+            "err",
+            "error",
+            "odata.error",
+            "fault",
+            "responseStatus",
+            "detail",
+            "details",
+            "title",
+            "errors",
+            "ModelState",
+            "ExceptionMessage",
+            "MessageDetail",
+            "InnerException",
+        ] {
+            let body = json!({"a": 7, name: "Too low."});
+            assert_eq!(in_json(&body), some("Too low."), "{body}");
+            let xml = format!("<r><{name}>Too low.</{name}></r>");
+            assert_eq!(in_xml(&xml), some("Too low."), "{xml}");
+        }
+        for name in ["data", "exception", "response", "result", "status"] {
+            let body = json!({name: {"message": "Too low."}});
+            assert_eq!(in_json(&body), some("Too low."), "{body}");
+        }
+        for name in ["non_field_errors", "__all__"] {
+            for body in [
+                json!({name: ["Too low."]}),
+                json!({"errors": {name: ["Too low."]}}),
+            ] {
                 assert_eq!(in_json(&body), some("Too low."), "{body}");
             }
         }

@@ -180,11 +180,9 @@ fn apart(text: &str) -> Cow<'_, str> {
 const LONGEST_CODE: usize = 64;
 
 /// Programs that make error pages, and what stands around their names.
-const PROGRAMS: [&str; 43] = [
+const PROGRAMS: [&str; 41] = [
     "akamai",
     "apache",
-    "application",
-    "azure",
     "by",
     "cache",
     "caddy",

@@ -28,19 +28,17 @@ fn synonyms(status: StatusCode) -> &'static [&'static str] {
         408 => &["Request Time-out", "Time-out"],
         413 => &[
             "Content Too Large",
-            "Payload Too Large",
             "Request Entity Too Large",
             "Request Content Too Large",
         ],
         414 => &[
-            "URI Too Long",
             "Request-URI Too Large",
             "Request-URI Too Long",
             "Request-URL Too Large",
             "Request-URL Too Long",
         ],
-        416 => &["Range Not Satisfiable", "Requested Range Not Satisfiable"],
-        422 => &["Unprocessable Content", "Unprocessable Entity"],
+        416 => &["Requested Range Not Satisfiable"],
+        422 => &["Unprocessable Content"],
         500 => &["Server Error", "Internal Error", "Proxy Error"],
         502 => &["Proxy Error", "Server Error"],
         503 => &[
