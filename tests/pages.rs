@@ -205,7 +205,11 @@ fn where_the_title_says_no_more_than_the_status_the_first_sentence_speaks() {
 #[test]
 fn a_title_of_a_program_that_a_header_names_says_nothing() {
     let body = html("Acme Gate", "<p>Back at noon.</p>");
-    for (name, value) in [("server", "acme-gate/2"), ("via", "1.1 acme (gate)")] {
+    for (name, value) in [
+        ("server", "acme-gate/2"),
+        ("via", "1.1 acme (gate)"),
+        ("x-powered-by", "Acme Gate"),
+    ] {
         let fields = [("content-type", "text/html"), (name, value)];
         let error = error(503, &fields, body.clone());
         assert_eq!(error.message(), Some("Back at noon."), "{value}");
@@ -380,7 +384,7 @@ fn a_text_called_json_is_a_text() {
 
 #[test]
 fn a_body_that_is_compressed_is_no_message() {
-    let gzip = b"\x1F\x8B\x08\0\0\0\0\0\0\x03+\xC8".as_slice();
+    let gzip = b"\x1F\x8B\x08\x10\x01\x01\x01\x01\x02\x03+\xC8".as_slice();
     let zstd = b"\x28\xB5\x2F\xFD plain".as_slice();
     for (codings, body, expected) in [
         (&["gzip"][..], gzip, None),
@@ -392,6 +396,7 @@ fn a_body_that_is_compressed_is_no_message() {
         (&["br"], b";", None),
         (&["deflate"], b"x\x9C+\xC8I\xCC\xCC\x03", None),
         (&["compress"], b"\x1F\x9D\x90p\xD8", None),
+        (&["x-compress"], b"\x1F\x9D\x90p\xD8", None),
         (&["utf-8", "br"], b"plain\0", None),
         (&["zstd"], zstd, None),
         (&["gzip", "br"], b"plain", Some("plain")),

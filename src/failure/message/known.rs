@@ -180,7 +180,7 @@ fn apart(text: &str) -> Cow<'_, str> {
 const LONGEST_CODE: usize = 64;
 
 /// Programs that make error pages, and what stands around their names.
-const PROGRAMS: [&str; 41] = [
+const PROGRAMS: [&str; 40] = [
     "akamai",
     "apache",
     "by",
@@ -191,7 +191,6 @@ const PROGRAMS: [&str; 41] = [
     "edition",
     "envoy",
     "express",
-    "gateway",
     "generated",
     "glassfish",
     "guru",
