@@ -130,6 +130,37 @@ mod xml {
     }
 
     #[test]
+    fn every_name_of_a_message_is_known() {
+        for name in [
+            "message",
+            "faultstring",
+            "errorMessage",
+            "error_description",
+            "error",
+            "detail",
+            "ExceptionMessage",
+            "MessageDetail",
+        ] {
+            let body = format!("<r><{name}>Too low.</{name}></r>");
+            assert_eq!(in_xml(&body), some("Too low."), "{body}");
+        }
+        for name in ["msg", "title", "description", "reason"] {
+            for parent in ["error", "problem"] {
+                let body = format!("<{parent}><{name}>Too low.</{name}></{parent}>");
+                assert_eq!(in_xml(&body), some("Too low."), "{body}");
+            }
+            let body = format!("<ledger><{name}>private</{name}></ledger>");
+            assert_eq!(in_xml(&body), None, "{body}");
+        }
+        for body in [
+            "<r><string>private</string></r>",
+            "<r><details>private</details></r>",
+        ] {
+            assert_eq!(in_xml(body), None, "{body}");
+        }
+    }
+
+    #[test]
     fn what_holds_others_is_no_text() {
         for body in [
             "<error><code>7</code></error>",
@@ -326,8 +357,6 @@ mod json {
         ] {
             let body = json!({"a": 7, name: "Too low."});
             assert_eq!(in_json(&body), some("Too low."), "{body}");
-            let xml = format!("<r><{name}>Too low.</{name}></r>");
-            assert_eq!(in_xml(&xml), some("Too low."), "{xml}");
         }
         for name in ["data", "exception", "response", "result", "status"] {
             let body = json!({name: {"message": "Too low."}});
@@ -356,9 +385,16 @@ mod json {
                 assert_eq!(in_json(&body), some("Too low."), "{body}");
             }
             let whole = json!({"code": 7, name: "Too low."});
-            assert_eq!(in_json(&whole), some("Too low."), "{whole}");
-            let of_data = json!({"data": {name: "private"}});
-            assert_eq!(in_json(&of_data), None, "{of_data}");
+            let is_said = matches!(name, "description" | "reason");
+            let expected = some("Too low.").filter(|_| is_said);
+            assert_eq!(in_json(&whole), expected, "{whole}");
+            for body in [
+                json!({"data": {name: "private"}}),
+                json!({name: "private", "id": 7}),
+                json!({"id": 7, name: "private"}),
+            ] {
+                assert_eq!(in_json(&body), None, "{body}");
+            }
         }
     }
 
@@ -434,6 +470,7 @@ mod json {
             ("x-powered-by", &*program),
         ];
         let name = "n".repeat(32 * 1024);
+        let quoted = "\"message\":\"{\\\"message\\\":\\\"error error error error\\\"}\",";
         for (start, unit, end) in [
             ("{\"errors\":[".to_owned(), "\"zq\",", "1]}"),
             ("{\"errors\":[".to_owned(), "\"error\",", "1]}"),
@@ -455,6 +492,7 @@ mod json {
             ),
             ("{\"a\":[".to_owned(), "{\"b\":[\"error\"]},", "{}]}"),
             ("{".to_owned(), "\"message\":\"error\",", "\"b\":1}"),
+            ("{".to_owned(), quoted, "\"b\":1}"),
         ] {
             let times = |size: usize| format!("{start}{}{end}", unit.repeat(size / unit.len()));
             let took = |body: &str| {

@@ -28,7 +28,9 @@ fn of_titles_that_only_say_that_there_was_an_error() {
     for title in [
         "An error has occurred",
         "An unexpected error occurred",
+        "Application Error",
         "Document",
+        "ERR",
         "Erreur",
         "Error in your request",
         "Error message",
@@ -44,6 +46,7 @@ fn of_titles_that_only_say_that_there_was_an_error() {
         "Unhandled exception",
         "Unknown error",
         "Untitled",
+        "This website is temporarily unavailable",
         "Validation errors",
         "Welcome to nginx!",
         "Whitelabel Error Page",
@@ -59,6 +62,7 @@ fn of_titles_that_only_say_that_there_was_an_error() {
 fn of_titles_that_name_a_program() {
     for title in [
         "Akamai",
+        "Azure Application Gateway",
         "Apache Tomcat - Error report",
         "Caddy",
         "Cloudflare",
@@ -80,6 +84,7 @@ fn of_titles_that_name_a_program() {
         "Tengine",
         "Traefik",
         "Varnish cache server",
+        "Webserver error",
         "Werkzeug",
         "WildFly",
         "lighttpd",
@@ -106,8 +111,10 @@ fn of_sentences_that_programs_say_of_every_error() {
         "This application has no explicit mapping for /error, so you are seeing this as a fallback.",
         "© 2026 Acme",
         "Copyright 2026 Acme",
+        "Copyright (c) Acme",
         "All rights reserved by Acme",
         "Skip to content",
+        "Skip to main content",
     ] {
         let body = format!("<p>{sentence}</p><p>Back at noon.</p>");
         assert_eq!(page(&body), some("Back at noon."), "{body}");
@@ -121,6 +128,8 @@ fn of_sentences_that_only_ask_for_patience() {
         "Please try again later.",
         "Please try this request again in a moment.",
         "Please check back in a few minutes.",
+        "You may try again in a few moments.",
+        "If you have a problem, please contact support.",
         "Please refresh or reload the page in 30 seconds.",
         "We're sorry for the inconvenience.",
         "We apologize for any inconvenience.",

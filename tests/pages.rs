@@ -468,7 +468,7 @@ fn nothing_that_hides_text_is_printed() {
 /// end.
 #[test]
 fn many_words_and_long_headers_are_read_in_one_pass() {
-    for words in [128, 500_000] {
+    for words in [60, 500_000] {
         let body = format!("<p>{}", "zz ".repeat(500_000));
         let name = format!("{}zz", "x ".repeat(words));
         let response = Response::builder()
@@ -477,6 +477,6 @@ fn many_words_and_long_headers_are_read_in_one_pass() {
             .header("server", name);
         let response = response.body(Bytes::from(body)).expect("valid");
         let error = StatusError::from_response(response).expect("a failure");
-        assert_eq!(error.message().is_some(), words > 128, "{words}");
+        assert_eq!(error.message().is_some(), words > 60, "{words}");
     }
 }

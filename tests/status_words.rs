@@ -130,6 +130,12 @@ fn the_status_is_taken_off_as_often_as_it_is_said() {
             "java.lang.IllegalStateException: ledger",
         ),
         (503, "503 upstream_reset", "upstream_reset"),
+        (503, "503 upstream/ledger", "upstream/ledger"),
+        (503, "503 ledger$shut", "ledger$shut"),
+        (503, "Back at noon (status=503)", "Back at noon"),
+        (503, "Back at noon | code=503", "Back at noon"),
+        (503, "status=503: Back at noon", "Back at noon"),
+        (503, "\"Service Unavailable\": Back at noon", "Back at noon"),
         (
             404,
             "HTTP Error 404.0 - Not Found: no such ledger",
@@ -187,6 +193,7 @@ fn a_text_that_says_more_in_one_piece_stays_as_it_is() {
     for (status, text) in [
         (503, "Error 503 happened while charging"),
         (503, "503 back ends are down"),
+        (503, "503 sleepers."),
         (404, "404 customers have no bill profile"),
         (404, "Not found in this account"),
         (404, "invoice 404"),
@@ -208,7 +215,7 @@ fn a_text_that_says_more_in_one_piece_stays_as_it_is() {
         (503, "no available server"),
         (503, "[crit] disk full"),
         (500, "{'error': 'ledger 7'}"),
-        (503, r#"x, {"status":"503"}"#),
+        (503, r#"x {"a" - 503}"#),
         (503, "(see ledger 7)"),
     ] {
         let kept = match text {

@@ -1,28 +1,13 @@
 //! The most telling text of a document that has several.
 
-use std::cell::Cell;
-
 use super::{
-    known::{Known, MOST_TEXTS, Worth},
+    known::{Known, Worth},
     names::is_of_field,
     one_line,
 };
 
-pub(super) struct Judge<'a> {
-    pub(super) known: &'a Known<'a>,
-    left: Cell<u32>,
-}
-
-impl Judge<'_> {
-    pub(super) fn worth(&self, line: &str) -> Worth {
-        let left = self.left.get().checked_sub(1);
-        self.left.set(left.unwrap_or(0));
-        left.map_or(Worth::Nothing, |_| self.known.worth(line))
-    }
-}
-
 pub(super) struct Best<'a> {
-    pub(super) judge: Judge<'a>,
+    pub(super) known: &'a Known<'a>,
     found: Option<Found>,
     /// Only what is worth more than this is wanted.
     pub(super) limit: Option<Worth>,
@@ -37,28 +22,27 @@ struct Found {
 impl<'a> Best<'a> {
     pub(super) fn new(known: &'a Known<'a>) -> Self {
         Self {
-            judge: Judge {
-                known,
-                left: Cell::new(MOST_TEXTS),
-            },
+            known,
             found: None,
             limit: None,
         }
     }
 
+    /// Whether a text of this rank could be better than what was found.
+    pub(super) fn is_wanted(&self, rank: u32) -> bool {
+        let found = self.key();
+        found.is_none_or(|best| best > (Worth::News, rank))
+    }
+
     /// What is worth more counts, then the lower rank, then the first. `field` is what the text is
     /// about, where that is to be said.
     pub(super) fn offer(&mut self, rank: u32, text: &str, field: impl FnOnce() -> Option<String>) {
-        let key = self.key();
-        if key.is_some_and(|best| best <= (Worth::News, rank)) {
-            return;
-        }
-        let Some(line) = one_line(text) else {
+        let Some(line) = one_line(text).filter(|_| self.is_wanted(rank)) else {
             return;
         };
-        let worth = self.judge.worth(&line);
+        let worth = self.known.worth(&line);
         let is_refused = self.limit.is_some_and(|limit| limit <= worth);
-        if is_refused || key.is_some_and(|best| best <= (worth, rank)) {
+        if is_refused || self.key().is_some_and(|best| best <= (worth, rank)) {
             return;
         }
         let line = match field().filter(|name| is_of_field(name)) {

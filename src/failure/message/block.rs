@@ -1,6 +1,11 @@
 //! What stands in one block of a page, and how much it says.
 
-use super::{known::Known, line::LONGEST, markup::unescape, stock::is_polite};
+use super::{
+    known::Known,
+    line::LONGEST,
+    markup::unescape,
+    stock::{is_of_site, is_polite},
+};
 
 /// The better one speaks for the page; of equals the first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,7 +154,7 @@ impl Block {
     /// The whole, or of what is preformatted the first line with something to say: what follows may
     /// be a trace.
     pub(super) fn news(&self, known: &Known<'_>) -> Option<String> {
-        let is_news = |text: &String| known.is_news(text);
+        let is_news = |text: &String| !is_of_site(text) && known.is_news(text);
         match self.form {
             Form::Preformatted => self.text.lines().map(squeezed).find(is_news),
             _ => Some(squeezed(&self.text)).filter(is_news),

@@ -5,7 +5,10 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{best::Judge, known::Worth, one_line};
+use super::{
+    known::{Known, Worth},
+    one_line,
+};
 
 /// What a visitor makes of numbers, booleans and null.
 macro_rules! says_nothing {
@@ -71,6 +74,14 @@ impl Fields {
         self.is_begun = true;
     }
 
+    /// What they are as one member of another object.
+    pub(super) fn into_value(self) -> Value {
+        match self.is_over || self.only.is_some() {
+            true => Value::Other,
+            false => Value::Fields(self.first),
+        }
+    }
+
     /// What they say if they are fields alone, and of which: one text suffices in a list.
     pub(super) fn into_said(self, is_element: bool) -> Option<(String, Box<str>)> {
         if self.is_over {
@@ -102,7 +113,7 @@ fn keep(first: &mut Option<Said>, next: Said, name: &str) {
 /// Reads a member. Nothing is built of what is deeper than `depth` names.
 #[derive(Clone, Copy)]
 pub(super) struct Member<'a> {
-    pub(super) judge: &'a Judge<'a>,
+    pub(super) known: &'a Known<'a>,
     pub(super) depth: u32,
     pub(super) is_element: bool,
 }
@@ -138,7 +149,7 @@ impl<'de> Visitor<'de> for Member<'_> {
                 Some(Value::Text(text)) => {
                     let said = one_line(&text).map(|text| Said {
                         names: String::new(),
-                        worth: self.judge.worth(&text),
+                        worth: self.known.worth(&text),
                         text,
                     });
                     said.into_iter().for_each(|said| keep(&mut first, said, ""));

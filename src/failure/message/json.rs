@@ -10,19 +10,11 @@ use super::{
     known::{Known, Worth},
     markup::is_any,
     names, page,
+    place::{AROUND, FIELD, FIELDS_ALONE, Field, Inside, Place, is_around},
 };
 
 /// Objects deeper than this say nothing about the whole.
 const DEPTH: u32 = 3;
-
-/// OData writes `"message": {"lang": "en-US", "value": "…"}`.
-const VALUE: u32 = 12;
-/// What is in an object around the error.
-const AROUND: u32 = 11;
-/// The text of a field in `errors`.
-const FIELD: u32 = 14;
-/// The text of an object that has nothing but the lists of its fields.
-const FIELDS_ALONE: u32 = 15;
 
 /// The text, and whether the body was JSON to its end. What was found before the body broke off
 /// still counts.
@@ -65,55 +57,9 @@ fn quoted(text: &str, known: &Known<'_>) -> Option<Box<str>> {
         return found.filter(|_| is_well_formed);
     }
     let is_page = begins("<!doctype html") || begins("<html");
+    // Without an end it is a sentence about one.
+    let is_page = is_page && text.contains("</");
     is_page.then(|| page::message(text, false, known)).flatten()
-}
-
-/// Where a member stands decides which other names mean something.
-#[derive(Clone, Copy, PartialEq)]
-enum Inside {
-    Whole,
-    Message,
-    /// `errors` or `ModelState`, whose members have the names of the fields in error.
-    Errors,
-    /// An object about one error.
-    Error,
-    /// One of several, which may be no more than a field and what is wrong with it.
-    Element,
-    Other,
-}
-
-impl Inside {
-    fn of(name: &str) -> Self {
-        if is_any(name, &["message"]) {
-            Self::Message
-        } else if is_any(name, &["errors", "messages", "modelstate"]) {
-            Self::Errors
-        } else {
-            Self::Error
-        }
-    }
-}
-
-/// A field in error, and the one that it is a part of.
-struct Field<'a> {
-    name: &'a str,
-    parent: Option<&'a Self>,
-}
-
-impl Field<'_> {
-    fn path(&self) -> String {
-        match self.parent {
-            Some(parent) => format!("{}.{}", parent.path(), self.name),
-            None => self.name.to_owned(),
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    /// The path to here, a digit of base 16 for each level: the better name wins, the outer first.
-    rank: u32,
-    field: Option<&'a Field<'a>>,
 }
 
 struct Search<'a, 'k> {
@@ -139,7 +85,7 @@ impl<'a, 'k> Search<'a, 'k> {
             field: Some(field),
             ..self.below(FIELD)
         };
-        match self.rank_of(field.name) {
+        match self.inside.rank_of(field.name) {
             Some(rank) => self.deeper(self.below(rank), list, Inside::of(field.name)),
             None => self.deeper(list, list, Inside::Error),
         }
@@ -172,7 +118,10 @@ impl<'a, 'k> Search<'a, 'k> {
         let field = self.here.field;
         let deeper = DEPTH.saturating_sub(self.depth);
         let rank = self.here.rank.saturating_mul(16_u32.pow(deeper));
-        let known = self.best.judge.known;
+        if !self.best.is_wanted(rank) {
+            return;
+        }
+        let known = self.best.known;
         let quoted = (!self.is_quoted).then(|| quoted(text, known)).flatten();
         let text = quoted.as_deref().unwrap_or(text);
         self.best.offer(rank, text, || field.map(Field::path));
@@ -191,40 +140,67 @@ impl<'a, 'k> Search<'a, 'k> {
         self.deeper(here, here, Inside::Other).offer(text);
     }
 
-    fn rank_of(&self, name: &str) -> Option<u32> {
-        match self.inside {
-            Inside::Message if is_any(name, &["value"]) => Some(VALUE),
-            Inside::Error | Inside::Element | Inside::Whole => names::rank_in_error(name),
-            Inside::Message | Inside::Errors | Inside::Other => names::rank(name),
-        }
-    }
-
-    /// Whether a list under this name is of a field's.
-    fn may_be_field(&self, name: &str) -> bool {
-        let is_common = |rank| rank == names::TITLE || names::rank(name).is_none();
-        match self.inside {
-            Inside::Errors => true,
-            Inside::Whole => self.rank_of(name).is_some_and(is_common),
-            _ => false,
-        }
-    }
-
     /// An object around an error.
     fn around(&mut self) -> Around<'_, 'k> {
         let here = self.below(AROUND);
-        Around(self.deeper(here, here, Inside::Other))
+        Around(self.deeper(here, here, Inside::Around))
     }
 
     fn member_alone(&self) -> Member<'_> {
         Member {
-            judge: &self.best.judge,
+            known: self.best.known,
             depth: DEPTH.saturating_sub(self.depth).saturating_sub(1),
             is_element: false,
         }
     }
 
-    fn is_place(&self, name: &str) -> bool {
-        !matches!(self.inside, Inside::Whole | Inside::Other) && names::is_place(name)
+    /// Reads the members that tell something, and returns the others.
+    fn members<'de, A: MapAccess<'de>>(&mut self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        let (mut of_whole, mut has_id) = (None, false);
+        if self.depth >= DEPTH {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            fields.is_over = true;
+        }
+        while let Some(name) = map.next_key::<String>()? {
+            has_id |= is_any(&name, &["id"]);
+            let rank_in_whole =
+                names::rank_in_whole(&name).filter(|_| self.inside == Inside::Whole);
+            if self.inside.may_be_field(&name) {
+                let field = Field {
+                    name: &name,
+                    parent: self.here.field,
+                };
+                map.next_value_seed(self.field(&field))?;
+                fields.is_over = true;
+            } else if let Some(rank) = self.inside.rank_of(&name) {
+                map.next_value_seed(self.member(&name, rank))?;
+                fields.is_over = true;
+            } else if let Some(rank) = rank_in_whole {
+                match map.next_value_seed(self.member_alone())? {
+                    Value::Text(text) => {
+                        of_whole.get_or_insert((rank, text));
+                        fields.is_over = true;
+                    }
+                    value => fields.add(name, value),
+                }
+            } else if is_around(&name) {
+                let value = map.next_value_seed(self.around())?;
+                match self.inside.is_place(&name) {
+                    true => fields.is_over = true,
+                    false => fields.add(name, value),
+                }
+            } else if fields.is_over || self.inside.is_place(&name) {
+                map.next_value::<IgnoredAny>()?;
+                fields.is_over = true;
+            } else {
+                fields.add(name, map.next_value_seed(self.member_alone())?);
+            }
+        }
+        if let Some((rank, text)) = of_whole.filter(|_| !has_id) {
+            self.member("", rank).offer(&text);
+        }
+        Ok(fields)
     }
 
     fn element(&mut self) -> Search<'_, 'k> {
@@ -233,7 +209,7 @@ impl<'a, 'k> Search<'a, 'k> {
             here: self.list,
             list: self.list,
             depth: self.depth,
-            inside: Inside::Element,
+            inside: self.inside.of_element(),
             is_quoted: self.is_quoted,
         }
     }
@@ -259,36 +235,8 @@ impl<'de> Visitor<'de> for Search<'_, '_> {
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        if self.depth >= DEPTH {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(());
-        }
-        let mut fields = Fields::default();
-        while let Some(name) = map.next_key::<String>()? {
-            if self.may_be_field(&name) {
-                let field = Field {
-                    name: &name,
-                    parent: self.here.field,
-                };
-                map.next_value_seed(self.field(&field))?;
-                fields.is_over = true;
-            } else if let Some(rank) = self.rank_of(&name) {
-                map.next_value_seed(self.member(&name, rank))?;
-                fields.is_over = true;
-            } else if names::is_around(&name) {
-                let alone = map.next_value_seed(self.around())?;
-                match alone.filter(|_| !fields.is_over && !self.is_place(&name)) {
-                    Some(value) => fields.add(name, value),
-                    None => fields.is_over = true,
-                }
-            } else if fields.is_over || self.is_place(&name) {
-                map.next_value::<IgnoredAny>()?;
-                fields.is_over = true;
-            } else {
-                fields.add(name, map.next_value_seed(self.member_alone())?);
-            }
-        }
+    fn visit_map<A: MapAccess<'de>>(mut self, map: A) -> Result<(), A::Error> {
+        let fields = self.members(map)?;
         let is_element = self.inside == Inside::Element;
         if let Some((name, text)) = fields.into_said(is_element) {
             self.offer_alone(&name, &text);
@@ -315,36 +263,35 @@ impl<'de> Visitor<'de> for Search<'_, '_> {
     says_nothing!(());
 }
 
-/// Reads an object around an error. A list may be a field's, of that name.
+/// Reads an object around an error, or what else stands under its name.
 struct Around<'a, 'k>(Search<'a, 'k>);
 
 impl<'de> DeserializeSeed<'de> for Around<'_, '_> {
-    type Value = Option<Value>;
+    type Value = Value;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
         json.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Around<'_, '_> {
-    type Value = Option<Value>;
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any JSON")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        self.0.visit_map(map)?;
-        Ok(None)
+    fn visit_map<A: MapAccess<'de>>(mut self, map: A) -> Result<Value, A::Error> {
+        Ok(self.0.members(map)?.into_value())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        self.0.member_alone().visit_seq(seq).map(Some)
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Value, A::Error> {
+        self.0.member_alone().visit_seq(seq)
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Value::Text(text.to_owned())))
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
     }
 
-    says_nothing!(Some(Value::Other));
+    says_nothing!(Value::Other);
 }

@@ -1,6 +1,6 @@
 //! What a reader of an error page knows without it: that there was an error, and by whose hand.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::Cell};
 
 use http::{
     HeaderMap, HeaderName, StatusCode,
@@ -17,13 +17,27 @@ use super::{
 
 /// What a reader knows before: the status, and which programs the answer went through.
 pub(super) struct Known<'a> {
-    pub(super) status: StatusCode,
-    pub(super) headers: &'a HeaderMap,
+    status: StatusCode,
+    headers: &'a HeaderMap,
+    /// Texts that may still be judged.
+    left: Cell<u32>,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    pub(super) fn new(status: StatusCode, headers: &'a HeaderMap) -> Self {
+        Self {
+            status,
+            headers,
+            left: Cell::new(MOST_TEXTS),
+        }
+    }
+
     /// Whether a text says more than that, and soon enough.
     pub(super) fn is_news(&self, text: &str) -> bool {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            return false;
+        };
+        self.left.set(left);
         let text = start(text);
         let is_new = |part| !is_version(part) && words(part).any(|word| !self.is_known(word));
         news(text, self.status).is_some_and(|rest| {
@@ -79,19 +93,18 @@ pub(super) enum Worth {
     Nothing,
 }
 
-/// Texts that a document is judged by. Nobody reads on after so many that say nothing, and headers
-/// may be made so that each takes long.
-pub(super) const MOST_TEXTS: u32 = 1024;
+/// Texts that a body is judged by. Nobody reads on after so many that say nothing.
+const MOST_TEXTS: u32 = 1024;
 
 /// Each word of a text is looked for in each of these headers: neither is to be long.
-const MOST_WORDS: usize = 128;
-const LONGEST_NAME: usize = 512;
+const MOST_WORDS: usize = 32;
+const LONGEST_NAME: usize = 128;
 
 /// Words of titles that say no more than that there was an error.
 const EMPTY: [&str; 42] = [
     "an",
     "detailed",
-    "document",
+    "err",
     "erreur",
     "error",
     "errors",
@@ -100,11 +113,9 @@ const EMPTY: [&str; 42] = [
     "failure",
     "fehler",
     "has",
-    "home",
     "in",
     "internal",
     "like",
-    "loading",
     "looks",
     "message",
     "occurred",
@@ -117,6 +128,7 @@ const EMPTY: [&str; 42] = [
     "something",
     "sorry",
     "there",
+    "this",
     "to",
     "type",
     "unexpected",
@@ -125,6 +137,7 @@ const EMPTY: [&str; 42] = [
     "untitled",
     "validation",
     "was",
+    "website",
     "welcome",
     "went",
     "whitelabel",
@@ -134,10 +147,9 @@ const EMPTY: [&str; 42] = [
 ];
 
 /// What frameworks say where they have nothing to say.
-const NO_NEWS: [&str; 6] = [
+const NO_NEWS: [&str; 5] = [
     "fail",
     "false",
-    "no message available",
     "null",
     "one or more validation errors occurred",
     "true",
@@ -180,9 +192,11 @@ fn apart(text: &str) -> Cow<'_, str> {
 const LONGEST_CODE: usize = 64;
 
 /// Programs that make error pages, and what stands around their names.
-const PROGRAMS: [&str; 40] = [
+const PROGRAMS: [&str; 44] = [
     "akamai",
     "apache",
+    "application",
+    "azure",
     "by",
     "cache",
     "caddy",
@@ -191,6 +205,7 @@ const PROGRAMS: [&str; 40] = [
     "edition",
     "envoy",
     "express",
+    "gateway",
     "generated",
     "glassfish",
     "guru",
@@ -219,6 +234,7 @@ const PROGRAMS: [&str; 40] = [
     "tomcat",
     "traefik",
     "varnish",
+    "webserver",
     "werkzeug",
     "wildfly",
 ];

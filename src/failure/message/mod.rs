@@ -5,6 +5,7 @@
 //! - `segments`: the parts of such a text.
 //! - `best`: the most telling text of a document that has several.
 //! - `names`: what is called a message.
+//! - `place`: what a name means where it stands in JSON.
 //! - `json`: which members of a document are telling.
 //! - `fields`: objects that have nothing but texts, under the names of fields.
 //! - `markup`: the tags and texts of HTML and XML.
@@ -34,6 +35,8 @@ mod line;
 mod markup;
 mod names;
 mod page;
+#[cfg(feature = "json")]
+mod place;
 mod segments;
 mod status_line;
 mod stock;
@@ -46,7 +49,7 @@ pub(crate) fn message(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> O
     if is_encoded(headers, body) {
         return None;
     }
-    let known = Known { status, headers };
+    let known = Known::new(status, headers);
     let body = without_bom(body).trim_ascii();
     let media_type = media_type(headers);
     let text = String::from_utf8_lossy(body);

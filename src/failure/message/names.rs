@@ -7,46 +7,48 @@ use super::markup::is_any;
 const NAMES: [(&str, u32); 26] = [
     ("message", MESSAGE),
     ("msg", 1),
+    ("faultstring", FAULT),
     ("errormessage", 2),
     ("error_message", 2),
     ("error-message", 2),
     ("errormessages", 2),
     ("errorsummary", 2),
     ("errortext", 2),
-    ("messages", 2),
     ("usermessage", 2),
     ("error_description", 3),
     ("errordescription", 3),
-    ("faultstring", REASON),
     ("err", 4),
     ("error", 4),
     ("odata.error", 4),
     ("fault", 4),
     ("responsestatus", 4),
-    ("detail", 5),
-    ("details", 5),
+    ("detail", DETAIL),
+    ("details", DETAIL),
     ("title", TITLE),
     ("errors", 7),
     ("modelstate", MODEL_STATE),
+    // Also notes that are no errors.
+    ("messages", 9),
     // What ASP.NET adds to a message that says nothing.
-    ("exceptionmessage", 9),
-    ("messagedetail", 10),
-    ("innerexception", 11),
+    ("exceptionmessage", 10),
+    ("messagedetail", 11),
+    ("innerexception", 12),
 ];
 
 pub(super) const MESSAGE: u32 = 0;
-/// SOAP 1.2 has the fault's text in a `Reason`.
-pub(super) const REASON: u32 = 3;
+/// SOAP's.
+pub(super) const FAULT: u32 = 1;
+const DETAIL: u32 = 5;
 /// RFC 9457's.
-pub(super) const TITLE: u32 = 6;
+const TITLE: u32 = 6;
 pub(super) const MODEL_STATE: u32 = 8;
 
-/// What is said of an error alone. Elsewhere it may be of anything.
+/// What is said of an error. Elsewhere it may be of anything.
 const OF_ERRORS: [(&str, u32); 4] = [
-    ("description", 12),
-    ("defaultmessage", 12), // Spring's
-    ("reason", 13),
-    ("text", 13),
+    ("description", 13),
+    ("defaultmessage", 13), // Spring's
+    ("reason", 14),
+    ("text", 14),
 ];
 
 pub(super) fn rank(name: &str) -> Option<u32> {
@@ -63,34 +65,21 @@ fn in_list(names: &[(&str, u32)], name: &str) -> Option<u32> {
     found.map(|(_, rank)| *rank)
 }
 
-/// Of objects around an error: JSend's `data`, for one. A text there is no message.
 #[cfg(feature = "json")]
-pub(super) fn is_around(name: &str) -> bool {
-    is_any(name, &["data", "exception", "response", "result", "status"])
+pub(super) fn is_title(name: &str) -> bool {
+    rank(name) == Some(TITLE)
 }
 
-/// Where an error is, and of which kind: in its object no field in error.
+/// In an object that has an error in it, or what was asked for: no title and no details of that.
 #[cfg(feature = "json")]
-pub(super) fn is_place(name: &str) -> bool {
-    const PLACES: [&str; 16] = [
-        "code",
-        "codes",
-        "domain",
-        "field",
-        "fields",
-        "id",
-        "loc",
-        "location",
-        "locations",
-        "param",
-        "path",
-        "pointer",
-        "source",
-        "status",
-        "target",
-        "type",
-    ];
-    is_any(name, &PLACES)
+pub(super) fn rank_around(name: &str) -> Option<u32> {
+    rank(name).filter(|rank| !matches!(*rank, DETAIL | TITLE))
+}
+
+/// Of an answer as a whole, unless it has an `id`: that is what was asked for.
+#[cfg(feature = "json")]
+pub(super) fn rank_in_whole(name: &str) -> Option<u32> {
+    in_list(&OF_ERRORS, name).filter(|_| is_any(name, &["description", "reason"]))
 }
 
 /// Whether it is a field's, and none that frameworks give to what is wrong with all of them.

@@ -4,9 +4,10 @@ use super::{
     block::{Block, Form, Label, Rank, squeezed},
     elements::{Kind, is_error, is_hidden},
     hidden::{End, Hidden},
-    known::{Known, MOST_TEXTS},
+    known::Known,
     line::{LONGEST, one_line},
     markup::{Tag, Token, Tokens, unescape},
+    stock::is_placeholder,
 };
 
 /// The cause in an element `#error`, else the title, else the first sentence where the title says
@@ -15,7 +16,6 @@ use super::{
 pub(super) fn message(page: &str, is_xml: bool, known: &Known<'_>) -> Option<Box<str>> {
     let mut reader = Reader {
         is_xml,
-        left: MOST_TEXTS,
         ..Reader::default()
     };
     for token in Tokens::html(page) {
@@ -29,7 +29,8 @@ pub(super) fn message(page: &str, is_xml: bool, known: &Known<'_>) -> Option<Box
         return one_line(&cause);
     }
     let title = reader.title.as_deref().and_then(one_line);
-    if title.as_deref().is_some_and(|title| known.is_news(title)) {
+    let is_news = |title: &str| !is_placeholder(title) && known.is_news(title);
+    if title.as_deref().is_some_and(is_news) {
         return title;
     }
     let sentence = reader.best.and_then(|sentence| sentence.whole(known));
@@ -84,8 +85,6 @@ impl Sentence {
 #[derive(Default)]
 struct Reader<'a> {
     is_xml: bool,
-    /// Texts that may still be judged.
-    left: u32,
     /// The element that is not shown.
     hidden: Option<Hidden<'a>>,
     /// The element that is marked as the error.
@@ -156,7 +155,7 @@ impl<'a> Reader<'a> {
             self.marked = Depth::of(tag.name);
         }
         match kind {
-            Kind::Title => self.is_title = true,
+            Kind::Title => self.is_title = !self.is_xml,
             Kind::Link => self.is_link = true,
             Kind::Code => self.is_code = true,
             Kind::Break if self.block.break_line() => self.end_block(known),
@@ -193,10 +192,6 @@ impl<'a> Reader<'a> {
             self.label = block.names_next().or(self.label);
             return;
         }
-        let Some(left) = self.left.checked_sub(1) else {
-            return;
-        };
-        self.left = left;
         if self.marked.is_some() {
             self.cause = self.cause.take().or_else(|| block.news(known));
             return;

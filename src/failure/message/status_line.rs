@@ -268,7 +268,7 @@ impl<'r> Line<'r> {
 
 /// Whether it is a piece of a document, of which the rest would be no better one.
 fn is_of_data(segment: &str) -> bool {
-    segment.contains(['{', '}', '"', '<', '>', '=', '\\'])
+    segment.contains(['{', '}'])
 }
 
 fn is_introducing(segment: &str) -> bool {

@@ -1,11 +1,15 @@
 //! Sentences that stand on pages whatever the cause: of programs, of politeness, for support.
 
-use super::{markup::is_any, segments::words};
+use super::{
+    markup::is_any,
+    segments::{after_word, words},
+};
 
 /// What programs say of every error.
-const STOCK: [&str; 9] = [
+const STOCK: [&str; 10] = [
     "action controller: exception caught",
     "an unhandled exception occurred while processing the request",
+    "no message available",
     "server error in '/' application",
     "that's an error",
     "that’s an error",
@@ -15,11 +19,8 @@ const STOCK: [&str; 9] = [
     "this application has no explicit mapping for /error, so you are seeing this as a fallback",
 ];
 
-/// What sentences begin with that stand on every page of a site.
-const OF_SITES: [&str; 4] = ["©", "copyright", "all rights reserved", "skip to"];
-
 /// Words of sentences that only ask for patience.
-const POLITE: [&str; 52] = [
+const POLITE: [&str; 55] = [
     "a",
     "administrator",
     "again",
@@ -37,12 +38,15 @@ const POLITE: [&str; 52] = [
     "contact",
     "few",
     "for",
+    "have",
     "if",
     "in",
     "inconvenience",
     "later",
+    "may",
     "minutes",
     "moment",
+    "moments",
     "on",
     "or",
     "our",
@@ -98,13 +102,23 @@ const REFERENCES: [&str; 17] = [
 /// Whether it says nothing about this error: a sentence said of all, a number, or a date.
 pub(super) fn is_stock(text: &str) -> bool {
     let sentence = text.trim_end_matches(['.', '!']);
-    let is_of_site = || OF_SITES.iter().any(|start| begins(text, start));
-    is_any(sentence, &STOCK) || is_of_site() || is_reference(text) || is_date(text)
+    is_any(sentence, &STOCK) || is_reference(text) || is_date(text)
 }
 
-fn begins(text: &str, known: &str) -> bool {
-    let start = text.get(..known.len());
-    start.is_some_and(|start| start.eq_ignore_ascii_case(known))
+/// Whether it stands on every page of a site: `© 2026 Acme`.
+pub(super) fn is_of_site(text: &str) -> bool {
+    let after = after_word(text, "copyright").map(str::trim_start);
+    let is_mark = |rest: &str| !rest.starts_with(char::is_alphabetic);
+    text.starts_with('©')
+        || after.is_some_and(is_mark)
+        || after_word(text, "all rights reserved").is_some()
+        || is_any(text, &["skip to content", "skip to main content"])
+}
+
+/// Whether it stands in a title that nobody has written yet, or not for this page.
+pub(super) fn is_placeholder(title: &str) -> bool {
+    let title = title.trim_end_matches(['.', '…']);
+    is_any(title, &["document", "home", "loading"])
 }
 
 /// Whether it only asks for patience.

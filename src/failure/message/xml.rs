@@ -50,8 +50,17 @@ pub(super) fn message(text: &str, known: &Known<'_>) -> Option<Box<str>> {
 
 /// The text of a field in `ModelState`.
 const FIELD: u32 = names::MODEL_STATE;
-/// A document that is nothing but a text: ASP.NET's form of one.
-const WHOLE: u32 = 12;
+/// Those of JSON that mean the same in any element.
+const NAMES: [&str; 8] = [
+    "message",
+    "faultstring", // SOAP 1.1
+    "errormessage",
+    "error_description",
+    "error",
+    "detail",
+    "exceptionmessage",
+    "messagedetail",
+];
 
 /// Elements deeper than this do not know what they are in.
 const DEPTH: usize = 16;
@@ -99,8 +108,7 @@ impl<'a> Reader<'a, '_> {
 
     /// One that says something, if it does. All but a message have to have no others in them.
     fn element(&self, name: &'a str) -> Option<Element<'a>> {
-        // Elsewhere a title may be of anything.
-        let rank = names::rank(name).filter(|rank| *rank != names::TITLE);
+        let rank = names::rank(name).filter(|_| is_any(name, &NAMES));
         let (rank, field) = match rank {
             Some(rank) => (rank, None),
             None => self.by_parent(name)?,
@@ -121,14 +129,17 @@ impl<'a> Reader<'a, '_> {
             parent.is_some_and(|parent| is_any(parent, known))
         };
         let is = |known: &str| known.eq_ignore_ascii_case(name);
+        // A document that is nothing but a text: ASP.NET's form of one.
         if self.depth == 0 && is("string") {
-            return Some((WHOLE, None));
+            return Some((MESSAGE, None));
         }
+        // SOAP 1.2
         if is("text") && is_in(parent, &["reason"]) {
-            return Some((names::REASON, None));
+            return Some((names::FAULT, None));
         }
-        if is_in(parent, &["error", "problem"]) {
-            return names::rank_in_error(name).map(|rank| (rank, None));
+        let rank = names::rank_in_error(name);
+        if let Some(rank) = rank.filter(|_| is_in(parent, &["error", "problem"])) {
+            return Some((rank, None));
         }
         // A field has one text, or several in elements of their own.
         if is_in(parent, &["modelstate"]) {
