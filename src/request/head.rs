@@ -4,7 +4,8 @@
 
 use bytes::Bytes;
 use http::{
-    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request,
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
+    header::InvalidHeaderValue, request,
 };
 
 /// Bytes for each value. Most are shorter, and where they are longer the text grows: to add them up
@@ -25,6 +26,16 @@ struct Field {
     name: HeaderName,
     /// Twice the value's length, and one more if it is sensitive.
     value: usize,
+}
+
+impl Field {
+    fn is_sensitive(&self) -> bool {
+        self.value & 1 == 1
+    }
+
+    fn length(&self) -> usize {
+        self.value >> 1
+    }
 }
 
 impl Head {
@@ -96,21 +107,26 @@ fn make_room<'a>(text: &mut Vec<u8>, values: impl Iterator<Item = &'a HeaderValu
 }
 
 /// The values that are not sensitive.
-fn shared(fields: &[Field], mut text: &[u8]) -> Bytes {
-    let length = |field: &Field| match field.value & 1 {
-        0 => field.value >> 1,
-        _ => 0,
-    };
-    let mut shared = Vec::with_capacity(fields.iter().map(length).sum());
-    for field in fields {
-        let Some((value, rest)) = text.split_at_checked(field.value >> 1) else {
-            break;
-        };
-        text = rest;
-        if field.value & 1 == 0 {
-            shared.extend_from_slice(value);
-        }
+fn shared(fields: &[Field], text: &[u8]) -> Bytes {
+    let sensitive = fields.iter().filter(|field| field.is_sensitive());
+    let hidden: usize = sensitive.map(Field::length).sum();
+    let length = text.len().saturating_sub(hidden);
+    if length == 0 {
+        return Bytes::new();
     }
+    // Of a vector with room to spare come `Bytes` that are shared from the start. Others become so
+    // with the first clone, and that costs more.
+    let mut shared = Vec::with_capacity(length.saturating_add(1));
+    // What stands between two sensitive values is copied at once.
+    let (mut start, mut end) = (0_usize, 0_usize);
+    for field in fields {
+        if field.is_sensitive() {
+            shared.extend_from_slice(text.get(start..end).unwrap_or_default());
+            start = end.saturating_add(field.length());
+        }
+        end = end.saturating_add(field.length());
+    }
+    shared.extend_from_slice(text.get(start..).unwrap_or_default());
     shared.into()
 }
 
@@ -120,22 +136,23 @@ fn map(fields: Vec<Field>, text: Vec<u8>) -> HeaderMap {
     // At most so many names. Beyond what a map can hold of them it grows as it goes.
     let mut map = HeaderMap::try_with_capacity(fields.len()).unwrap_or_default();
     let mut shared = shared(&fields, &text);
-    let mut text = &*text;
+    let mut start = 0_usize;
     for field in fields {
-        let length = field.value >> 1;
-        let Some((value, rest)) = text.split_at_checked(length) else {
-            break;
+        let end = start.saturating_add(field.length());
+        let value = match field.is_sensitive() {
+            true => sensitive(text.get(start..end).unwrap_or_default()),
+            false => HeaderValue::from_maybe_shared(shared.split_to(field.length())),
         };
-        text = rest;
-        let is_sensitive = field.value & 1 == 1;
-        let value = match is_sensitive {
-            true => HeaderValue::from_bytes(value),
-            false => HeaderValue::from_maybe_shared(shared.split_to(length)),
-        };
-        if let Ok(mut value) = value {
-            value.set_sensitive(is_sensitive);
+        start = end;
+        if let Ok(value) = value {
             map.append(field.name, value);
         }
     }
     map
+}
+
+fn sensitive(value: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_bytes(value)?;
+    value.set_sensitive(true);
+    Ok(value)
 }

@@ -172,7 +172,7 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
         }
         self.attempts = self.attempts.saturating_add(1);
         let head = if self.attempts < self.attempt_limit {
-            past.request.clone()
+            Some(request.clone())
         } else {
             if let Some(tape) = &self.tape {
                 tape.end();
