@@ -129,6 +129,7 @@ pub(super) fn is_temporary(status: StatusCode) -> bool {
 
 /// Whether the request may be applied twice, by its caller's word or by the RFC's own list: methods
 /// that a newer `http` learns are not ours to resend.
+#[inline]
 pub(super) fn is_idempotent(request: &request::Parts) -> bool {
     if let Some(Idempotent(word)) = request.extensions.get() {
         return *word;

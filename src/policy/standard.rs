@@ -168,6 +168,7 @@ impl StandardPolicy {
     }
 
     /// Whether one of the failures that are retried leaves the request unapplied.
+    #[inline]
     fn retries_unapplied(&self) -> bool {
         let is_unapplied = |status: &StatusCode| !may_be_applied(*status);
         self.retry_unsent || self.retry_no_answer || self.retry_on.iter().any(is_unapplied)
