@@ -300,3 +300,23 @@ async fn any_number_of_values_is_resent() {
         assert!(fields(&script.sent()[1].head.headers) == original);
     }
 }
+
+#[tokio::test]
+async fn whichever_of_its_values_are_sensitive_all_are_resent() {
+    for marks in 0..32_u32 {
+        let mut request = get();
+        for (place, value) in ["a", "", "ccc", "dd", ""].into_iter().enumerate() {
+            let name = http::HeaderName::try_from(format!("x-{place}")).expect("valid");
+            let mut value = http::HeaderValue::from_static(value);
+            value.set_sensitive(marks >> place & 1 == 1);
+            request.headers_mut().append(name, value);
+        }
+        let original = fields(request.headers());
+        let script = Script::new([503, 503, 200]);
+        let sent = hasty().layer(script.clone()).oneshot(request).await;
+        sent.expect("retried");
+        for sent in script.sent() {
+            assert_eq!(fields(&sent.head.headers), original, "{marks:05b}");
+        }
+    }
+}
