@@ -135,6 +135,7 @@ where
         this.state.set(State::Done);
     }
 
+    #[cold]
     fn capture(self: Pin<&mut Self>, response: Response<R>) {
         let (head, body) = response.into_parts();
         let error = StatusError::new(head);
