@@ -12,10 +12,8 @@ use std::{
 };
 
 use fleet::redis_server::RedisServer;
-use support::{Fleet, Log, command, detour, redis, signal, until};
+use support::{Fleet, Log, PATIENT, command, detour, redis, signal, until};
 
-/// A patience with Redis that a busy machine does not try.
-const PATIENT: Duration = Duration::from_secs(5);
 /// The default.
 const QUICK: Duration = Duration::from_millis(250);
 

@@ -3,7 +3,6 @@
 mod support;
 
 use std::{
-    future::ready,
     io::{BufRead, BufReader, Read},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -17,9 +16,8 @@ use fleet::{
     worker::Spec,
 };
 use http::Request;
-use revio_status::{BoxError, Cooldown};
-use support::{ACCOUNT, account, bounded, command, redis, until};
-use tower::{Layer, ServiceExt, service_fn};
+use revio_status::Cooldown;
+use support::{ACCOUNT, account, bounded, command, redis, turn, until};
 
 const URL: &str = "REVIO_REDIS_URL";
 const SECOND: Duration = Duration::from_secs(1);
@@ -163,7 +161,7 @@ async fn a_process_that_is_killed_stops_no_other() {
     let mut child = program(&args);
     let mut child = child.env(URL, &url).stdout(Stdio::null()).spawn();
     let child = child.as_mut().expect("it runs");
-    let key = account(&url).key("limit");
+    let key = account(&url).limit_key();
     let ahead = format!(
         "local time = redis.call('TIME')
          local turn = string.match(redis.call('GET', '{key}') or '0', '%d+')
@@ -183,9 +181,8 @@ async fn a_process_that_is_killed_stops_no_other() {
         ..Settings::new(2, Cooldown::default())
     };
     let limit = Limit::shared(settings, &account(&url)).await;
-    let service = limit.layer(service_fn(|_: Request<()>| ready(Ok::<_, BoxError>(()))));
     let begin = Instant::now();
-    let turn = bounded(service.oneshot(Request::default())).await;
+    let turn = bounded(turn(&limit, Request::default())).await;
     turn.expect("a turn");
     assert!(begin.elapsed() < 4 * SECOND, "{:?}", begin.elapsed());
     assert!(limit.is_shared());

@@ -59,7 +59,7 @@ fn rest(cooldown: &Cooldown) -> Option<Duration> {
 }
 
 fn rest_in_redis(url: &str) -> i64 {
-    match command(url, &["PTTL", &account(url).key("quiet")]) {
+    match command(url, &["PTTL", &account(url).quiet_key()]) {
         Value::Int(rest) => rest,
         other => panic!("{other:?}"),
     }
@@ -122,7 +122,7 @@ async fn what_arrives_when_it_is_over_begins_nothing() {
     let url = redis.url();
     is_told(&url, 429, MINUTE).await;
     until(|| rest_in_redis(&url) > 0).await;
-    command(&url, &["DEL", &account(&url).key("quiet")]);
+    command(&url, &["DEL", &account(&url).quiet_key()]);
     let arrived = Arc::new(AtomicBool::new(false));
     let late = arrived.clone();
     let detour = detour(&redis, move |is_to_redis, bytes| {
@@ -158,7 +158,7 @@ async fn nonsense_in_redis_silences_nobody_for_long() {
     for nonsense in ["200", "99999", "quiet!", ""] {
         let Some(redis) = redis(&[]) else { return };
         let url = redis.url();
-        let key = account(&url).key("quiet");
+        let key = account(&url).quiet_key();
         command(&url, &["SET", &key, nonsense, "PX", "100000"]);
         let (cooldown, _quiet) = listens(&url);
         is_heard(&url).await;
@@ -171,7 +171,7 @@ async fn nonsense_in_redis_silences_nobody_for_long() {
 async fn a_key_that_stays_long_silences_for_five_minutes_and_no_longer() {
     let Some(redis) = redis(&[]) else { return };
     let url = redis.url();
-    let key = account(&url).key("quiet");
+    let key = account(&url).quiet_key();
     command(&url, &["SET", &key, "429", "EX", "99999999"]);
     let (cooldown, _quiet) = listens(&url);
     until(|| cooldown.until().is_some()).await;
@@ -203,7 +203,7 @@ async fn it_is_told_by_a_slow_redis_too() {
 
 /// Gives whoever has just started the time to read.
 async fn is_heard(url: &str) {
-    let key = account(url).key("quiet");
+    let key = account(url).quiet_key();
     until(|| match command(url, &["PUBSUB", "NUMSUB", &key]) {
         Value::Array(answer) => answer.last() != Some(&Value::Int(0)),
         _ => false,

@@ -8,38 +8,21 @@ use std::{
 };
 
 use bytes::Bytes;
-use fleet::{
-    server::Api,
-    shared::{Limit, Quiet},
-    stack::Parts,
-};
+use fleet::{server::Api, shared::Limit};
 use http::{Request, header::AUTHORIZATION};
 use http_body_util::Full;
 use redis::Value;
-use revio_status::Cooldown;
-use support::{ACCOUNT, Log, account, bounded, command, detour, redis, settings, until};
+use support::{ACCOUNT, Log, PATIENT, account, bounded, command, detour, process, redis, until};
 use tower::ServiceExt;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const SECRET: &str = "horse";
 
-/// A process, its cool-down, and whether it shares the limit.
-async fn process(url: &str) -> (Parts, Cooldown, Limit) {
-    let cooldown = Cooldown::default();
-    let limit = Limit::shared(settings(&cooldown), &account(url)).await;
-    let parts = Parts {
-        cooldown: cooldown.clone(),
-        limit: Some(limit.clone()),
-        quiet: Some(Quiet::shared(&account(url), cooldown.clone())),
-    };
-    (parts, cooldown, limit)
-}
-
 /// One process makes a note and is told to be quiet at the next one; another process hears that.
 async fn goes_round(url: &str) -> (Api, Limit) {
     let api = Api::start(1, 100 * DAY).await.expect("loopback");
-    let (parts, _, limit) = process(url).await;
-    let (_listens, other, _) = process(url).await;
+    let (parts, limit) = process(url, PATIENT).await;
+    let (other, _) = process(url, PATIENT).await;
     let client = parts.client(|_| {});
     let uri = format!("http://{}/v1/Notes?token={SECRET}", api.address());
     let post = || {
@@ -51,7 +34,7 @@ async fn goes_round(url: &str) -> (Api, Limit) {
     };
     bounded(post()).await.expect("made");
     bounded(post()).await.expect_err("told to be quiet");
-    until(|| other.until().is_some()).await;
+    until(|| other.cooldown.until().is_some()).await;
     (api, limit)
 }
 
@@ -72,7 +55,7 @@ async fn no_name_no_credential_no_address_and_no_instant() {
     }
 
     let url = redis.url();
-    let [limit, quiet] = ["limit", "quiet"].map(|of| account(&url).key(of));
+    let (limit, quiet) = (account(&url).limit_key(), account(&url).quiet_key());
     let tag = |key: &str| key.split(['{', '}']).nth(1).expect("a tag").to_owned();
     assert_eq!(tag(&limit), tag(&quiet));
     assert_eq!(tag(&limit).len(), 32);

@@ -19,8 +19,22 @@ impl Account {
         Self { client, tag }
     }
 
+    // The last number of a key is that of its form: what the key holds, and what that means. Copies of
+    // these files with another form, as during a rolling update, count by themselves and void nothing
+    // of each other. Whoever changes a form changes its number, and the other key keeps its own.
+
+    /// Turns: see `turns.rs`.
+    pub fn limit_key(&self) -> String {
+        self.key("limit:1")
+    }
+
+    /// The quiet, and the channel that tells of it: see `quiet.rs`.
+    pub fn quiet_key(&self) -> String {
+        self.key("quiet:1")
+    }
+
     /// The braces bring all keys of an account to one slot of a cluster.
-    pub fn key(&self, of: &str) -> String {
+    fn key(&self, of: &str) -> String {
         format!("revio:{{{}}}:{of}", self.tag)
     }
 

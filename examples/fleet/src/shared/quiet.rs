@@ -53,7 +53,7 @@ impl Quiet {
         let (sender, told) = watch::channel(None);
         let listener = Listener {
             account: account.clone(),
-            key: account.key("quiet"),
+            key: account.quiet_key(),
             cooldown,
             cut: None,
         };

@@ -68,7 +68,7 @@ impl Turns {
     pub(super) async fn shared(settings: Settings, account: &Account) -> Self {
         let redis = Redis {
             account: account.clone(),
-            key: account.key("limit"),
+            key: account.limit_key(),
         };
         let turns = Self::new(settings, Some(redis));
         if let Err(cause) = turns.look().await {

@@ -3,6 +3,8 @@
 #![allow(dead_code)] // every test binary uses its own part of it
 
 use std::{
+    convert::Infallible,
+    future::ready,
     io::{self, Write as _},
     process::Command,
     sync::{Arc, Mutex},
@@ -16,12 +18,14 @@ use fleet::{
     stack::{Client, Parts, post},
 };
 use futures_util::future::join_all;
-use revio_status::Cooldown;
+use http::Request;
+use revio_status::{Cooldown, StatusError};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, UnixStream},
     time::{sleep, timeout},
 };
+use tower::{Layer, ServiceExt, service_fn};
 use tracing::subscriber::DefaultGuard;
 
 /// Long enough for any machine: only a test that fails waits for it.
@@ -89,14 +93,24 @@ pub fn account(url: &str) -> Account {
     Account::new(redis::Client::open(url).expect("a URL"), ACCOUNT)
 }
 
-/// 100 calls a second, three processes, and a patience with Redis that a busy machine does not try.
+/// A patience with Redis that a busy machine does not try.
+pub const PATIENT: Duration = Duration::from_secs(5);
+
+/// 100 calls a second, three processes, and patience.
 pub fn settings(cooldown: &Cooldown) -> Settings {
     Settings {
         calls: 100,
         per: Duration::from_secs(1),
-        answer: Duration::from_secs(5),
+        answer: PATIENT,
         ..Settings::new(3, cooldown.clone())
     }
+}
+
+/// Waits for a turn, and sends nothing.
+pub async fn turn(limit: &Limit, request: Request<()>) -> Result<(), StatusError> {
+    let service = limit.layer(service_fn(|_| ready(Ok::<_, Infallible>(()))));
+    let turn = service.oneshot(request).await;
+    turn.map_err(|error| *error.downcast().expect("ours"))
 }
 
 /// What was logged on this thread while this lives.
@@ -145,11 +159,27 @@ impl io::Write for Writer {
     }
 }
 
+/// A process, as far as Redis and the server can tell, and its limit.
+pub async fn process(url: &str, answer: Duration) -> (Parts, Limit) {
+    let cooldown = Cooldown::default();
+    let settings = Settings {
+        answer,
+        ..settings(&cooldown)
+    };
+    let limit = Limit::shared(settings, &account(url)).await;
+    let quiet = Quiet::shared(&account(url), cooldown.clone());
+    let parts = Parts {
+        cooldown,
+        limit: Some(limit.clone()),
+        quiet: Some(quiet),
+    };
+    (parts, limit)
+}
+
 /// Three processes, as far as Redis and the server can tell, and a server that refuses nothing.
 pub struct Fleet {
     pub api: Api,
     pub limits: Vec<Limit>,
-    pub cooldowns: Vec<Cooldown>,
     clients: Vec<Client>,
     made: Vec<String>,
 }
@@ -160,24 +190,12 @@ impl Fleet {
         let mut fleet = Self {
             api: api.expect("loopback"),
             limits: Vec::new(),
-            cooldowns: Vec::new(),
             clients: Vec::new(),
             made: Vec::new(),
         };
         for _ in 0..3 {
-            let cooldown = Cooldown::default();
-            let settings = Settings {
-                answer,
-                ..settings(&cooldown)
-            };
-            let limit = Limit::shared(settings, &account(url)).await;
-            let parts = Parts {
-                cooldown: cooldown.clone(),
-                limit: Some(limit.clone()),
-                quiet: Some(Quiet::shared(&account(url), cooldown.clone())),
-            };
+            let (parts, limit) = process(url, answer).await;
             fleet.limits.push(limit);
-            fleet.cooldowns.push(cooldown);
             fleet.clients.push(parts.client(|_| {}));
         }
         fleet
