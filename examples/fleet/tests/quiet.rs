@@ -12,12 +12,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use fleet::shared::Quiet;
+use fleet::{
+    server::Api,
+    shared::Quiet,
+    stack::{Parts, post},
+};
 use http::{Request, Response, header::RETRY_AFTER};
 use http_body_util::Full;
 use redis::Value;
 use revio_status::{BoxError, Cooldown, RevioStatusLayer};
-use support::{Log, account, command, commands, detour, redis, scripts, until};
+use support::{Log, account, bounded, command, commands, detour, redis, scripts, until};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 const MINUTE: u64 = 60;
@@ -94,7 +98,9 @@ async fn it_only_extends_and_does_not_echo() {
     is_told(&url, 429, 2 * MINUTE).await;
     until(|| other.until().is_some()).await;
     is_told(&url, 429, MINUTE).await;
-    until(|| scripts(&url) == 2).await; // longer, shorter
+    until(|| scripts(&url) >= 2).await; // longer, shorter
+    is_looked_at(&url, 3).await;
+    assert_eq!(scripts(&url), 2);
     assert!(rest_in_redis(&url) > 90_000);
 }
 
@@ -178,15 +184,43 @@ async fn a_key_that_stays_long_silences_for_five_minutes_and_no_longer() {
     assert!(rest(&cooldown) <= Some(Duration::from_secs(5 * MINUTE)));
     is_heard(&url).await;
     let end = cooldown.until();
-    let seen = commands(&url, "get");
-    for _ in 0..3 {
-        command(&url, &["PUBLISH", &key, ""]);
-    }
-    until(|| commands(&url, "get") >= seen + 3).await; // two of them are done with
+    is_looked_at(&url, 1).await;
     assert_eq!(cooldown.until(), end);
     command(&url, &["SET", &key, "429", "EX", "88888888"]);
     command(&url, &["PUBLISH", &key, ""]);
     until(|| cooldown.until() > end).await;
+}
+
+/// The key is still there then, and whoever looks at it again has seen it.
+#[tokio::test]
+async fn whom_a_key_that_stays_has_silenced_sends_when_that_is_over() {
+    let Some(redis) = redis(&[]) else { return };
+    let url = redis.url();
+    let key = account(&url).quiet_key();
+    command(&url, &["SET", &key, "429", "EX", "99999999"]);
+    let cooldown = Cooldown::default();
+    let longest = Duration::from_secs(1);
+    let begin = Instant::now();
+    let quiet = Quiet::shared_for(&account(&url), cooldown.clone(), longest);
+    until(|| cooldown.until().is_some()).await;
+    let end = cooldown.until();
+    let api = Api::start(u32::MAX, Duration::from_secs(3600)).await;
+    let api = api.expect("loopback");
+    let parts = Parts {
+        cooldown: cooldown.clone(),
+        limit: None,
+        quiet: Some(quiet),
+    };
+    let client = parts.client(|_| {});
+    for notes in 1..=2 {
+        let sent = bounded(post(client.clone(), api.address(), notes.to_string())).await;
+        sent.expect("made");
+        assert_eq!(api.notes().len(), notes);
+        assert!(begin.elapsed() >= longest, "{:?}", begin.elapsed());
+        is_looked_at(&url, 1).await;
+    }
+    assert_eq!(cooldown.until(), end);
+    assert!(rest_in_redis(&url) > 0);
 }
 
 /// As long as a second: the client's own patience is half of that.
@@ -210,6 +244,16 @@ async fn is_heard(url: &str) {
     })
     .await;
     tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+/// So many who listen are told to read, and have done as it says.
+async fn is_looked_at(url: &str, listeners: u32) {
+    let seen = commands(url, "get");
+    for _ in 0..3 {
+        command(url, &["PUBLISH", &account(url).quiet_key(), ""]);
+    }
+    // Of each listener two looks are done with.
+    until(|| commands(url, "get") >= seen + 3 * listeners).await;
 }
 
 /// Machines do not agree on it. Redis' own is read in Redis.

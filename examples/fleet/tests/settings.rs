@@ -2,16 +2,20 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
-use fleet::shared::{Limit, Settings};
+use fleet::shared::{Account, Limit, Quiet, Settings};
 use revio_status::Cooldown;
+
+fn refusal(of: impl FnOnce()) -> String {
+    let panic = std::panic::catch_unwind(AssertUnwindSafe(of));
+    let panic = panic.expect_err("refused");
+    *panic.downcast::<String>().expect("a message")
+}
 
 #[test]
 fn settings_that_make_no_sense_are_refused() {
     let sane = || Settings::new(3, Cooldown::default());
     let refused = |settings, words: &str| {
-        let panic = std::panic::catch_unwind(AssertUnwindSafe(|| Limit::own(settings)));
-        let panic = panic.err().expect("refused");
-        let text = panic.downcast::<String>().expect("a message");
+        let text = refusal(|| drop(Limit::own(settings)));
         assert!(text.contains(words), "{text}");
     };
     refused(Settings { calls: 1, ..sane() }, "1 calls");
@@ -43,4 +47,18 @@ fn settings_that_make_no_sense_are_refused() {
         },
         "a day",
     );
+}
+
+#[test]
+fn a_quiet_without_an_end_is_refused() {
+    let client = redis::Client::open("redis://127.0.0.1:1").expect("a URL");
+    let account = Account::new(client, "acme");
+    let endless = || {
+        drop(Quiet::shared_for(
+            &account,
+            Cooldown::default(),
+            Duration::MAX,
+        ))
+    };
+    assert!(refusal(endless).contains("a day"));
 }

@@ -38,7 +38,7 @@ use super::{
     turns::{TooLong, Turns},
 };
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What all processes of an account agree on, and what one is told.
 #[derive(Clone, Debug)]

@@ -21,7 +21,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::account::{Account, Cause};
+use super::{
+    account::{Account, Cause},
+    limit::DAY,
+};
 
 /// How long Redis may take for an answer, and a process waits until it looks for it again.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -48,13 +51,21 @@ type Told = Option<(StatusCode, Instant)>;
 pub struct Quiet(watch::Sender<Told>);
 
 impl Quiet {
-    /// To be called inside a tokio runtime.
+    /// To be called inside a tokio runtime. Whatever stands in Redis, it silences for five minutes at
+    /// most.
     pub fn shared(account: &Account, cooldown: Cooldown) -> Self {
+        Self::shared_for(account, cooldown, LONGEST)
+    }
+
+    /// With another bound than five minutes: a day at most.
+    pub fn shared_for(account: &Account, cooldown: Cooldown, longest: Duration) -> Self {
+        assert!(longest <= DAY, "a quiet of {longest:?}: a day at most");
         let (sender, told) = watch::channel(None);
         let listener = Listener {
             account: account.clone(),
             key: account.quiet_key(),
             cooldown,
+            longest,
             cut: None,
         };
         tokio::spawn(listener.run(told));
@@ -78,6 +89,7 @@ struct Listener {
     /// The channel has the same name.
     key: String,
     cooldown: Cooldown,
+    longest: Duration,
     cut: Option<Cut>,
 }
 
@@ -156,9 +168,9 @@ impl Listener {
         self.cut = self.cut.take().filter(|cut| cut.is_of(key, now));
         let end = match &self.cut {
             Some(cut) => cut.end,
-            None => now + key.1.min(LONGEST),
+            None => now + key.1.min(self.longest),
         };
-        if self.cut.is_none() && key.1 > LONGEST {
+        if self.cut.is_none() && key.1 > self.longest {
             self.cut = Some(Cut {
                 key,
                 read: now,
