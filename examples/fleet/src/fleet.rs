@@ -1,24 +1,19 @@
 //! The whole fleet: the server, the processes, a line a second, and the table at the end.
 
 use std::{
-    env, io,
-    process::Stdio,
+    env,
     time::{Duration, Instant},
 };
 
 use revio_status::BoxError;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-    sync::mpsc,
-    time::interval,
-};
 
 use crate::{
     args::{Args, Share},
     server::Api,
+    stack::DEADLINE,
     tally::{Report, Tally},
     worker::Spec,
+    workers::Workers,
 };
 
 pub const URL: &str = "REVIO_REDIS_URL";
@@ -27,6 +22,9 @@ pub const URL: &str = "REVIO_REDIS_URL";
 /// as the limit.
 const HEAVY: f64 = 10.0;
 const ALL: f64 = 1.5;
+
+/// How long a process may go on after its last request: that one has a deadline.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs one fleet. `progress` gets a line a second.
 ///
@@ -40,43 +38,15 @@ pub async fn run(
     mut progress: impl FnMut(&str),
 ) -> Result<Report, BoxError> {
     let api = Api::start(args.limit, args.window).await?;
-    let (sender, mut lines) = mpsc::channel(1024);
-    let mut children = Vec::new();
     let begin = Instant::now();
-    for spec in specs(args, share, &api) {
-        children.push(start(&spec, redis, sender.clone())?);
-    }
-    drop(sender);
-
-    let mut tallies = vec![Tally::default(); children.len()];
-    let mut last_refusal = None;
-    let mut second = interval(Duration::from_secs(1));
-    second.tick().await;
-    loop {
-        tokio::select! {
-            line = lines.recv() => match line {
-                Some((index, line)) => {
-                    if line == "refused" {
-                        last_refusal = Some(begin.elapsed());
-                    }
-                    let index: usize = index;
-                    tallies[index].take(&line);
-                }
-                None => break,
-            },
-            _ = second.tick() => progress(&summary(begin.elapsed(), &tallies)),
-        }
-    }
-    for mut child in children {
-        let status = child.wait().await?;
-        if !status.success() {
-            return Err(format!("a process ended with {status}").into());
-        }
-    }
+    let workers = Workers::start(&env::current_exe()?, &specs(args, share, &api), redis)?;
+    let most = args.length + DEADLINE + PATIENCE;
+    let told = workers
+        .watch(most, |time, tallies| progress(&summary(time, tallies)))
+        .await?;
     Ok(Report {
         used: api.used(begin, begin + args.length),
-        last_refusal,
-        ..Report::new(tallies, &api.notes())
+        ..Report::new(told, &api.notes())
     })
 }
 
@@ -100,29 +70,6 @@ fn specs(args: &Args, share: Share, api: &Api) -> Vec<Spec> {
         length: args.length,
     };
     (1..=args.processes).map(spec).collect()
-}
-
-/// It dies with this one.
-fn start(spec: &Spec, redis: &str, lines: mpsc::Sender<(usize, String)>) -> io::Result<Child> {
-    let mut child = Command::new(env::current_exe()?)
-        .arg("worker")
-        .args(spec.to_args())
-        .env(URL, redis)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let out = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let index = spec.process as usize - 1;
-    tokio::spawn(async move {
-        let mut out = BufReader::new(out).lines();
-        while let Ok(Some(line)) = out.next_line().await {
-            if lines.send((index, line)).await.is_err() {
-                break;
-            }
-        }
-    });
-    Ok(child)
 }
 
 /// `  7 s | all 57 0 0 0.12/0.36 | 1: …`

@@ -9,3 +9,4 @@ pub mod shared;
 pub mod stack;
 pub mod tally;
 pub mod worker;
+pub mod workers;

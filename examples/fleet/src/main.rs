@@ -85,6 +85,9 @@ async fn lead(command: Command, redis: &str) -> Result<(), BoxError> {
         if !report.is_exact() {
             return Err("the books do not balance".into());
         }
+        if !report.failures.is_empty() {
+            return Err(report.failures.join(", ").into());
+        }
         runs.push((share, report));
     }
     if runs.len() > 1 {

@@ -4,7 +4,7 @@ use std::{collections::HashSet, fmt::Write, time::Duration};
 
 use bytes::Bytes;
 
-use crate::args::Share;
+use crate::{args::Share, workers::Told};
 
 #[derive(Clone, Default)]
 pub struct Tally {
@@ -50,6 +50,11 @@ impl Tally {
             sum.waits.extend_from_slice(&tally.waits);
         }
         sum
+    }
+
+    /// Whoever could tell how they ended has failed.
+    pub fn call_the_rest_unknown(&mut self) {
+        self.unknown += self.asked.saturating_sub(self.ended());
     }
 
     fn ended(&self) -> u32 {
@@ -107,8 +112,9 @@ pub struct Report {
     pub tallies: Vec<Tally>,
     /// In whole windows of the gateway, if there was one.
     pub used: Option<f64>,
-    /// How long after the begin the last call was refused.
     pub last_refusal: Option<Duration>,
+    /// The processes that failed. What they did not say is unknown.
+    pub failures: Vec<String>,
     /// The server has it no time, or more than once.
     pub lost: usize,
     pub twice: usize,
@@ -119,14 +125,15 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(tallies: Vec<Tally>, notes: &[Bytes]) -> Self {
-        let all = Tally::sum(&tallies);
+    pub fn new(told: Told, notes: &[Bytes]) -> Self {
+        let all = Tally::sum(&told.tallies);
         let notes: Vec<String> = notes.iter().filter_map(note).collect();
         let had: HashSet<&str> = notes.iter().map(String::as_str).collect();
         let made: HashSet<&str> = all.made.iter().map(String::as_str).collect();
         Self {
             used: None,
-            last_refusal: None,
+            last_refusal: told.last_refusal,
+            failures: told.failures,
             endless: all.asked.abs_diff(all.ended()),
             lost: made.difference(&had).count(),
             twice: notes.len() - had.len(),
@@ -134,7 +141,7 @@ impl Report {
                 .difference(&made)
                 .count()
                 .saturating_sub(all.unknown as usize),
-            tallies,
+            tallies: told.tallies,
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    panic::resume_unwind,
     time::{Duration, Instant},
 };
 
@@ -104,32 +103,59 @@ impl Spec {
 
 /// # Errors
 ///
-/// If the URL of Redis is none.
+/// If the URL of Redis is none, or a request panics.
 pub async fn run(spec: Spec, redis: Option<String>) -> Result<(), BoxError> {
     let redis = redis.map(redis::Client::open).transpose();
     let redis = redis.map_err(|_| "REVIO_REDIS_URL is no URL of a Redis")?;
-    let client = spec.parts(redis).await.client(|word| println!("{word}"));
+    let tell = |line: &str| println!("{line}");
+    let client = spec.parts(redis).await.client(tell);
+    send(&spec, |note| post(client.clone(), spec.server, note), tell).await
+}
+
+/// Posts for as long as it is to, and tells how each request ended. One that panics takes no other one
+/// with it, and nobody knows what the server has of it.
+///
+/// # Errors
+///
+/// If a request panics; after all have ended.
+pub async fn send<F>(
+    spec: &Spec,
+    post: impl Fn(String) -> F,
+    tell: impl Fn(&str) + Clone + Send + 'static,
+) -> Result<(), BoxError>
+where
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
     let mut requests = JoinSet::new();
     let begin = Instant::now();
     for number in 0.. {
         if begin.elapsed() >= spec.length {
             break;
         }
-        println!("asked");
+        tell("asked");
         let note = format!("{}-{number}", spec.process);
-        let request = post(client.clone(), spec.server, note.clone());
+        let request = post(note.clone());
+        let tell = tell.clone();
         requests.spawn(async move {
             let begin = Instant::now();
             let end = request.await;
-            println!("{} {} {note}", word(&end), begin.elapsed().as_millis());
+            let time = begin.elapsed().as_millis();
+            tell(&format!("{} {time} {note}", word(&end)));
         });
         let wait = (0.5 + fastrand::f64()) / spec.wants;
         sleep(Duration::from_secs_f64(wait)).await;
     }
+    let mut panics = 0;
     while let Some(end) = requests.join_next().await {
-        end.unwrap_or_else(|error| resume_unwind(error.into_panic())); // nobody aborts one
+        if end.is_err() {
+            panics += 1;
+            tell("unknown");
+        }
     }
-    Ok(())
+    match panics {
+        0 => Ok(()),
+        _ => Err(format!("{panics} request(s) panicked").into()),
+    }
 }
 
 /// How a request ended, in a word.

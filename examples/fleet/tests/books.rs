@@ -17,6 +17,7 @@ use fleet::{
     stack::{DEADLINE, Parts, post},
     tally::{Report, Tally},
     worker::word,
+    workers::Told,
 };
 use futures_util::future::join_all;
 use revio_status::Cooldown;
@@ -60,7 +61,12 @@ fn report(lines: &[&str], notes: &[&str]) -> Report {
         tally.take(line);
     }
     let notes: Vec<_> = notes.iter().map(|name| note(name)).collect();
-    Report::new(vec![tally], &notes)
+    let told = Told {
+        tallies: vec![tally],
+        last_refusal: None,
+        failures: Vec::new(),
+    };
+    Report::new(told, &notes)
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,9 @@
 mod support;
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -26,6 +27,13 @@ const EXACT: &str = "POSTs: 0 lost, 0 made twice, 0 made and called unsent";
 fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleet"));
     command.args(args).env_remove(URL).stdin(Stdio::null());
+    command
+}
+
+/// Three processes, for so many seconds.
+fn three_for(seconds: &str) -> Command {
+    let mut command = program(&["--processes", "3", "--limit", "100", "--window", "1"]);
+    command.args(["--seconds", seconds]);
     command
 }
 
@@ -69,17 +77,7 @@ fn it_starts_redis_by_itself_and_the_books_balance() {
     if redis(&[]).is_none() {
         return;
     }
-    let args = [
-        "--processes",
-        "3",
-        "--limit",
-        "100",
-        "--window",
-        "1",
-        "--seconds",
-        "2",
-    ];
-    let output = program(&args).output().expect("it runs");
+    let output = three_for("2").output().expect("it runs");
     let (out, error) = text(&output);
     assert!(output.status.success(), "{error}");
     assert!(out.contains(EXACT) && out.contains("used: "), "{out}");
@@ -92,17 +90,7 @@ fn what_happens_to_redis_loses_no_note_and_no_password_is_told() {
     let Some(mut redis) = redis(&["--requirepass", "horse"]) else {
         return;
     };
-    let args = [
-        "--processes",
-        "3",
-        "--limit",
-        "100",
-        "--window",
-        "1",
-        "--seconds",
-        "15",
-    ];
-    let mut child = program(&args)
+    let mut child = three_for("15")
         .env(URL, format!("{}?pass=horse", redis.url()))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -136,6 +124,63 @@ fn what_happens_to_redis_loses_no_note_and_no_password_is_told() {
         !seen.contains("horse") && !out.contains("horse"),
         "{seen}{out}"
     );
+}
+
+/// The process that sends most, while the fleet runs.
+fn busiest_of(fleet: &Child) -> Option<String> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", fleet.id())).expect("it runs");
+    let ids: Vec<String> = tasks
+        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok())
+        .flat_map(|ids| {
+            ids.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    ids.into_iter().find(|id| {
+        let args = fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        args.split('\0').nth(1) == Some("worker") && args.split('\0').nth(4) == Some("3")
+    })
+}
+
+#[test]
+fn a_process_that_dies_is_told_and_the_books_say_what_is_unknown() {
+    let Some(redis) = redis(&[]) else { return };
+    let mut command = three_for("3");
+    command.env(URL, redis.url()).stdout(Stdio::piped());
+    let mut fleet = command.stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut errors = BufReader::new(fleet.stderr.take().expect("piped"));
+    let mut error = String::new();
+    while !error.contains(" 1 s | all") {
+        let read = errors.read_line(&mut error).expect("text");
+        assert!(read > 0, "{error}");
+    }
+    let id = busiest_of(&fleet).expect("a process");
+    let kill = Command::new("kill").args(["-ABRT", &id]).status();
+    assert!(kill.expect("kill").success());
+    errors.read_to_string(&mut error).expect("text");
+    let output = fleet.wait_with_output().expect("it ends");
+    let (out, _) = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("process 3 ended with signal: 6"), "{error}");
+    assert!(
+        out.contains(EXACT) && !out.contains("without an end"),
+        "{out}"
+    );
+    let (_, table) = out.split_once("PROCESS").expect("a table");
+    for name in ["1 ", "2 ", "3 ", "all "] {
+        let row = table.lines().find(|line| line.starts_with(name));
+        let numbers = row.expect("a row").split_whitespace().skip(1).take(7);
+        let numbers: Vec<u32> = numbers
+            .map(|word| word.parse().expect("a number"))
+            .collect();
+        let [asked, _, _, _, made, unsent, unknown] = numbers[..] else {
+            panic!("{out}")
+        };
+        assert_eq!(asked, made + unsent + unknown, "{out}");
+        assert!(made > 0, "{out}");
+        assert_eq!(unknown > 0, ["3 ", "all "].contains(&name), "{out}");
+    }
 }
 
 /// One turn a second. A process has booked one, and is killed while it waits for it.

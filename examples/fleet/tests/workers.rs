@@ -1,0 +1,100 @@
+//! Processes that panic, hang, or forget: the books still say of each request what became of it.
+
+mod support;
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use fleet::{
+    args::Share,
+    tally::{Report, Tally},
+    worker::{Spec, send},
+    workers::Workers,
+};
+use revio_status::Error;
+use support::bounded;
+
+const EVER: Duration = Duration::from_secs(3600);
+
+fn spec(how: &str, process: u32) -> Spec {
+    Spec {
+        server: ([127, 0, 0, 1], 1).into(),
+        account: how.into(),
+        process,
+        processes: 3,
+        limit: 100,
+        window: Duration::from_secs(1),
+        share: Share::Nothing,
+        wants: 1000.0,
+        length: Duration::from_millis(50),
+    }
+}
+
+/// Three processes, of which the second one does as it is told.
+async fn report(how: &str, most: Duration) -> Report {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/worker.sh");
+    let specs = [1, 2, 3].map(|process| spec(how, process));
+    let workers = Workers::start(&program, &specs, "").expect("sh");
+    let told = bounded(workers.watch(most, |_, _| {})).await;
+    Report::new(told.expect("ended"), &[Bytes::from(r#"{"note": "2-1"}"#)])
+}
+
+fn assert_all_is_told_of(tally: &Tally) {
+    let ended = tally.made.len() as u32 + tally.unsent + tally.unknown;
+    assert_eq!(tally.asked, ended);
+}
+
+#[tokio::test]
+async fn of_one_that_panics_the_rest_is_unknown_and_its_end_is_told() {
+    let report = report("panics", EVER).await;
+    assert!(report.is_exact(), "{}", report.table());
+    report.tallies.iter().for_each(assert_all_is_told_of);
+    let unknown = report.tallies.iter().map(|tally| tally.unknown);
+    assert_eq!(unknown.collect::<Vec<_>>(), [0, 1, 0]);
+    assert_eq!(report.failures, ["process 2 ended with exit status: 101"]);
+}
+
+#[tokio::test]
+async fn one_that_never_ends_is_killed() {
+    let report = report("hangs", Duration::from_millis(300)).await;
+    report.tallies.iter().for_each(assert_all_is_told_of);
+    assert_eq!(report.failures.len(), 1, "{:?}", report.failures);
+    assert!(report.failures[0].contains("process 2"));
+}
+
+/// It says that all is well: then it is our books that are wrong.
+#[tokio::test]
+async fn one_that_forgets_a_request_is_told() {
+    let report = report("forgets", EVER).await;
+    assert!(report.failures.is_empty());
+    assert_eq!(report.endless, 1);
+}
+
+#[tokio::test]
+async fn a_request_that_panics_takes_no_other_with_it() {
+    let lines = Arc::<Mutex<Tally>>::default();
+    let tally = lines.clone();
+    let count = AtomicU32::new(0);
+    let post = |_| {
+        let is_third = count.fetch_add(1, Relaxed) == 2;
+        async move {
+            tokio::task::yield_now().await;
+            assert!(!is_third, "as if something were wrong");
+            Ok::<_, Error>(())
+        }
+    };
+    let tell = move |line: &str| tally.lock().expect("whole").take(line);
+    let end = bounded(send(&spec("", 1), post, tell)).await;
+    assert!(end.expect_err("told").to_string().contains("1 request"));
+    let tally = lines.lock().expect("whole");
+    assert_all_is_told_of(&tally);
+    assert!(tally.asked > 3, "{}", tally.asked);
+    assert_eq!((tally.unsent, tally.unknown), (0, 1));
+}
