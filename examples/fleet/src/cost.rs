@@ -11,7 +11,10 @@ use http::Request;
 use revio_status::{BoxError, Cooldown};
 use tower::{Layer, Service, service_fn};
 
-use crate::shared::{Account, Limit, Settings};
+use crate::{
+    redis_server::client,
+    shared::{Account, Limit, Settings},
+};
 
 const CALLS: usize = 20_000;
 
@@ -24,7 +27,7 @@ const PAUSE: Duration = Duration::from_micros(5);
 ///
 /// If the URL is none.
 pub async fn table(redis: &str) -> Result<String, BoxError> {
-    let client = redis::Client::open(redis).map_err(|_| "REVIO_REDIS_URL is no URL of a Redis")?;
+    let client = client(redis)?;
     let settings = Settings {
         calls: 500_000,
         per: Duration::from_secs(1),

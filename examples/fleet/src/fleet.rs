@@ -16,8 +16,6 @@ use crate::{
     workers::Workers,
 };
 
-pub const URL: &str = "REVIO_REDIS_URL";
-
 /// The last process wants ten times as much as each other one; all together want half as much again
 /// as the limit.
 const HEAVY: f64 = 10.0;

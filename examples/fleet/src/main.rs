@@ -1,22 +1,39 @@
 //! The program: arguments, Redis and exit code for the library beside it.
 
-use std::{env, io, process::ExitCode};
+use std::{env, future::pending, io, process::ExitCode};
 
 use fleet::{
     args::{self, Args, Command},
     cost,
-    fleet::{URL, run},
-    redis_server::RedisServer,
+    fleet::run,
+    redis_server::{RedisServer, URL, client},
     tally,
     worker::{self, Spec},
 };
 use revio_status::BoxError;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     tokio::select! {
         code = go() => code,
-        _ = tokio::signal::ctrl_c() => ExitCode::from(130),
+        number = told_to_end() => ExitCode::from(128 + number),
+    }
+}
+
+/// By Ctrl-C, by `kill`, or because the terminal is gone. What was started ends then too.
+async fn told_to_end() -> u8 {
+    tokio::select! {
+        () = got(SignalKind::interrupt()) => 2,
+        () = got(SignalKind::terminate()) => 15,
+        () = got(SignalKind::hangup()) => 1,
+    }
+}
+
+async fn got(kind: SignalKind) {
+    match signal(kind) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => pending().await,
     }
 }
 
@@ -82,11 +99,12 @@ async fn lead(command: Command, redis: &str) -> Result<(), BoxError> {
             "\n{processes} processes, {limit} calls in {window} s, for {length} s, shared: {share}"
         );
         print!("{}", report.table());
+        let mut wrong = report.failures.clone();
         if !report.is_exact() {
-            return Err("the books do not balance".into());
+            wrong.push("the books do not balance".into());
         }
-        if !report.failures.is_empty() {
-            return Err(report.failures.join(", ").into());
+        if !wrong.is_empty() {
+            return Err(wrong.join(", ").into());
         }
         runs.push((share, report));
     }
@@ -99,11 +117,7 @@ async fn lead(command: Command, redis: &str) -> Result<(), BoxError> {
 /// The Redis of the environment, or one of its own.
 fn redis() -> Result<(String, Option<RedisServer>), String> {
     if let Some(url) = env::var(URL).ok().filter(|url| !url.is_empty()) {
-        return match redis::Client::open(url.as_str()) {
-            Ok(_) => Ok((url, None)),
-            // Its text may show what it could not read.
-            Err(_) => Err(format!("{URL} is no URL of a Redis")),
-        };
+        return client(&url).map(|_| (url, None));
     }
     match RedisServer::start(&[]) {
         Ok(server) => Ok((server.url(), Some(server))),

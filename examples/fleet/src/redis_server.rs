@@ -1,5 +1,6 @@
-//! A `redis-server` of one's own, for a demonstration or a test: on a socket in a folder of its own,
-//! in memory alone. It is killed, and the folder removed, when it is dropped.
+//! The Redis that a URL leads to, or a `redis-server` of one's own, for a demonstration or a test: on a
+//! socket in a folder of its own, in memory alone. It is killed, and the folder removed, when it is
+//! dropped.
 
 use std::{
     env, fs, io,
@@ -9,6 +10,16 @@ use std::{
     thread::sleep,
     time::{Duration, Instant},
 };
+
+/// The environment variable that names a Redis.
+pub const URL: &str = "REVIO_REDIS_URL";
+
+/// # Errors
+///
+/// If that is no URL. Which one is not said: it may hold a password.
+pub fn client(url: &str) -> Result<redis::Client, String> {
+    redis::Client::open(url).map_err(|_| format!("{URL} is no URL of a Redis"))
+}
 
 const START: Duration = Duration::from_secs(10);
 

@@ -10,6 +10,7 @@ use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     args::Share,
+    redis_server,
     shared::{Account, Limit, Quiet, Settings},
     stack::{Parts, post},
 };
@@ -105,8 +106,7 @@ impl Spec {
 ///
 /// If the URL of Redis is none, or a request panics.
 pub async fn run(spec: Spec, redis: Option<String>) -> Result<(), BoxError> {
-    let redis = redis.map(redis::Client::open).transpose();
-    let redis = redis.map_err(|_| "REVIO_REDIS_URL is no URL of a Redis")?;
+    let redis = redis.as_deref().map(redis_server::client).transpose()?;
     let tell = |line: &str| println!("{line}");
     let client = spec.parts(redis).await.client(tell);
     send(&spec, |note| post(client.clone(), spec.server, note), tell).await

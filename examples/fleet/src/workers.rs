@@ -14,7 +14,7 @@ use tokio::{
     time::{interval, sleep_until},
 };
 
-use crate::{fleet::URL, tally::Tally, worker::Spec};
+use crate::{redis_server::URL, tally::Tally, worker::Spec};
 
 /// A line, and whose it is.
 type Line = (usize, String);

@@ -3,9 +3,9 @@
 mod support;
 
 use std::{
-    fs,
+    env, fs,
     io::{BufRead, BufReader, Read},
-    process::{Child, Command, Output, Stdio},
+    process::{self, Child, ChildStderr, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -126,6 +126,47 @@ fn what_happens_to_redis_loses_no_note_and_no_password_is_told() {
     );
 }
 
+/// What it has started goes with it: only then is its folder removed.
+#[test]
+fn whoever_ends_it_leaves_no_redis_behind() {
+    if redis(&[]).is_none() {
+        return;
+    }
+    for signal in ["INT", "TERM", "HUP"] {
+        let folder = env::temp_dir().join(format!("fleet-{}-{signal}", process::id()));
+        fs::create_dir(&folder).expect("new");
+        let mut command = three_for("60");
+        command.env("TMPDIR", &folder).stdout(Stdio::null());
+        let mut fleet = command.stderr(Stdio::piped()).spawn().expect("it runs");
+        read_until(&mut fleet, " 1 s | all");
+        let is_empty = || fs::read_dir(&folder).expect("there").next().is_none();
+        assert!(!is_empty(), "its Redis is there");
+        send(signal, &fleet.id().to_string());
+        let status = fleet.wait().expect("it ends");
+        assert!(!status.success(), "{signal}");
+        assert!(is_empty(), "{signal}");
+        fs::remove_dir(&folder).expect("empty");
+    }
+}
+
+fn send(signal: &str, id: &str) {
+    let kill = Command::new("kill")
+        .args([&format!("-{signal}"), id])
+        .status();
+    assert!(kill.expect("kill").success());
+}
+
+/// What it has said at last, and the rest of what it will say.
+fn read_until(fleet: &mut Child, words: &str) -> (String, BufReader<ChildStderr>) {
+    let mut errors = BufReader::new(fleet.stderr.take().expect("piped"));
+    let mut said = String::new();
+    while !said.contains(words) {
+        let read = errors.read_line(&mut said).expect("text");
+        assert!(read > 0, "{said}");
+    }
+    (said, errors)
+}
+
 /// The process that sends most, while the fleet runs.
 fn busiest_of(fleet: &Child) -> Option<String> {
     let tasks = fs::read_dir(format!("/proc/{}/task", fleet.id())).expect("it runs");
@@ -149,15 +190,8 @@ fn a_process_that_dies_is_told_and_the_books_say_what_is_unknown() {
     let mut command = three_for("3");
     command.env(URL, redis.url()).stdout(Stdio::piped());
     let mut fleet = command.stderr(Stdio::piped()).spawn().expect("it runs");
-    let mut errors = BufReader::new(fleet.stderr.take().expect("piped"));
-    let mut error = String::new();
-    while !error.contains(" 1 s | all") {
-        let read = errors.read_line(&mut error).expect("text");
-        assert!(read > 0, "{error}");
-    }
-    let id = busiest_of(&fleet).expect("a process");
-    let kill = Command::new("kill").args(["-ABRT", &id]).status();
-    assert!(kill.expect("kill").success());
+    let (mut error, mut errors) = read_until(&mut fleet, " 1 s | all");
+    send("ABRT", &busiest_of(&fleet).expect("a process"));
     errors.read_to_string(&mut error).expect("text");
     let output = fleet.wait_with_output().expect("it ends");
     let (out, _) = text(&output);
