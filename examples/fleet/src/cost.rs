@@ -16,17 +16,17 @@ use crate::{
     shared::{Account, Limit, Settings},
 };
 
-const CALLS: usize = 20_000;
+pub const CALLS: usize = 20_000;
 
 /// Longer than there is between two turns.
 const PAUSE: Duration = Duration::from_micros(5);
 
-/// A table of microseconds.
+/// A table of microseconds, from so many calls.
 ///
 /// # Errors
 ///
 /// If the URL is none.
-pub async fn table(redis: &str) -> Result<String, BoxError> {
+pub async fn table(redis: &str, calls: usize) -> Result<String, BoxError> {
     let client = client(redis)?;
     let settings = Settings {
         calls: 500_000,
@@ -39,15 +39,15 @@ pub async fn table(redis: &str) -> Result<String, BoxError> {
         return Err("Redis does not answer".into());
     }
     let mut text = "A TURN             p50      p99  µs a call\n".to_owned();
-    text += &row("own share", own).await?;
-    text += &row("over Redis", shared).await?;
+    text += &row("own share", own, calls).await?;
+    text += &row("over Redis", shared, calls).await?;
     Ok(text)
 }
 
-async fn row(name: &str, limit: Limit) -> Result<String, BoxError> {
+async fn row(name: &str, limit: Limit, calls: usize) -> Result<String, BoxError> {
     let mut service = limit.layer(service_fn(answer));
-    let mut times = Vec::with_capacity(CALLS);
-    for _ in 0..CALLS {
+    let mut times = Vec::with_capacity(calls);
+    for _ in 0..calls {
         let free = Instant::now() + PAUSE; // nobody waits
         while Instant::now() < free {
             spin_loop();
@@ -57,7 +57,7 @@ async fn row(name: &str, limit: Limit) -> Result<String, BoxError> {
         times.push(begin.elapsed());
     }
     times.sort_unstable();
-    let [median, high] = [50, 99].map(|percent| times[CALLS * percent / 100 - 1]);
+    let [median, high] = [50, 99].map(|percent| times[calls * percent / 100 - 1]);
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
     Ok(format!(
         "{name:<12} {:>9.1} {:>8.1}\n",

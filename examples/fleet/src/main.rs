@@ -84,7 +84,7 @@ async fn work(args: Vec<String>) -> Result<(), BoxError> {
 
 async fn lead(command: Command, redis: &str) -> Result<(), BoxError> {
     let Command::Run(args) = command else {
-        print!("{}", cost::table(redis).await?);
+        print!("{}", cost::table(redis, cost::CALLS).await?);
         return Ok(());
     };
     let mut runs = Vec::new();

@@ -65,6 +65,12 @@ async fn of_turns() {
     assert_eq!(turn, booked + TEN_SECONDS);
     assert!((before..=now_in_redis(&url)).contains(&booked), "{value}");
 
+    // It is there for as long as it says something.
+    let Value::Int(rest) = command(&url, &["PTTL", LIMIT]) else {
+        panic!("a number")
+    };
+    assert!((5_000..=11_000).contains(&rest), "{rest}");
+
     let value = format!("{} {booked}", booked + 3 * TEN_SECONDS);
     command(&url, &["SET", LIMIT, &value]);
     let seconds = next_turn(&limit).await.expect("in half a minute");

@@ -12,6 +12,7 @@ use std::{
 use ::redis::Value;
 use fleet::{
     args::Share,
+    cost,
     server::Api,
     shared::{Limit, Settings},
     worker::Spec,
@@ -82,6 +83,35 @@ fn it_starts_redis_by_itself_and_the_books_balance() {
     assert!(output.status.success(), "{error}");
     assert!(out.contains(EXACT) && out.contains("used: "), "{out}");
     assert!(error.lines().count() >= 3, "{error}");
+}
+
+#[test]
+fn what_is_shared_is_compared_side_by_side() {
+    let Some(redis) = redis(&[]) else { return };
+    let output = three_for("1")
+        .arg("--compare")
+        .env(URL, redis.url())
+        .output();
+    let (out, error) = text(&output.expect("it runs"));
+    assert_eq!(out.matches(EXACT).count(), 3, "{out}{error}");
+    let (_, table) = out.split_once("SHARED ").expect("a table");
+    let firsts = table.lines().skip(1).map(|line| line.split(' ').next());
+    let firsts: Vec<_> = firsts.collect();
+    assert_eq!(firsts, ["nothing", "fixed", "redis"].map(Some), "{out}");
+}
+
+#[tokio::test]
+async fn what_a_turn_costs_is_told_and_that_there_is_no_redis() {
+    let Some(mut redis) = redis(&[]) else { return };
+    let table = cost::table(&redis.url(), 100).await.expect("figures");
+    let numbers = table
+        .split_whitespace()
+        .filter(|word| word.parse::<f64>().is_ok());
+    assert_eq!(numbers.count(), 4, "{table}");
+    redis.kill();
+    let error = cost::table(&redis.url(), 100).await;
+    let error = error.expect_err("killed").to_string();
+    assert_eq!(error, "Redis does not answer");
 }
 
 /// Killed while they send, and started again.
