@@ -20,8 +20,9 @@ use fleet::{
     workers::Told,
 };
 use futures_util::future::join_all;
+use http::Request;
 use revio_status::Cooldown;
-use support::bounded;
+use support::{bounded, turn};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
@@ -87,6 +88,30 @@ async fn a_server_that_says_nothing_holds_nobody_for_ever_and_gets_each_post_onc
     assert_eq!(ends.iter().map(word).collect::<Vec<_>>(), ["unknown"; 3]);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(posts.load(Relaxed), 3);
+}
+
+/// A turn in 25 s: longer than a request may take, though not than an attempt may wait.
+#[tokio::test(start_paused = true)]
+async fn who_gets_no_turn_before_the_deadline_is_told_at_once() {
+    let (server, posts) = silent_server().await;
+    let cooldown = Cooldown::default();
+    let settings = Settings {
+        calls: 2,
+        per: Duration::from_secs(25),
+        ..Settings::new(1, cooldown.clone())
+    };
+    let limit = Limit::own(settings);
+    turn(&limit, Request::default()).await.expect("at once");
+    let parts = Parts {
+        cooldown,
+        limit: Some(limit),
+        quiet: None,
+    };
+    let begin = Instant::now();
+    let end = bounded(post(parts.client(|_| {}), server, "1-0".into())).await;
+    assert_eq!(word(&end), "unsent");
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    assert_eq!(posts.load(Relaxed), 0);
 }
 
 #[test]

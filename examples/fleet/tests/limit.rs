@@ -134,3 +134,25 @@ async fn who_cannot_wait_for_the_end_of_a_cool_down_is_refused_at_once() {
     assert!(error.retry_after() >= Some(Duration::from_secs(19)));
     waiting.await.expect("no panic").expect("a turn");
 }
+
+/// Else it would be one more than there are, as soon as somebody comes.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_nobody_used_in_time_is_over() {
+    let limit = quarter();
+    turn(&limit, Request::default()).await.expect("at once");
+    let gone = tokio::spawn({
+        let limit = limit.clone();
+        async move { turn(&limit, Request::default()).await }
+    });
+    advance(Duration::from_millis(100)).await;
+    gone.abort();
+    let _ = gone.await;
+    advance(MINUTE).await;
+    let begin = Instant::now();
+    let turns = [(); 2].map(|()| turn(&limit, Request::default()));
+    for result in join_all(turns).await {
+        result.expect("a turn");
+    }
+    let time = begin.elapsed();
+    assert!(time >= Duration::from_millis(489), "{time:?}");
+}

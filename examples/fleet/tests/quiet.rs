@@ -21,7 +21,7 @@ use http::{Request, Response, header::RETRY_AFTER};
 use http_body_util::Full;
 use redis::Value;
 use revio_status::{BoxError, Cooldown, RevioStatusLayer};
-use support::{Log, account, bounded, command, commands, detour, redis, scripts, until};
+use support::{Log, account, bounded, command, commands, detour, redis, scripts, signal, until};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 const MINUTE: u64 = 60;
@@ -221,6 +221,36 @@ async fn whom_a_key_that_stays_has_silenced_sends_when_that_is_over() {
     }
     assert_eq!(cooldown.until(), end);
     assert!(rest_in_redis(&url) > 0);
+}
+
+/// As if the message had been lost with its connection.
+#[tokio::test]
+async fn whom_no_message_reaches_reads_for_himself() {
+    let Some(redis) = redis(&[]) else { return };
+    let url = redis.url();
+    let (other, _quiet) = listens(&url);
+    is_heard(&url).await;
+    command(
+        &url,
+        &["SET", &account(&url).quiet_key(), "429", "PX", "60000"],
+    );
+    until(|| other.until().is_some()).await;
+}
+
+/// It takes everything and says nothing, and is known to be there again.
+#[tokio::test]
+async fn a_redis_that_is_stopped_is_told_and_found_again() {
+    let Some(redis) = redis(&[]) else { return };
+    let log = Log::start();
+    let url = redis.url();
+    let (other, _quiet) = listens(&url);
+    is_heard(&url).await;
+    signal(&redis, "STOP");
+    is_told(&url, 429, MINUTE).await;
+    until(|| log.warnings("no Redis") == 2).await;
+    signal(&redis, "CONT");
+    until(|| other.until().is_some()).await;
+    assert_eq!(log.warnings("no Redis"), 2, "{}", log.text());
 }
 
 /// As long as a second: the client's own patience is half of that.

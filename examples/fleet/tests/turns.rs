@@ -17,6 +17,7 @@ use support::{account, bounded, command, redis, scripts, settings, turn, until};
 use tokio::{sync::mpsc, time::Instant};
 use tower::{ServiceBuilder, ServiceExt};
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A second between two turns. The first attempt waits for one, and is told 503; its resend would have
@@ -212,4 +213,45 @@ async fn more_processes_than_calls_in_a_period_still_take_turns() {
     }
     let time = begin.elapsed();
     assert!(time >= Duration::from_millis(895), "{time:?}");
+}
+
+/// The last one that was booked may be used already.
+#[tokio::test]
+async fn the_first_turn_without_redis_is_a_share_away() {
+    let Some(mut redis) = redis(&[]) else { return };
+    let settings = Settings {
+        calls: 2,
+        per: Duration::from_millis(200),
+        ..settings(&Cooldown::default())
+    };
+    let limit = Limit::shared(settings, &account(&redis.url())).await;
+    turn(&limit, Request::default()).await.expect("at once");
+    redis.kill();
+    let begin = Instant::now();
+    turn(&limit, Request::default()).await.expect("a turn");
+    let time = begin.elapsed();
+    assert!(!limit.is_shared());
+    assert!(time >= Duration::from_millis(600), "{time:?}");
+}
+
+/// One turn in 1.2 s. Nobody has taken one for long: 1 % of the limit, that is five, and the next one.
+#[tokio::test]
+async fn turns_that_nobody_took_are_made_up_for_but_few_of_them() {
+    let Some(redis) = redis(&[]) else { return };
+    let url = redis.url();
+    let settings = Settings {
+        calls: 500,
+        per: 10 * MINUTE,
+        ..settings(&Cooldown::default())
+    };
+    let limit = Limit::shared(settings, &account(&url)).await;
+    command(&url, &["SET", &account(&url).limit_key(), "1 1"]);
+    let begin = Instant::now();
+    for _ in 0..6 {
+        turn(&limit, Request::default()).await.expect("at once");
+    }
+    assert!(begin.elapsed() < 2 * SECOND, "{:?}", begin.elapsed());
+    let begin = Instant::now();
+    turn(&limit, Request::default()).await.expect("a turn");
+    assert!(begin.elapsed() > SECOND / 10, "{:?}", begin.elapsed());
 }
