@@ -171,13 +171,13 @@ impl<S, P: RetryPolicy, B> Session<S, P, B> {
             None => _ = request.extensions.insert(ResendCount(self.attempts)),
         }
         self.attempts = self.attempts.saturating_add(1);
-        let head = if self.attempts < self.attempt_limit {
-            Some(request.clone())
-        } else {
+        let head = if self.is_last() {
             if let Some(tape) = &self.tape {
                 tape.end();
             }
-            past.request.take()
+            self.past().request.take()
+        } else {
+            self.past().request.clone()
         };
         let Some(head) = head else { completed() };
         let body = retry
