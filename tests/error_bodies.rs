@@ -187,7 +187,7 @@ mod vectors {
     #[test]
     fn every_message_is_one_that_a_reader_wants() {
         let cases = cases();
-        assert_eq!(cases.len(), 237);
+        assert_eq!(cases.len(), 256);
         for case in &cases {
             let (name, case) = (&case["name"], Case(case));
             let error = case.refused(case.body());

@@ -63,7 +63,8 @@ fn of_titles_that_name_a_program() {
     for title in [
         "Akamai",
         "Azure Application Gateway",
-        "Apache Tomcat - Error report",
+        "Apache Tomcat/10.1.7 - Error report",
+        "Apache Tomcat",
         "Caddy",
         "Cloudflare",
         "Envoy",
@@ -77,7 +78,7 @@ fn of_titles_that_name_a_program() {
         "Kestrel",
         "Microsoft Internet Information Services",
         "Microsoft-Azure-Application-Gateway/v2",
-        "Payara",
+        "Payara Server 6.2023.1 #badassfish - Error report",
         "Powered by Jetty:// 12.0.1",
         "Proxy error",
         "Squid",
@@ -111,8 +112,9 @@ fn of_sentences_that_programs_say_of_every_error() {
         "This application has no explicit mapping for /error, so you are seeing this as a fallback.",
         "© 2026 Acme",
         "Copyright 2026 Acme",
-        "Copyright (c) Acme",
-        "All rights reserved by Acme",
+        "Copyright (c) 2026 Acme",
+        "All rights reserved.",
+        "© 2026 Acme Ltd. All rights reserved.",
         "Skip to content",
         "Skip to main content",
     ] {
@@ -249,8 +251,28 @@ fn of_a_page_a_thousand_texts_are_judged() {
         let noise = "<p>Error 503</p>".repeat(count);
         page(&format!("<title>Error</title>{noise}<p>Back at noon.</p>"))
     };
-    assert_eq!(after(1023), some("Back at noon."));
-    assert_eq!(after(1024), some("Error"));
+    assert_eq!(after(1022), some("Back at noon."));
+    assert_eq!(after(1023), some("Error"));
+}
+
+/// Each word is compared with those of headers that name programs: neither goes on for ever.
+#[test]
+fn of_a_text_the_first_words_are_compared_with_those_of_short_headers() {
+    let said = |programs: usize, words: usize| {
+        let noise = "zz ".repeat(words);
+        let response = Response::builder()
+            .status(503)
+            .header("content-type", "text/html")
+            .header("server", format!("{}zz", "x ".repeat(programs)))
+            .body(Bytes::from(format!(
+                "<title>{noise} * closed</title><p>Back at noon.</p>"
+            )));
+        let error = StatusError::from_response(response.expect("valid"));
+        let said = error.expect("a failure").message().map(str::to_owned);
+        said.filter(|said| said.ends_with("closed")).is_some()
+    };
+    assert!(said(63, 31) && !said(63, 32), "the 32nd word is the last");
+    assert!(said(64, 32), "130 bytes are too long a header");
 }
 
 /// Beside the status a word with a capital may be a site's name. These are none.

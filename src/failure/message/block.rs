@@ -154,7 +154,7 @@ impl Block {
     /// The whole, or of what is preformatted the first line with something to say: what follows may
     /// be a trace.
     pub(super) fn news(&self, known: &Known<'_>) -> Option<String> {
-        let is_news = |text: &String| !is_of_site(text) && known.is_news(text);
+        let is_news = |text: &String| known.is_news(text);
         match self.form {
             Form::Preformatted => self.text.lines().map(squeezed).find(is_news),
             _ => Some(squeezed(&self.text)).filter(is_news),
@@ -174,6 +174,9 @@ impl Block {
             Some(Label::Description) => return Some(Rank::Behind),
             Some(Label::Other) => return None,
             None => {}
+        }
+        if is_of_site(news) {
+            return None;
         }
         if is_polite(news) {
             return Some(Rank::Behind);

@@ -5,12 +5,11 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{
-    best::Best,
+    best::{Best, Rank},
     fields::{Fields, Member, Value, says_nothing},
     known::{Known, Worth},
-    markup::is_any,
-    names, page,
-    place::{AROUND, FIELD, FIELDS_ALONE, Field, Inside, Place, is_around},
+    page,
+    place::{AROUND, FIELD, FIELDS_ALONE, Field, Inside, Place},
 };
 
 /// Objects deeper than this say nothing about the whole.
@@ -40,6 +39,7 @@ fn within(text: &str, known: &Known<'_>, is_quoted: bool) -> (Option<Box<str>>, 
         depth: 0,
         inside: Inside::Whole,
         is_quoted,
+        is_aside: false,
     };
     let is_well_formed = search.deserialize(&mut json).is_ok() && json.end().is_ok();
     (best.into_line(), is_well_formed)
@@ -70,6 +70,8 @@ struct Search<'a, 'k> {
     depth: u32,
     inside: Inside,
     is_quoted: bool,
+    /// Whether it speaks only where nothing else does.
+    is_aside: bool,
 }
 
 impl<'a, 'k> Search<'a, 'k> {
@@ -79,7 +81,7 @@ impl<'a, 'k> Search<'a, 'k> {
         self.deeper(here, here, Inside::of(name))
     }
 
-    /// A member of `errors`. If it is a list, any name may be a field's.
+    /// A member whose name, if it is a list, may be a field's.
     fn field<'b>(&'b mut self, field: &'b Field<'b>) -> Search<'b, 'k> {
         let list = Place {
             field: Some(field),
@@ -111,6 +113,7 @@ impl<'a, 'k> Search<'a, 'k> {
             depth: self.depth.saturating_add(1),
             inside,
             is_quoted: self.is_quoted,
+            is_aside: self.is_aside,
         }
     }
 
@@ -118,6 +121,10 @@ impl<'a, 'k> Search<'a, 'k> {
         let field = self.here.field;
         let deeper = DEPTH.saturating_sub(self.depth);
         let rank = self.here.rank.saturating_mul(16_u32.pow(deeper));
+        let rank = Rank {
+            is_aside: self.is_aside,
+            rank,
+        };
         if !self.best.is_wanted(rank) {
             return;
         }
@@ -143,7 +150,11 @@ impl<'a, 'k> Search<'a, 'k> {
     /// An object around an error.
     fn around(&mut self) -> Around<'_, 'k> {
         let here = self.below(AROUND);
-        Around(self.deeper(here, here, Inside::Around))
+        let is_aside = self.is_aside || self.inside == Inside::Whole;
+        Around(Search {
+            is_aside,
+            ..self.deeper(here, here, Inside::Around)
+        })
     }
 
     fn member_alone(&self) -> Member<'_> {
@@ -157,15 +168,11 @@ impl<'a, 'k> Search<'a, 'k> {
     /// Reads the members that tell something, and returns the others.
     fn members<'de, A: MapAccess<'de>>(&mut self, mut map: A) -> Result<Fields, A::Error> {
         let mut fields = Fields::default();
-        let (mut of_whole, mut has_id) = (None, false);
         if self.depth >= DEPTH {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             fields.is_over = true;
         }
         while let Some(name) = map.next_key::<String>()? {
-            has_id |= is_any(&name, &["id"]);
-            let rank_in_whole =
-                names::rank_in_whole(&name).filter(|_| self.inside == Inside::Whole);
             if self.inside.may_be_field(&name) {
                 let field = Field {
                     name: &name,
@@ -176,15 +183,7 @@ impl<'a, 'k> Search<'a, 'k> {
             } else if let Some(rank) = self.inside.rank_of(&name) {
                 map.next_value_seed(self.member(&name, rank))?;
                 fields.is_over = true;
-            } else if let Some(rank) = rank_in_whole {
-                match map.next_value_seed(self.member_alone())? {
-                    Value::Text(text) => {
-                        of_whole.get_or_insert((rank, text));
-                        fields.is_over = true;
-                    }
-                    value => fields.add(name, value),
-                }
-            } else if is_around(&name) {
+            } else if self.inside.is_around(&name) {
                 let value = map.next_value_seed(self.around())?;
                 match self.inside.is_place(&name) {
                     true => fields.is_over = true,
@@ -197,9 +196,6 @@ impl<'a, 'k> Search<'a, 'k> {
                 fields.add(name, map.next_value_seed(self.member_alone())?);
             }
         }
-        if let Some((rank, text)) = of_whole.filter(|_| !has_id) {
-            self.member("", rank).offer(&text);
-        }
         Ok(fields)
     }
 
@@ -209,8 +205,9 @@ impl<'a, 'k> Search<'a, 'k> {
             here: self.list,
             list: self.list,
             depth: self.depth,
-            inside: self.inside.of_element(),
+            inside: Inside::Element,
             is_quoted: self.is_quoted,
+            is_aside: self.is_aside,
         }
     }
 }
@@ -248,7 +245,7 @@ impl<'de> Visitor<'de> for Search<'_, '_> {
         let (before, limit) = (self.best.key(), self.best.limit);
         while seq.next_element_seed(self.element())?.is_some() {
             // The first element with something to say speaks for all, or else the first of them.
-            if let Some((worth, _)) = self.best.key().filter(|best| Some(*best) != before) {
+            if let Some((_, worth, _)) = self.best.key().filter(|best| Some(*best) != before) {
                 if worth < Worth::Nothing {
                     break;
                 }

@@ -34,15 +34,17 @@ impl<'a> Known<'a> {
 
     /// Whether a text says more than that, and soon enough.
     pub(super) fn is_news(&self, text: &str) -> bool {
+        if !text.contains(char::is_alphabetic) {
+            return false;
+        }
         let Some(left) = self.left.get().checked_sub(1) else {
             return false;
         };
         self.left.set(left);
         let text = start(text);
         let is_new = |part| !is_version(part) && words(part).any(|word| !self.is_known(word));
-        news(text, self.status).is_some_and(|rest| {
-            !stock::is_stock(rest) && rest.split_whitespace().take(MOST_WORDS).any(is_new)
-        })
+        news(text, self.status)
+            .is_some_and(|rest| !stock::is_stock(rest) && parts(rest).take(MOST_WORDS).any(is_new))
     }
 
     /// Whether a text says no more than the status does.
@@ -83,6 +85,12 @@ impl<'a> Known<'a> {
     }
 }
 
+/// What is between spaces, and is not only marks.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
+        .filter(|part| part.contains(char::is_alphanumeric))
+}
+
 /// What a text is worth to a reader, the best first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Worth {
@@ -101,7 +109,7 @@ const MOST_WORDS: usize = 32;
 const LONGEST_NAME: usize = 128;
 
 /// Words of titles that say no more than that there was an error.
-const EMPTY: [&str; 42] = [
+const EMPTY: [&str; 41] = [
     "an",
     "detailed",
     "err",
@@ -121,7 +129,6 @@ const EMPTY: [&str; 42] = [
     "occurred",
     "oops",
     "problem",
-    "report",
     "request",
     "response",
     "runtime",
@@ -192,7 +199,7 @@ fn apart(text: &str) -> Cow<'_, str> {
 const LONGEST_CODE: usize = 64;
 
 /// Programs that make error pages, and what stands around their names.
-const PROGRAMS: [&str; 44] = [
+const PROGRAMS: [&str; 39] = [
     "akamai",
     "apache",
     "application",
@@ -202,12 +209,10 @@ const PROGRAMS: [&str; 44] = [
     "caddy",
     "cloudflare",
     "cloudfront",
-    "edition",
     "envoy",
     "express",
     "gateway",
     "generated",
-    "glassfish",
     "guru",
     "haproxy",
     "iis",
@@ -221,14 +226,11 @@ const PROGRAMS: [&str; 44] = [
     "microsoft",
     "nghttpx",
     "nginx",
-    "open",
     "openresty",
-    "payara",
     "powered",
     "proxy",
     "server",
     "services",
-    "source",
     "squid",
     "tengine",
     "tomcat",

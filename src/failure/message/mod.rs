@@ -74,6 +74,13 @@ pub(crate) fn message(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> O
     if !is_markup {
         return one_line(&text);
     }
+    if let Some(text) = xml::only_text(&text) {
+        let text = text.trim_ascii_start();
+        return match text.starts_with(['{', '[']) {
+            true => from_json(text, &known).0,
+            false => one_line(text).filter(|text| !text.starts_with('<')),
+        };
+    }
     let is_xml = xml::is_xml(&text);
     let in_xml = is_xml.then(|| xml::message(&text, &known)).flatten();
     in_xml.or_else(|| page::message(&text, is_xml, &known))

@@ -4,7 +4,7 @@ use super::markup::is_any;
 
 /// How telling one is; 0 is best, and none is above 15. `error` is often a code where
 /// `error_description` is prose.
-const NAMES: [(&str, u32); 26] = [
+const NAMES: [(&str, u32); 25] = [
     ("message", MESSAGE),
     ("msg", 1),
     ("faultstring", FAULT),
@@ -27,12 +27,10 @@ const NAMES: [(&str, u32); 26] = [
     ("title", TITLE),
     ("errors", 7),
     ("modelstate", MODEL_STATE),
-    // Also notes that are no errors.
-    ("messages", 9),
     // What ASP.NET adds to a message that says nothing.
-    ("exceptionmessage", 10),
-    ("messagedetail", 11),
-    ("innerexception", 12),
+    ("exceptionmessage", 9),
+    ("messagedetail", 10),
+    ("innerexception", 11),
 ];
 
 pub(super) const MESSAGE: u32 = 0;
@@ -44,11 +42,10 @@ const TITLE: u32 = 6;
 pub(super) const MODEL_STATE: u32 = 8;
 
 /// What is said of an error. Elsewhere it may be of anything.
-const OF_ERRORS: [(&str, u32); 4] = [
+const OF_ERRORS: [(&str, u32); 3] = [
     ("description", 13),
     ("defaultmessage", 13), // Spring's
     ("reason", 14),
-    ("text", 14),
 ];
 
 pub(super) fn rank(name: &str) -> Option<u32> {
@@ -70,19 +67,14 @@ pub(super) fn is_title(name: &str) -> bool {
     rank(name) == Some(TITLE)
 }
 
-/// In an object that has an error in it, or what was asked for: no title and no details of that.
+/// In an object that may have an error in it, or what was asked for: no title and no details of that.
 #[cfg(feature = "json")]
 pub(super) fn rank_around(name: &str) -> Option<u32> {
     rank(name).filter(|rank| !matches!(*rank, DETAIL | TITLE))
 }
 
-/// Of an answer as a whole, unless it has an `id`: that is what was asked for.
-#[cfg(feature = "json")]
-pub(super) fn rank_in_whole(name: &str) -> Option<u32> {
-    in_list(&OF_ERRORS, name).filter(|_| is_any(name, &["description", "reason"]))
-}
-
 /// Whether it is a field's, and none that frameworks give to what is wrong with all of them.
 pub(super) fn is_of_field(name: &str) -> bool {
-    name.contains(char::is_alphanumeric) && !is_any(name, &["non_field_errors", "__all__"])
+    name.contains(char::is_alphanumeric)
+        && !is_any(name, &["non_field_errors", "__all__", "messages"])
 }

@@ -29,8 +29,7 @@ pub(super) fn message(page: &str, is_xml: bool, known: &Known<'_>) -> Option<Box
         return one_line(&cause);
     }
     let title = reader.title.as_deref().and_then(one_line);
-    let is_news = |title: &str| !is_placeholder(title) && known.is_news(title);
-    if title.as_deref().is_some_and(is_news) {
+    if reader.is_title_news {
         return title;
     }
     let sentence = reader.best.and_then(|sentence| sentence.whole(known));
@@ -96,6 +95,7 @@ struct Reader<'a> {
     is_after_rule: bool,
     open_title: String,
     title: Option<String>,
+    is_title_news: bool,
     block: Block,
     /// What the last block said of the next.
     label: Option<Label>,
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
         }
         match token {
             Token::Start(tag) => self.start(&tag, known),
-            Token::End(name) => self.end(Kind::of(name)),
+            Token::End(name) => self.end(Kind::of(name), known),
             Token::Text(text) if self.is_title => unescape(text, &mut self.open_title),
             Token::Text(text) => self.block.push(text, self.is_link),
             Token::Raw(_) => {}
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
             self.marked = Depth::of(tag.name);
         }
         match kind {
-            Kind::Title => self.is_title = !self.is_xml,
+            Kind::Title => self.is_title = true,
             Kind::Link => self.is_link = true,
             Kind::Code => self.is_code = true,
             Kind::Break if self.block.break_line() => self.end_block(known),
@@ -167,9 +167,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn end(&mut self, kind: Kind) {
+    fn end(&mut self, kind: Kind, known: &Known<'_>) {
         match kind {
-            Kind::Title => self.end_title(),
+            Kind::Title => self.end_title(known),
             Kind::Link => self.is_link = false,
             Kind::Code => self.is_code = false,
             Kind::Bold => self.block.end_bold(),
@@ -178,10 +178,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The first title that is not empty counts. One that was cut off does not.
-    fn end_title(&mut self) {
+    fn end_title(&mut self, known: &Known<'_>) {
         self.is_title = false;
         let title = squeezed(&std::mem::take(&mut self.open_title));
         if self.title.is_none() && !title.is_empty() {
+            self.is_title_news = !is_placeholder(&title) && known.is_news(&title);
             self.title = Some(title);
         }
     }

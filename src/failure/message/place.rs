@@ -31,20 +31,14 @@ const PLACES: [&str; 16] = [
     "type",
 ];
 
-/// Of objects around an error: JSend's `data`, for one.
-pub(super) fn is_around(name: &str) -> bool {
-    is_any(name, &["data", "exception", "response", "result", "status"])
-}
-
 /// Where a member stands decides which other names mean something.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Inside {
+    /// The document itself.
     Whole,
     Message,
     /// `errors` or `ModelState`, whose members have the names of the fields in error.
     Errors,
-    /// The same, or notes of any kind.
-    Messages,
     /// An object that may have an error in it.
     Around,
     /// An object about one error.
@@ -60,18 +54,8 @@ impl Inside {
             Self::Message
         } else if is_any(name, &["errors", "modelstate"]) {
             Self::Errors
-        } else if is_any(name, &["messages"]) {
-            Self::Messages
         } else {
             Self::Error
-        }
-    }
-
-    /// In a list.
-    pub(super) fn of_element(self) -> Self {
-        match self {
-            Self::Messages => Self::Other,
-            _ => Self::Element,
         }
     }
 
@@ -87,8 +71,17 @@ impl Inside {
     /// Whether a list under this name is of a field's.
     pub(super) fn may_be_field(self, name: &str) -> bool {
         match self {
-            Self::Errors | Self::Messages => true,
+            Self::Errors => true,
             Self::Whole => names::is_title(name),
+            _ => false,
+        }
+    }
+
+    /// Whether an object under this name may have an error in it. What was asked for may be in any.
+    pub(super) fn is_around(self, name: &str) -> bool {
+        match self {
+            Self::Error => is_any(name, &["data"]), // JSON-RPC's
+            Self::Whole => is_any(name, &["exception", "response", "status"]),
             _ => false,
         }
     }

@@ -102,17 +102,33 @@ const REFERENCES: [&str; 17] = [
 /// Whether it says nothing about this error: a sentence said of all, a number, or a date.
 pub(super) fn is_stock(text: &str) -> bool {
     let sentence = text.trim_end_matches(['.', '!']);
-    is_any(sentence, &STOCK) || is_reference(text) || is_date(text)
+    // Tomcat, and what is made of it.
+    let is_report = || strip_end(sentence, " - error report").is_some();
+    is_any(sentence, &STOCK) || is_report() || is_reference(text) || is_date(text)
 }
 
-/// Whether it stands on every page of a site: `© 2026 Acme`.
+/// Whether it stands on every page of a site, and nothing else with it: `© 2026 Acme`.
 pub(super) fn is_of_site(text: &str) -> bool {
-    let after = after_word(text, "copyright").map(str::trim_start);
-    let is_mark = |rest: &str| !rest.starts_with(char::is_alphabetic);
-    text.starts_with('©')
-        || after.is_some_and(is_mark)
-        || after_word(text, "all rights reserved").is_some()
+    const MOST_WORDS: usize = 6;
+    let is_mark = |rest: &str| {
+        let rest = rest.trim_start();
+        rest.starts_with(|c: char| c == '©' || c.is_ascii_digit())
+            || after_word(rest, "(c)").is_some()
+    };
+    let is_claim = is_mark(text) && !text.starts_with(|c: char| c.is_ascii_digit())
+        || after_word(text, "copyright").is_some_and(is_mark);
+    let rest = text.trim_end_matches('.');
+    let rest = strip_end(rest, "all rights reserved").unwrap_or(rest);
+    let is_short = rest.split_whitespace().count() <= MOST_WORDS;
+    is_claim && is_short
+        || rest.trim().is_empty()
         || is_any(text, &["skip to content", "skip to main content"])
+}
+
+/// What is before this end.
+fn strip_end<'a>(text: &'a str, end: &str) -> Option<&'a str> {
+    let (before, last) = text.split_at_checked(text.len().checked_sub(end.len())?)?;
+    last.eq_ignore_ascii_case(end).then_some(before)
 }
 
 /// Whether it stands in a title that nobody has written yet, or not for this page.

@@ -1,7 +1,7 @@
 //! The message of an XML document: the text of the most telling of its elements.
 
 use super::{
-    best::Best,
+    best::{Best, Rank},
     known::{Known, Worth},
     markup::{Tag, Token, Tokens, is_any, unescape},
     names::{self, MESSAGE},
@@ -23,6 +23,25 @@ pub(super) fn is_xml(text: &str) -> bool {
     root.is_some_and(|name| !is_any(name, &OF_PAGES))
 }
 
+/// Of a document that is nothing but a text, as ASP.NET makes one, the text.
+pub(super) fn only_text(text: &str) -> Option<String> {
+    let mut tokens = Tokens::xml(after_prolog(text));
+    match tokens.next()? {
+        Token::Start(tag) if local(tag.name).eq_ignore_ascii_case("string") => {}
+        _ => return None,
+    }
+    let mut plain = String::new();
+    for token in tokens {
+        match token {
+            Token::Text(text) => unescape(text, &mut plain),
+            Token::Raw(text) => plain.push_str(text),
+            Token::Start(_) => return None,
+            Token::End(_) => return Some(plain),
+        }
+    }
+    None
+}
+
 /// Compares names without case and without prefix. An element that was cut off says nothing, as a
 /// member of JSON does not: who knows how it ends.
 pub(super) fn message(text: &str, known: &Known<'_>) -> Option<Box<str>> {
@@ -41,7 +60,7 @@ pub(super) fn message(text: &str, known: &Known<'_>) -> Option<Box<str>> {
             Token::End(_) => reader.end(),
             Token::Text(_) | Token::Raw(_) => {}
         }
-        if reader.best.key() == Some((Worth::News, MESSAGE)) {
+        if reader.best.key() == Some((false, Worth::News, MESSAGE)) {
             break;
         }
     }
@@ -102,7 +121,11 @@ impl<'a> Reader<'a, '_> {
         self.parents.truncate(self.depth);
         if let Some(element) = self.reading.take_if(|element| element.depth == self.depth) {
             let field = || element.field.map(str::to_owned);
-            self.best.offer(element.rank, &self.text, field);
+            let rank = Rank {
+                is_aside: false,
+                rank: element.rank,
+            };
+            self.best.offer(rank, &self.text, field);
         }
     }
 
@@ -129,10 +152,6 @@ impl<'a> Reader<'a, '_> {
             parent.is_some_and(|parent| is_any(parent, known))
         };
         let is = |known: &str| known.eq_ignore_ascii_case(name);
-        // A document that is nothing but a text: ASP.NET's form of one.
-        if self.depth == 0 && is("string") {
-            return Some((MESSAGE, None));
-        }
         // SOAP 1.2
         if is("text") && is_in(parent, &["reason"]) {
             return Some((names::FAULT, None));
