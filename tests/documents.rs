@@ -151,7 +151,11 @@ mod xml {
             }
             let body = format!("<ledger><{name}>private</{name}></ledger>");
             let is_a_page_s = name == "title";
-            assert_eq!(in_xml(&body), some("private").filter(|_| is_a_page_s), "{body}");
+            assert_eq!(
+                in_xml(&body),
+                some("private").filter(|_| is_a_page_s),
+                "{body}"
+            );
         }
         for body in [
             "<r><string>private</string></r>",

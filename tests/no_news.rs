@@ -244,6 +244,12 @@ fn of_words_around_a_status() {
     }
 }
 
+#[test]
+fn but_not_of_somebody_s_report() {
+    let body = "<title>Ledger 7 - Error report</title><p>No, this.</p>";
+    assert_eq!(page(body), some("Ledger 7 - Error report"));
+}
+
 /// Nobody reads on after so many, and each may take long where headers are.
 #[test]
 fn of_a_page_a_thousand_texts_are_judged() {

@@ -187,6 +187,10 @@ fn any_wrapping(text: &str) {
     {
         return;
     }
+    // `Tomcat/10.1 - Error report` says nothing, whatever word is before it.
+    if text.to_ascii_lowercase().contains("report") {
+        return;
+    }
     let plain = said("text/plain", text);
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
     let xml = format!("<Error><Code>7</Code><m:Message>{escaped}</m:Message></Error>");

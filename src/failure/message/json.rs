@@ -119,19 +119,16 @@ impl<'a, 'k> Search<'a, 'k> {
 
     fn offer(&mut self, text: &str) {
         let field = self.here.field;
+        self.best
+            .offer(self.rank(), text, || field.map(Field::path));
+    }
+
+    fn rank(&self) -> Rank {
         let deeper = DEPTH.saturating_sub(self.depth);
-        let rank = self.here.rank.saturating_mul(16_u32.pow(deeper));
-        let rank = Rank {
+        Rank {
             is_aside: self.is_aside,
-            rank,
-        };
-        if !self.best.is_wanted(rank) {
-            return;
+            rank: self.here.rank.saturating_mul(16_u32.pow(deeper)),
         }
-        let known = self.best.known;
-        let quoted = (!self.is_quoted).then(|| quoted(text, known)).flatten();
-        let text = quoted.as_deref().unwrap_or(text);
-        self.best.offer(rank, text, || field.map(Field::path));
     }
 
     /// What a field says that has no name before it that says what it is.
@@ -228,7 +225,11 @@ impl<'de> Visitor<'de> for Search<'_, '_> {
     }
 
     fn visit_str<E>(mut self, text: &str) -> Result<(), E> {
-        self.offer(text);
+        if self.best.is_wanted(self.rank()) {
+            let known = self.best.known;
+            let quoted = (!self.is_quoted).then(|| quoted(text, known)).flatten();
+            self.offer(quoted.as_deref().unwrap_or(text));
+        }
         Ok(())
     }
 

@@ -43,8 +43,11 @@ impl<'a> Known<'a> {
         self.left.set(left);
         let text = start(text);
         let is_new = |part| !is_version(part) && words(part).any(|word| !self.is_known(word));
-        news(text, self.status)
-            .is_some_and(|rest| !stock::is_stock(rest) && parts(rest).take(MOST_WORDS).any(is_new))
+        let is_said = |rest| {
+            let is_same_for_all = stock::is_stock(rest) || is_report(rest);
+            !is_same_for_all && parts(rest).take(MOST_WORDS).any(is_new)
+        };
+        news(text, self.status).is_some_and(is_said)
     }
 
     /// Whether a text says no more than the status does.
@@ -83,6 +86,12 @@ impl<'a> Known<'a> {
             .filter(|value| value.len() <= LONGEST_NAME);
         values.any(|value| words(value).any(|name| name.eq_ignore_ascii_case(word)))
     }
+}
+
+/// `Apache Tomcat/10.1 - Error report`: so begin the pages of Tomcat, and of what is made of it.
+fn is_report(text: &str) -> bool {
+    let program = stock::strip_end(text, " - error report");
+    program.is_some_and(|program| program.split_whitespace().any(is_version))
 }
 
 /// What is between spaces, and is not only marks.

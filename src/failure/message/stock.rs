@@ -102,9 +102,7 @@ const REFERENCES: [&str; 17] = [
 /// Whether it says nothing about this error: a sentence said of all, a number, or a date.
 pub(super) fn is_stock(text: &str) -> bool {
     let sentence = text.trim_end_matches(['.', '!']);
-    // Tomcat, and what is made of it.
-    let is_report = || strip_end(sentence, " - error report").is_some();
-    is_any(sentence, &STOCK) || is_report() || is_reference(text) || is_date(text)
+    is_any(sentence, &STOCK) || is_reference(text) || is_date(text)
 }
 
 /// Whether it stands on every page of a site, and nothing else with it: `© 2026 Acme`.
@@ -126,7 +124,7 @@ pub(super) fn is_of_site(text: &str) -> bool {
 }
 
 /// What is before this end.
-fn strip_end<'a>(text: &'a str, end: &str) -> Option<&'a str> {
+pub(super) fn strip_end<'a>(text: &'a str, end: &str) -> Option<&'a str> {
     let (before, last) = text.split_at_checked(text.len().checked_sub(end.len())?)?;
     last.eq_ignore_ascii_case(end).then_some(before)
 }
