@@ -166,6 +166,12 @@ mod xml {
     }
 
     #[test]
+    fn a_string_that_holds_others_is_a_document() {
+        let body = "<string><code>private</code><message>Back at noon</message></string>";
+        assert_eq!(in_xml(body), some("Back at noon"));
+    }
+
+    #[test]
     fn what_holds_others_is_no_text() {
         for body in [
             "<error><code>7</code></error>",
@@ -483,6 +489,9 @@ mod json {
             assert_eq!(in_json(&body), some("E_1"), "{body}");
             let body = json!({"error": "Service Unavailable", around: {"message": "private"}});
             assert_eq!(in_json(&body), some("Service Unavailable"), "{body}");
+            let body = json!({around: {"code": ["Too low."]}});
+            let expected = format!("{around}.code: Too low.");
+            assert_eq!(in_json(&body), some(&expected), "{body}");
             let body = json!({around: ["Too low."]});
             assert_eq!(
                 in_json(&body),
@@ -494,6 +503,7 @@ mod json {
                 json!([{around: {"message": "private"}}]),
                 json!({around: {"title": "private", "detail": "private"}}),
                 json!({around: {"a": "private"}}),
+                json!({around: {"a": "private"}, "rate": ["private"]}),
                 json!({around: {"a": ["private"], "b": 7}}),
             ] {
                 assert_eq!(in_json(&body), None, "{body}");

@@ -259,6 +259,9 @@ fn of_a_page_a_thousand_texts_are_judged() {
     };
     assert_eq!(after(1022), some("Back at noon."));
     assert_eq!(after(1023), some("Error"));
+    let numbers = "<p>12</p>".repeat(2000);
+    let body = format!("<title>Error</title>{numbers}<p>12 ledgers are shut.</p>");
+    assert_eq!(page(&body), some("12 ledgers are shut."));
 }
 
 /// Each word is compared with those of headers that name programs: neither goes on for ever.

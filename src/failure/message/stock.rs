@@ -6,11 +6,10 @@ use super::{
 };
 
 /// What programs say of every error.
-const STOCK: [&str; 10] = [
+const STOCK: [&str; 9] = [
     "action controller: exception caught",
     "an unhandled exception occurred while processing the request",
     "no message available",
-    "server error in '/' application",
     "that's an error",
     "that’s an error",
     "the request could not be satisfied",
