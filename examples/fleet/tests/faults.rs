@@ -11,8 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fleet::redis_server::RedisServer;
-use support::{Fleet, Log, PATIENT, command, detour, redis, signal, until};
+use fleet::{
+    redis_server::RedisServer,
+    shared::{Limit, Settings},
+};
+use http::Request;
+use revio_status::{Cooldown, Deadline};
+use support::{
+    Fleet, Log, PATIENT, account, bounded, command, detour, redis, settings, signal, turn, until,
+};
 
 /// The default.
 const QUICK: Duration = Duration::from_millis(250);
@@ -97,6 +104,28 @@ async fn stopped() {
     fleet.post(3).await;
     assert_eq!(log.warnings(LIMIT), 3, "{}", log.text());
     fleet.balance();
+}
+
+/// Each gives up before it is known that Redis is silent, and the next one asks again.
+#[tokio::test]
+async fn stopped_for_requests_that_have_less_time_than_its_answer() {
+    let Some(redis) = redis(&[]) else { return };
+    let log = Log::start();
+    let settings = Settings {
+        answer: Duration::from_millis(500),
+        ..settings(&Cooldown::default())
+    };
+    let hasty = || {
+        let mut request = Request::default();
+        let deadline = Deadline(Duration::from_millis(200));
+        request.extensions_mut().insert(deadline);
+        request
+    };
+    let limit = Limit::shared(settings, &account(&redis.url())).await;
+    signal(&redis, "STOP");
+    bounded(async { while turn(&limit, hasty()).await.is_err() {} }).await;
+    assert!(!limit.is_shared());
+    assert_eq!(log.warnings(LIMIT), 1, "{}", log.text());
 }
 
 /// A server whose answers come so many milliseconds late, and the way to it.

@@ -13,7 +13,7 @@ use revio_status::{
     Backoff, Cooldown, Deadline, ReplayBody, ResendCount, RevioStatusLayer, StandardPolicy,
     StopReason,
 };
-use support::{account, bounded, command, redis, scripts, settings, turn, until};
+use support::{account, bounded, command, redis, scripts, settings, signal, turn, until};
 use tokio::{sync::mpsc, time::Instant};
 use tower::{ServiceBuilder, ServiceExt};
 
@@ -172,7 +172,7 @@ async fn who_waits_for_little_takes_no_turn_of_those_who_wait_for_much() {
         ..settings(&Cooldown::default())
     };
     let hasty = Settings {
-        max_wait: Duration::from_millis(1),
+        max_wait: SECOND,
         ..patient.clone()
     };
     let url = redis.url();
@@ -189,6 +189,28 @@ async fn who_waits_for_little_takes_no_turn_of_those_who_wait_for_much() {
     let error = error.expect_err("in twenty seconds");
     assert!(error.retry_after() >= Some(Duration::from_secs(12)));
     gone.iter().for_each(|turn| turn.abort());
+}
+
+/// It gives up while Redis is silent, which then books its turn all the same. Nobody waits for the next
+/// one, in twenty seconds.
+#[tokio::test]
+async fn a_turn_booked_for_a_request_that_is_gone_is_left_to_the_next() {
+    let Some(redis) = redis(&[]) else { return };
+    let settings = Settings {
+        calls: 2,
+        per: 20 * SECOND,
+        max_wait: 15 * SECOND,
+        answer: MINUTE,
+        ..settings(&Cooldown::default())
+    };
+    let limit = Limit::shared(settings, &account(&redis.url())).await;
+    signal(&redis, "STOP");
+    let mut hasty = Request::default();
+    hasty.extensions_mut().insert(Deadline(SECOND / 10));
+    turn(&limit, hasty).await.expect_err("silent");
+    signal(&redis, "CONT");
+    let next = turn(&limit, Request::default()).await;
+    next.expect("the turn of the one that is gone");
 }
 
 /// Each of four books one turn, and together they are booked for longer than the period.

@@ -51,8 +51,8 @@ pub struct Settings {
     pub processes: u32,
     /// How long an attempt may wait for its turn. Its request's deadline may come before: see [`due_in`].
     pub max_wait: Duration,
-    /// How long Redis may take. One request of a process pays this when Redis falls silent; the next
-    /// ones do not ask.
+    /// How long Redis may take. A process waits for so long, once, when Redis falls silent; then it does
+    /// not ask.
     pub answer: Duration,
     /// The one of the layer above. While it lasts no turn is booked, and none is used.
     pub cooldown: Cooldown,
@@ -116,9 +116,8 @@ pub struct Limit(Arc<Inner>);
 struct Inner {
     settings: Settings,
     turns: Arc<Turns>,
-    /// First come, first served: who has the lock waits for the next turn. It is kept here until it is
-    /// used: if its request goes away the next one has it.
-    queue: Mutex<Option<Instant>>,
+    /// First come, first served. If a request goes away the next one has its turn.
+    queue: Arc<Mutex<Option<Instant>>>,
     waiting: AtomicU32,
 }
 
@@ -139,7 +138,7 @@ impl Limit {
         Self(Arc::new(Inner {
             settings,
             turns: Arc::new(turns),
-            queue: Mutex::new(None),
+            queue: Arc::default(),
             waiting: AtomicU32::new(0),
         }))
     }
@@ -165,7 +164,7 @@ impl Inner {
     }
 
     async fn wait(&self, end: Instant) -> Result<(), Refused> {
-        let mut queue = self.queue.lock().await;
+        let mut queue = self.queue.clone().lock_owned().await;
         loop {
             self.refuse_if_quiet_beyond(end)?;
             if let Some(until) = self.quiet_until() {
@@ -173,12 +172,12 @@ impl Inner {
                 continue;
             }
             let now = Instant::now();
-            let turn = match queue.take() {
-                Some(turn) if turn + self.settings.interval() > now => turn,
-                _ => self.turns.book(end.saturating_duration_since(now)).await?,
-            };
-            *queue = Some(turn);
-            if turn > Instant::now() {
+            let is_over = |turn: Instant| turn + self.settings.interval() <= now;
+            if queue.is_none_or(is_over) {
+                let longest = end.saturating_duration_since(now);
+                queue = self.turns.book(queue, longest).await?;
+            }
+            if let Some(turn) = queue.filter(|turn| *turn > Instant::now()) {
                 sleep_until(turn).await;
             }
             *queue = None;

@@ -6,7 +6,10 @@ use std::{
 };
 
 use redis::aio::MultiplexedConnection;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::OwnedMutexGuard,
+    time::{Instant, timeout},
+};
 
 use super::{
     Settings,
@@ -39,7 +42,7 @@ return wait
 
 pub(super) struct Turns {
     settings: Settings,
-    redis: Option<Redis>,
+    redis: Option<Arc<Redis>>,
     link: Mutex<Link>,
 }
 
@@ -57,6 +60,9 @@ enum Link {
     },
 }
 
+/// The queue of a process: who has it waits for the next turn, which is kept there until it is used.
+pub(super) type Queue = OwnedMutexGuard<Option<Instant>>;
+
 /// No turn within the time that there is; how long it would take.
 pub(super) struct TooLong(pub(super) Duration);
 
@@ -70,14 +76,14 @@ impl Turns {
             account: account.clone(),
             key: account.limit_key(),
         };
-        let turns = Self::new(settings, Some(redis));
+        let turns = Self::new(settings, Some(Arc::new(redis)));
         if let Err(cause) = turns.look().await {
             turns.warn(&cause);
         }
         turns
     }
 
-    fn new(settings: Settings, redis: Option<Redis>) -> Self {
+    fn new(settings: Settings, redis: Option<Arc<Redis>>) -> Self {
         let now = Instant::now();
         Self {
             settings,
@@ -93,18 +99,42 @@ impl Turns {
         matches!(*self.link(), Link::Up(_))
     }
 
-    /// Books the next turn, if it comes within this time.
-    pub(super) async fn book(self: &Arc<Self>, longest: Duration) -> Result<Instant, TooLong> {
-        if let Some((redis, mut connection)) = self.connection() {
-            match redis
-                .book(&mut connection, &self.settings, 1, longest)
-                .await
-            {
-                Ok(booked) => return booked.map(|wait| Instant::now() + wait),
-                Err(cause) => self.fall_back(&cause),
+    /// Books the next turn into the queue, if it comes within this time. Once Redis is asked, the queue
+    /// is kept until it answers or is too slow, also if the request goes away: its turn is then the
+    /// next one's, and a silent Redis is found out by whoever has little time.
+    pub(super) async fn book(
+        self: &Arc<Self>,
+        mut queue: Queue,
+        longest: Duration,
+    ) -> Result<Queue, TooLong> {
+        let Some((redis, connection)) = self.connection() else {
+            *queue = Some(self.book_own(longest)?);
+            return Ok(queue);
+        };
+        let turns = self.clone();
+        let booking = tokio::spawn(async move {
+            *queue = Some(turns.book_in(&redis, connection, longest).await?);
+            Ok(queue)
+        });
+        booking.await.unwrap_or(Err(TooLong(longest))) // or the runtime ends
+    }
+
+    async fn book_in(
+        &self,
+        redis: &Redis,
+        mut connection: MultiplexedConnection,
+        longest: Duration,
+    ) -> Result<Instant, TooLong> {
+        match redis
+            .book(&mut connection, &self.settings, 1, longest)
+            .await
+        {
+            Ok(booked) => booked.map(|wait| Instant::now() + wait),
+            Err(cause) => {
+                self.fall_back(&cause);
+                self.book_own(longest)
             }
         }
-        self.book_own(longest)
     }
 
     /// A turn of before may be used already: the first one is an interval away.
@@ -133,8 +163,8 @@ impl Turns {
     }
 
     /// If there is none it is looked for, now and then, and nobody waits for that.
-    fn connection(self: &Arc<Self>) -> Option<(&Redis, MultiplexedConnection)> {
-        let redis = self.redis.as_ref()?;
+    fn connection(self: &Arc<Self>) -> Option<(Arc<Redis>, MultiplexedConnection)> {
+        let redis = self.redis.clone()?;
         match &mut *self.link() {
             Link::Up(connection) => Some((redis, connection.clone())),
             Link::Down { look_at, .. } => {
