@@ -12,8 +12,9 @@ pub struct Tally {
     pub calls: u32,
     pub refused: u32,
     pub held: u32,
-    pub unsent: u32,
     pub unknown: u32,
+    /// The notes that were not sent.
+    pub unsent: Vec<String>,
     /// The notes that were made, and the milliseconds that each took.
     pub made: Vec<String>,
     waits: Vec<u32>,
@@ -27,7 +28,7 @@ impl Tally {
             Some("sent") => self.calls += 1,
             Some("refused") => self.refused += 1,
             Some("held") => self.held += 1,
-            Some("unsent") => self.unsent += 1,
+            Some("unsent") => self.unsent.extend(words.nth(1).map(str::to_owned)),
             Some("made") => {
                 let wait = words.next().and_then(|wait| wait.parse::<u32>().ok());
                 self.waits.extend(wait);
@@ -44,8 +45,8 @@ impl Tally {
             sum.calls += tally.calls;
             sum.refused += tally.refused;
             sum.held += tally.held;
-            sum.unsent += tally.unsent;
             sum.unknown += tally.unknown;
+            sum.unsent.extend_from_slice(&tally.unsent);
             sum.made.extend_from_slice(&tally.made);
             sum.waits.extend_from_slice(&tally.waits);
         }
@@ -58,7 +59,7 @@ impl Tally {
     }
 
     fn ended(&self) -> u32 {
-        self.made.len() as u32 + self.unsent + self.unknown
+        (self.made.len() + self.unsent.len()) as u32 + self.unknown
     }
 
     /// So many of a hundred requests that ended well took no longer, in seconds.
@@ -100,7 +101,7 @@ fn row(name: &str, tally: &Tally) -> String {
         tally.refused,
         tally.held,
         tally.made.len(),
-        tally.unsent,
+        tally.unsent.len(),
         tally.unknown,
         text_of(tally.wait(50)),
         text_of(tally.wait(99)),
@@ -118,9 +119,9 @@ pub struct Report {
     /// The server has it no time, or more than once.
     pub lost: usize,
     pub twice: usize,
-    /// The server has it, although its process was told that it was not sent.
+    /// The server has it, although its process was told that it was not sent, or never asked for it.
     pub denied: usize,
-    /// Asked for, and no process said how it ended; or the other way round.
+    /// Asked for, and its process did not say how it ended; or the other way round.
     pub endless: u32,
 }
 
@@ -130,17 +131,23 @@ impl Report {
         let notes: Vec<String> = notes.iter().filter_map(note).collect();
         let had: HashSet<&str> = notes.iter().map(String::as_str).collect();
         let made: HashSet<&str> = all.made.iter().map(String::as_str).collect();
+        let unsent: HashSet<&str> = all.unsent.iter().map(String::as_str).collect();
+        let others = had
+            .iter()
+            .filter(|&name| !made.contains(name) && !unsent.contains(name));
+        let unasked = others.count().saturating_sub(all.unknown as usize);
+        let endless = told
+            .tallies
+            .iter()
+            .map(|tally| tally.asked.abs_diff(tally.ended()));
         Self {
             used: None,
             last_refusal: told.last_refusal,
             failures: told.failures,
-            endless: all.asked.abs_diff(all.ended()),
+            endless: endless.sum(),
             lost: made.difference(&had).count(),
             twice: notes.len() - had.len(),
-            denied: had
-                .difference(&made)
-                .count()
-                .saturating_sub(all.unknown as usize),
+            denied: had.intersection(&unsent).count() + unasked,
             tallies: told.tallies,
         }
     }
@@ -196,7 +203,7 @@ SHARED   USED  REFUSED  LITTLE: p50     p99  UNSENT  MUCH: p50     p99  UNSENT
         let (much, little) = report.tallies.split_last().expect("one process at least");
         for tally in [&Tally::sum(little), much] {
             let (median, high) = (text_of(tally.wait(50)), text_of(tally.wait(99)));
-            let unsent = f64::from(tally.unsent) / f64::from(tally.asked.max(1)) * 100.0;
+            let unsent = tally.unsent.len() as f64 / f64::from(tally.asked.max(1)) * 100.0;
             let _ = write!(text, "{median:>12} s {high:>5} s {unsent:>5.0} %");
         }
         text += "\n";

@@ -56,14 +56,23 @@ fn note(name: &str) -> Bytes {
 }
 
 fn report(lines: &[&str], notes: &[&str]) -> Report {
+    report_of(vec![tally(lines)], notes)
+}
+
+/// Of a process that asked for as many requests as it tells the end of.
+fn tally(lines: &[&str]) -> Tally {
     let mut tally = Tally::default();
     for line in lines {
         tally.take("asked");
         tally.take(line);
     }
+    tally
+}
+
+fn report_of(tallies: Vec<Tally>, notes: &[&str]) -> Report {
     let notes: Vec<_> = notes.iter().map(|name| note(name)).collect();
     let told = Told {
-        tallies: vec![tally],
+        tallies,
         last_refusal: None,
         failures: Vec::new(),
     };
@@ -141,4 +150,26 @@ fn what_is_lost_or_made_twice_or_called_unsent_is_told() {
     assert_eq!(report(&made, &["1-0"]).lost, 1);
     assert_eq!(report(&made, &["1-0", "1-1", "1-0"]).twice, 1);
     assert_eq!(report(&["unsent 5 1-0"], &["1-0"]).denied, 1);
+}
+
+/// Another one, of which nobody knows, is no excuse for it.
+#[test]
+fn what_is_called_unsent_is_told_beside_what_is_unknown() {
+    let lines = ["unsent 5 1-0", "unknown 5 1-1"];
+    for (notes, denied) in [(&["1-0"][..], 1), (&["1-1"], 0), (&["1-0", "1-1"], 1)] {
+        let report = report(&lines, notes);
+        assert_eq!(report.denied, denied, "{notes:?}");
+        assert_eq!(report.is_exact(), denied == 0);
+    }
+    assert_eq!(report(&["unknown 5 1-1"], &["1-1", "1-2"]).denied, 1);
+}
+
+/// One end too many here, and one that is missing there.
+#[test]
+fn no_process_makes_up_for_the_books_of_another() {
+    let [mut one, mut other] = [&["made 5 1-0"], &["made 5 2-0"]].map(|lines| tally(lines));
+    one.take("unsent 5 1-1");
+    other.take("asked");
+    let report = report_of(vec![one, other], &["1-0", "2-0"]);
+    assert_eq!(report.endless, 2);
 }

@@ -13,7 +13,7 @@ use revio_status::{
     Backoff, Cooldown, Deadline, ReplayBody, ResendCount, RevioStatusLayer, StandardPolicy,
     StopReason,
 };
-use support::{account, bounded, command, redis, scripts, settings, signal, turn, until};
+use support::{PATIENT, account, bounded, command, redis, scripts, settings, signal, turn, until};
 use tokio::{sync::mpsc, time::Instant};
 use tower::{ServiceBuilder, ServiceExt};
 
@@ -172,7 +172,7 @@ async fn who_waits_for_little_takes_no_turn_of_those_who_wait_for_much() {
         ..settings(&Cooldown::default())
     };
     let hasty = Settings {
-        max_wait: SECOND,
+        max_wait: PATIENT,
         ..patient.clone()
     };
     let url = redis.url();
