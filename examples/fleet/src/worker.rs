@@ -1,12 +1,12 @@
 //! One process of the fleet. It tells what happens to it in lines on standard output.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
 use revio_status::{BoxError, Cooldown, Error};
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
 
 use crate::{
     args::Share,
@@ -127,9 +127,9 @@ where
     F: Future<Output = Result<(), Error>> + Send + 'static,
 {
     let mut requests = JoinSet::new();
-    let begin = Instant::now();
+    let end = Instant::now() + spec.length;
     for number in 0.. {
-        if begin.elapsed() >= spec.length {
+        if Instant::now() >= end {
             break;
         }
         tell("asked");
@@ -143,7 +143,8 @@ where
             tell(&format!("{} {time} {note}", word(&end)));
         });
         let wait = (0.5 + fastrand::f64()) / spec.wants;
-        sleep(Duration::from_secs_f64(wait)).await;
+        let next = Instant::now() + Duration::from_secs_f64(wait);
+        sleep_until(next.min(end)).await;
     }
     let mut panics = 0;
     while let Some(end) = requests.join_next().await {

@@ -20,6 +20,7 @@ use fleet::{
 };
 use revio_status::Error;
 use support::bounded;
+use tokio::time::Instant;
 
 const EVER: Duration = Duration::from_secs(3600);
 
@@ -77,7 +78,7 @@ async fn one_that_forgets_a_request_is_told() {
     assert_eq!(report.endless, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_request_that_panics_takes_no_other_with_it() {
     let lines = Arc::<Mutex<Tally>>::default();
     let tally = lines.clone();
@@ -97,4 +98,19 @@ async fn a_request_that_panics_takes_no_other_with_it() {
     assert_all_is_told_of(&tally);
     assert!(tally.asked > 3, "{}", tally.asked);
     assert_eq!((tally.unsent.len(), tally.unknown), (0, 1));
+}
+
+/// It wants a request in four minutes, and is to send for a second.
+#[tokio::test(start_paused = true)]
+async fn one_that_wants_next_to_nothing_ends_in_time() {
+    let length = Duration::from_secs(1);
+    let spec = Spec {
+        wants: 1.0 / 240.0,
+        length,
+        ..spec("", 1)
+    };
+    let begin = Instant::now();
+    let end = send(&spec, |_| async { Ok::<_, Error>(()) }, |_| {}).await;
+    end.expect("all is well");
+    assert!(begin.elapsed() <= 2 * length, "{:?}", begin.elapsed());
 }
