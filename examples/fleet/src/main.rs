@@ -16,8 +16,9 @@ use tokio::signal::unix::{SignalKind, signal};
 #[tokio::main]
 async fn main() -> ExitCode {
     tokio::select! {
-        code = go() => code,
+        biased; // whoever starts something can be told already
         number = told_to_end() => ExitCode::from(128 + number),
+        code = go() => code,
     }
 }
 

@@ -179,6 +179,28 @@ fn whoever_ends_it_leaves_no_redis_behind() {
     }
 }
 
+/// Its folder is there, and the server in it may be or not.
+#[tokio::test]
+async fn whoever_ends_it_while_redis_starts_leaves_none_behind() {
+    if redis(&[]).is_none() {
+        return;
+    }
+    for round in 0..8 {
+        let folder = env::temp_dir().join(format!("fleet-{}-{round}", process::id()));
+        fs::create_dir(&folder).expect("new");
+        let mut command = three_for("60");
+        command.env("TMPDIR", &folder).stdout(Stdio::null());
+        let mut fleet = command.stderr(Stdio::null()).spawn().expect("it runs");
+        let is_empty = || fs::read_dir(&folder).expect("there").next().is_none();
+        until(|| !is_empty()).await;
+        send("TERM", &fleet.id().to_string());
+        let status = fleet.wait().expect("it ends");
+        assert_eq!(status.code(), Some(128 + 15), "{status}");
+        assert!(is_empty(), "round {round}");
+        fs::remove_dir(&folder).expect("empty");
+    }
+}
+
 fn send(signal: &str, id: &str) {
     let kill = Command::new("kill")
         .args([&format!("-{signal}"), id])
