@@ -15,6 +15,7 @@ const LIMIT: &str = "revio:{75af65ffc3913b3ebe1f8666cc870314}:limit:1";
 const QUIET: &str = "revio:{75af65ffc3913b3ebe1f8666cc870314}:quiet:1";
 
 const TEN_SECONDS: u64 = 10_000_000;
+const DAY: u64 = 24 * 3600 * 1_000_000;
 
 /// A turn in ten seconds.
 async fn slow_limit(url: &str) -> Limit {
@@ -122,12 +123,19 @@ async fn who_has_another_limit_takes_turns_with_the_rest() {
     assert!((5..=10).contains(&seconds), "{seconds}");
 }
 
-/// Whoever wrote it, the next turn is right again.
+/// Whoever wrote it, the next turn is right again. No settings book one that is three days ahead.
 #[tokio::test]
 async fn of_none_is_a_beginning() {
-    for nonsense in ["", "soon", "1", "1 2 3", "-1 -1", "1e99 1"] {
+    let nonsense = ["", "soon", "1", "1 2 3", "-1 -1", "1e99 1"];
+    let far = ["9999999999999999 1", &"9".repeat(400), "three days"];
+    for nonsense in nonsense.into_iter().chain(far) {
         let Some(redis) = redis(&[]) else { return };
         let url = redis.url();
+        let in_three_days = format!("{} 1", now_in_redis(&url) + 3 * DAY);
+        let nonsense = match nonsense {
+            "three days" => &in_three_days,
+            nonsense => nonsense,
+        };
         command(&url, &["SET", LIMIT, nonsense]);
         let limit = slow_limit(&url).await;
         assert_eq!(next_turn(&limit).await, None, "{nonsense:?}");

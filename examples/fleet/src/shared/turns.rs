@@ -23,15 +23,17 @@ const LOOK: Duration = Duration::from_secs(1);
 /// long, and not booked.
 ///
 /// The key holds the next turn and when one was last booked. Booked later than now: Redis' clock was
-/// set back, and what was booked is void. A second is let pass, for a clock that is put right.
+/// set back, and what was booked is void. A second is let pass, for a clock that is put right. Nobody
+/// waits longer than a day, nor is there more between two turns: what is further ahead is no turn.
 const BOOK: &str = "
 local interval, burst, longest, calls =
   tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local turn, booked = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')
-if not turn or tonumber(booked) > now + 1000000 then turn = now end
-turn = math.max(tonumber(turn), now - burst)
+turn = tonumber(turn)
+if not turn or tonumber(booked) > now + 1000000 or turn > now + 2 * 86400e6 then turn = now end
+turn = math.max(turn, now - burst)
 local wait = math.max(turn - now, 0)
 if wait > longest then return -wait end
 turn = turn + calls * interval
