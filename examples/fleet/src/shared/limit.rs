@@ -12,6 +12,7 @@
 //! for it longer than [`Settings::answer`].
 
 use std::{
+    future::Future,
     pin::Pin,
     sync::{
         Arc,
