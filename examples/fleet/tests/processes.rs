@@ -5,73 +5,26 @@ mod support;
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read},
-    process::{self, Child, ChildStderr, Command, Output, Stdio},
+    process::{self, Child, ChildStderr, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use ::redis::Value;
 use fleet::{
     args::Share,
-    cost,
     server::Api,
     shared::{Limit, Settings},
     worker::Spec,
 };
 use http::Request;
 use revio_status::Cooldown;
-use support::{ACCOUNT, account, bounded, command, redis, turn, until};
+use support::{
+    ACCOUNT, account, bounded, command,
+    program::{EXACT, URL, program, text, three_for},
+    redis, turn, until,
+};
 
-const URL: &str = "REVIO_REDIS_URL";
 const SECOND: Duration = Duration::from_secs(1);
-const EXACT: &str = "POSTs: 0 lost, 0 made twice, 0 made and called unsent";
-
-fn program(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fleet"));
-    command.args(args).env_remove(URL).stdin(Stdio::null());
-    command
-}
-
-/// Three processes, for so many seconds.
-fn three_for(seconds: &str) -> Command {
-    let mut command = program(&["--processes", "3", "--limit", "100", "--window", "1"]);
-    command.args(["--seconds", seconds]);
-    command
-}
-
-fn text(output: &Output) -> (String, String) {
-    let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
-    (out.into_owned(), err.into_owned())
-}
-
-#[test]
-fn without_redis_it_says_what_to_do() {
-    let output = program(&[])
-        .env("PATH", "/nowhere")
-        .output()
-        .expect("it runs");
-    let (_, error) = text(&output);
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(
-        error.contains("apt-get install redis-server") && error.contains(URL),
-        "{error}"
-    );
-}
-
-#[test]
-fn wrong_usage_is_told_and_no_password_with_it() {
-    let wrong: [(&[&str], &str); 3] = [
-        (&["--processes", "0"], "from 1 to 100"),
-        (&["--share", "half"], "redis, fixed or nothing"),
-        (&[], "no URL of a Redis"),
-    ];
-    for (args, words) in wrong {
-        let output = program(args).env(URL, "redis//:horse@here").output();
-        let output = output.expect("it runs");
-        let (_, error) = text(&output);
-        assert_eq!(output.status.code(), Some(2), "{error}");
-        assert!(error.contains(words) && !error.contains("horse"), "{error}");
-    }
-}
 
 #[test]
 fn it_starts_redis_by_itself_and_the_books_balance() {
@@ -83,35 +36,6 @@ fn it_starts_redis_by_itself_and_the_books_balance() {
     assert!(output.status.success(), "{error}");
     assert!(out.contains(EXACT) && out.contains("used: "), "{out}");
     assert!(error.lines().count() >= 3, "{error}");
-}
-
-#[test]
-fn what_is_shared_is_compared_side_by_side() {
-    let Some(redis) = redis(&[]) else { return };
-    let output = three_for("1")
-        .arg("--compare")
-        .env(URL, redis.url())
-        .output();
-    let (out, error) = text(&output.expect("it runs"));
-    assert_eq!(out.matches(EXACT).count(), 3, "{out}{error}");
-    let (_, table) = out.split_once("SHARED ").expect("a table");
-    let firsts = table.lines().skip(1).map(|line| line.split(' ').next());
-    let firsts: Vec<_> = firsts.collect();
-    assert_eq!(firsts, ["nothing", "fixed", "redis"].map(Some), "{out}");
-}
-
-#[tokio::test]
-async fn what_a_turn_costs_is_told_and_that_there_is_no_redis() {
-    let Some(mut redis) = redis(&[]) else { return };
-    let table = cost::table(&redis.url(), 100).await.expect("figures");
-    let numbers = table
-        .split_whitespace()
-        .filter(|word| word.parse::<f64>().is_ok());
-    assert_eq!(numbers.count(), 4, "{table}");
-    redis.kill();
-    let error = cost::table(&redis.url(), 100).await;
-    let error = error.expect_err("killed").to_string();
-    assert_eq!(error, "Redis does not answer");
 }
 
 /// Killed while they send, and started again.

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // every test binary uses its own part of it
 
+pub mod program;
+
 use std::{
     convert::Infallible,
     future::ready,

@@ -1,0 +1,68 @@
+//! The command line: what it says, and what it needs.
+
+mod support;
+
+use fleet::cost;
+use support::{
+    program::{EXACT, URL, program, text, three_for},
+    redis,
+};
+
+#[test]
+fn without_redis_it_says_what_to_do() {
+    let output = program(&[])
+        .env("PATH", "/nowhere")
+        .output()
+        .expect("it runs");
+    let (_, error) = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(
+        error.contains("apt-get install redis-server") && error.contains(URL),
+        "{error}"
+    );
+}
+
+#[test]
+fn wrong_usage_is_told_and_no_password_with_it() {
+    let wrong: [(&[&str], &str); 3] = [
+        (&["--processes", "0"], "from 1 to 100"),
+        (&["--share", "half"], "redis, fixed or nothing"),
+        (&[], "no URL of a Redis"),
+    ];
+    for (args, words) in wrong {
+        let output = program(args).env(URL, "redis//:horse@here").output();
+        let output = output.expect("it runs");
+        let (_, error) = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(words) && !error.contains("horse"), "{error}");
+    }
+}
+
+#[test]
+fn what_is_shared_is_compared_side_by_side() {
+    let Some(redis) = redis(&[]) else { return };
+    let output = three_for("1")
+        .arg("--compare")
+        .env(URL, redis.url())
+        .output();
+    let (out, error) = text(&output.expect("it runs"));
+    assert_eq!(out.matches(EXACT).count(), 3, "{out}{error}");
+    let (_, table) = out.split_once("SHARED ").expect("a table");
+    let firsts = table.lines().skip(1).map(|line| line.split(' ').next());
+    let firsts: Vec<_> = firsts.collect();
+    assert_eq!(firsts, ["nothing", "fixed", "redis"].map(Some), "{out}");
+}
+
+#[tokio::test]
+async fn what_a_turn_costs_is_told_and_that_there_is_no_redis() {
+    let Some(mut redis) = redis(&[]) else { return };
+    let table = cost::table(&redis.url(), 100).await.expect("figures");
+    let numbers = table
+        .split_whitespace()
+        .filter(|word| word.parse::<f64>().is_ok());
+    assert_eq!(numbers.count(), 4, "{table}");
+    redis.kill();
+    let error = cost::table(&redis.url(), 100).await;
+    let error = error.expect_err("killed").to_string();
+    assert_eq!(error, "Redis does not answer");
+}
