@@ -3,7 +3,7 @@
 use std::{env, future::pending, io, process::ExitCode};
 
 use fleet::{
-    args::{self, Args, Command},
+    args::{self, Args, Command, Share},
     cost,
     fleet::run,
     redis_server::{RedisServer, URL, client},
@@ -50,7 +50,7 @@ async fn go() -> ExitCode {
             }
             Ok(command) => {
                 // Its own server ends when this is dropped.
-                let (redis, _server) = match redis() {
+                let (redis, _server) = match redis(&command) {
                     Ok(redis) => redis,
                     Err(error) => {
                         eprintln!("fleet: {error}");
@@ -115,8 +115,13 @@ async fn lead(command: Command, redis: &str) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The Redis of the environment, or one of its own.
-fn redis() -> Result<(String, Option<RedisServer>), String> {
+/// The Redis of the environment, or one of its own. None where nothing needs it.
+fn redis(command: &Command) -> Result<(String, Option<RedisServer>), String> {
+    if let Command::Run(args) = command
+        && !args.shares.contains(&Share::Redis)
+    {
+        return Ok((String::new(), None));
+    }
     if let Some(url) = env::var(URL).ok().filter(|url| !url.is_empty()) {
         return client(&url).map(|_| (url, None));
     }

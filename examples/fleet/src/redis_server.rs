@@ -18,7 +18,9 @@ pub const URL: &str = "REVIO_REDIS_URL";
 ///
 /// If that is no URL. Which one is not said: it may hold a password.
 pub fn client(url: &str) -> Result<redis::Client, String> {
-    redis::Client::open(url).map_err(|_| format!("{URL} is no URL of a Redis"))
+    redis::Client::open(url).map_err(|_| {
+        format!("{URL} is no URL of a Redis, or one of TLS, which this program was built without")
+    })
 }
 
 const START: Duration = Duration::from_secs(10);

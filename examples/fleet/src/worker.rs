@@ -104,9 +104,12 @@ impl Spec {
 
 /// # Errors
 ///
-/// If the URL of Redis is none, or a request panics.
+/// If Redis is shared and its URL is none, or a request panics.
 pub async fn run(spec: Spec, redis: Option<String>) -> Result<(), BoxError> {
-    let redis = redis.as_deref().map(redis_server::client).transpose()?;
+    let redis = match spec.share {
+        Share::Redis => Some(redis_server::client(&redis.unwrap_or_default())?),
+        Share::Fixed | Share::Nothing => None,
+    };
     let tell = |line: &str| println!("{line}");
     let client = spec.parts(redis).await.client(tell);
     send(&spec, |note| post(client.clone(), spec.server, note), tell).await

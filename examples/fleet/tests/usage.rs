@@ -23,14 +23,26 @@ fn without_redis_it_says_what_to_do() {
 }
 
 #[test]
+fn without_redis_a_share_that_needs_none_is_run() {
+    for share in ["fixed", "nothing"] {
+        let mut program = three_for("1");
+        program.args(["--share", share]).env("PATH", "/nowhere");
+        let (out, error) = text(&program.output().expect("it runs"));
+        assert!(out.contains(EXACT), "{share}: {out}{error}");
+    }
+}
+
+#[test]
 fn wrong_usage_is_told_and_no_password_with_it() {
-    let wrong: [(&[&str], &str); 3] = [
-        (&["--processes", "0"], "from 1 to 100"),
-        (&["--share", "half"], "redis, fixed or nothing"),
-        (&[], "no URL of a Redis"),
+    let url = "redis//:horse@here";
+    let wrong: [(&[&str], &str, &str); 4] = [
+        (&["--processes", "0"], url, "from 1 to 100"),
+        (&["--share", "half"], url, "redis, fixed or nothing"),
+        (&[], url, "no URL of a Redis"),
+        (&[], "rediss://:horse@127.0.0.1", "built without"),
     ];
-    for (args, words) in wrong {
-        let output = program(args).env(URL, "redis//:horse@here").output();
+    for (args, url, words) in wrong {
+        let output = program(args).env(URL, url).output();
         let output = output.expect("it runs");
         let (_, error) = text(&output);
         assert_eq!(output.status.code(), Some(2), "{error}");
