@@ -1,11 +1,9 @@
 //! The whole fleet: the server, the processes, a line a second, and the table at the end.
 
-use std::{
-    env,
-    time::{Duration, Instant},
-};
+use std::{env, net::SocketAddr, time::Duration};
 
 use revio_status::BoxError;
+use tokio::time::Instant;
 
 use crate::{
     args::{Args, Share},
@@ -37,7 +35,11 @@ pub async fn run(
 ) -> Result<Report, BoxError> {
     let api = Api::start(args.limit, args.window).await?;
     let begin = Instant::now();
-    let workers = Workers::start(&env::current_exe()?, &specs(args, share, &api), redis)?;
+    let workers = Workers::start(
+        &env::current_exe()?,
+        &specs(args, share, api.address()),
+        redis,
+    )?;
     let most = args.length + DEADLINE + PATIENCE;
     let told = workers
         .watch(most, |time, tallies| progress(&summary(time, tallies)))
@@ -48,12 +50,13 @@ pub async fn run(
     })
 }
 
-fn specs(args: &Args, share: Share, api: &Api) -> Vec<Spec> {
+/// What each process is told.
+pub fn specs(args: &Args, share: Share, server: SocketAddr) -> Vec<Spec> {
     let per_second = ALL * f64::from(args.limit) / args.window.as_secs_f64();
     let light = per_second / (f64::from(args.processes - 1) + HEAVY);
     let account = format!("fleet {} {share}", std::process::id());
     let spec = |process| Spec {
-        server: api.address(),
+        server,
         account: account.clone(),
         process,
         processes: args.processes,

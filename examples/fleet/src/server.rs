@@ -7,7 +7,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 
 /// A running server. It ends with the runtime; a clone is the same server.
 #[derive(Clone)]
@@ -58,6 +58,11 @@ impl Api {
     /// Every note that was made, in order, by its request's body.
     pub fn notes(&self) -> Vec<Bytes> {
         self.state().notes.clone()
+    }
+
+    /// How many calls were counted, refused ones too.
+    pub fn calls(&self) -> u32 {
+        self.state().calls.iter().sum()
     }
 
     /// The part of the limit that was used in the windows that lie wholly between these moments.
