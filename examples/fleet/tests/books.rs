@@ -124,6 +124,18 @@ async fn who_gets_no_turn_before_the_deadline_is_told_at_once() {
 }
 
 #[test]
+fn a_wait_is_that_of_so_many_of_a_hundred() {
+    let lines: Vec<_> = (1..=100)
+        .rev()
+        .map(|n| format!("made {n}0 1-{n}"))
+        .collect();
+    let tally = tally(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let waits = [1, 50, 99, 100].map(|percent| tally.wait(percent));
+    assert_eq!(waits, [0.01, 0.5, 0.99, 1.0].map(Some));
+    assert_eq!(Tally::default().wait(50), None);
+}
+
+#[test]
 fn what_is_unknown_may_be_there_or_not() {
     let unknown = "unknown 10000 1-0";
     assert!(report(&[unknown], &[]).is_exact());

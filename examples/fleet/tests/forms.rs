@@ -78,6 +78,18 @@ async fn of_turns() {
     assert!((20..=30).contains(&seconds), "{seconds}");
 }
 
+/// It may just have been put right: what was booked half a second from now counts.
+#[tokio::test]
+async fn a_clock_that_is_a_little_behind_voids_no_turn() {
+    let Some(redis) = redis(&[]) else { return };
+    let url = redis.url();
+    let limit = slow_limit(&url).await;
+    let now = now_in_redis(&url);
+    let value = format!("{} {}", now + 3 * TEN_SECONDS, now + 900_000);
+    command(&url, &["SET", LIMIT, &value]);
+    assert!(next_turn(&limit).await >= Some(5));
+}
+
 /// Form 1: the status, for as long as the key is there. A message says nothing but: read it.
 #[tokio::test]
 async fn of_a_quiet() {

@@ -8,7 +8,7 @@ use fleet::shared::{Limit, Settings};
 use futures_util::future::join_all;
 use http::{Request, StatusCode};
 use revio_status::{Cooldown, Deadline, StopReason};
-use support::turn;
+use support::{Log, account, settings, turn};
 use tokio::time::{Instant, advance};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -48,6 +48,39 @@ async fn whose_turn_comes_too_late_is_refused_at_once_and_unsent() {
     assert_eq!(error.stop_reason(), StopReason::DeadlineExceeded);
     assert_eq!(error.attempts(), 0);
     assert!(!error.may_have_been_applied());
+}
+
+/// The next turn is in a minute and a half.
+#[tokio::test(start_paused = true)]
+async fn no_attempt_waits_longer_than_it_may_and_the_whole_wait_is_told() {
+    let limit = Limit::own(Settings {
+        calls: 2,
+        per: Duration::from_millis(90_500),
+        ..Settings::new(1, Cooldown::default())
+    });
+    turn(&limit, Request::default()).await.expect("at once");
+    for deadline in [None, Some(Deadline(2 * MINUTE))] {
+        let mut request = Request::default();
+        deadline.map(|deadline| request.extensions_mut().insert(deadline));
+        let begin = Instant::now();
+        let error = turn(&limit, request).await.expect_err("longer than 30 s");
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(91)));
+    }
+}
+
+/// Where Redis would be there is nothing. A turn in 31 ms, for ten seconds.
+#[tokio::test(start_paused = true)]
+async fn redis_is_looked_for_once_a_second() {
+    let log = Log::start();
+    let nowhere = account("redis+unix:///nowhere/redis.sock");
+    let limit = Limit::shared(settings(&Cooldown::default()), &nowhere).await;
+    let begin = Instant::now();
+    while begin.elapsed() < MINUTE / 6 {
+        turn(&limit, Request::default()).await.expect("a turn");
+    }
+    let looks = log.text().matches("still no Redis").count();
+    assert!((8..=10).contains(&looks), "{looks}");
 }
 
 /// The whole account sends 245 in 30 s, this process 62.

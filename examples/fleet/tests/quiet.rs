@@ -22,6 +22,7 @@ use http_body_util::Full;
 use redis::Value;
 use revio_status::{BoxError, Cooldown, RevioStatusLayer};
 use support::{Log, account, bounded, command, commands, detour, redis, scripts, signal, until};
+use tokio::runtime::Handle;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 const MINUTE: u64 = 60;
@@ -251,6 +252,25 @@ async fn a_redis_that_is_stopped_is_told_and_found_again() {
     signal(&redis, "CONT");
     until(|| other.until().is_some()).await;
     assert_eq!(log.warnings("no Redis"), 2, "{}", log.text());
+}
+
+/// Nothing of it goes on, with Redis or without.
+#[tokio::test]
+async fn it_ends_with_its_handle() {
+    let Some(mut redis) = redis(&[]) else { return };
+    let url = redis.url();
+    let tasks = Handle::current().metrics();
+    let before = tasks.num_alive_tasks();
+    let (_, quiet) = listens(&url);
+    is_heard(&url).await;
+    drop(quiet);
+    until(|| tasks.num_alive_tasks() == before).await;
+    redis.kill();
+    let log = Log::start();
+    let (_, quiet) = listens(&url);
+    until(|| log.warnings("no Redis") == 1).await;
+    drop(quiet);
+    until(|| tasks.num_alive_tasks() == before).await;
 }
 
 /// As long as a second: the client's own patience is half of that.

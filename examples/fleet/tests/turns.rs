@@ -58,6 +58,7 @@ async fn a_resend_waits_no_longer_than_its_request_may() {
         );
         if let Some(deadline) = deadline {
             assert_eq!(error.stop_reason(), StopReason::DeadlineExceeded);
+            assert_eq!(error.attempts(), 1);
             assert!(begin.elapsed() <= deadline, "{:?}", begin.elapsed());
         }
     }
@@ -211,6 +212,20 @@ async fn a_turn_booked_for_a_request_that_is_gone_is_left_to_the_next() {
     signal(&redis, "CONT");
     let next = turn(&limit, Request::default()).await;
     next.expect("the turn of the one that is gone");
+}
+
+/// Who waits for its end books one turn then, which is the second script: the first one has looked.
+#[tokio::test]
+async fn no_turn_is_booked_while_the_account_cools_down() {
+    let Some(redis) = redis(&[]) else { return };
+    let url = redis.url();
+    let cooldown = Cooldown::default();
+    let limit = Limit::shared(settings(&cooldown), &account(&url)).await;
+    let end = Instant::now() + SECOND;
+    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, end.into_std());
+    turn(&limit, Request::default()).await.expect("a turn");
+    assert!(Instant::now() >= end);
+    assert_eq!(scripts(&url), 2);
 }
 
 /// Each of four books one turn, and together they are booked for longer than the period.

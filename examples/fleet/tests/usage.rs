@@ -2,7 +2,11 @@
 
 mod support;
 
-use fleet::cost;
+use fleet::{
+    args::{self, Command, Share},
+    cost,
+    fleet::specs,
+};
 use support::{
     program::{EXACT, URL, program, text, three_for},
     redis,
@@ -30,6 +34,20 @@ fn without_redis_a_share_that_needs_none_is_run() {
         let (out, error) = text(&program.output().expect("it runs"));
         assert!(out.contains(EXACT), "{share}: {out}{error}");
     }
+}
+
+#[test]
+fn the_last_process_wants_ten_times_as_much_for_as_long_as_is_said() {
+    let words = ["--processes", "3", "--limit", "600", "--minutes", "2"];
+    let Ok(Command::Run(args)) = args::parse(words.map(Into::into)) else {
+        panic!("a run")
+    };
+    let specs = specs(&args, Share::Redis, ([127, 0, 0, 1], 1).into());
+    let wants = specs.iter().map(|spec| spec.wants);
+    // Together 15 a second, half as much again as the limit.
+    assert_eq!(wants.collect::<Vec<_>>(), [1.25, 1.25, 12.5]);
+    let lengths = specs.iter().map(|spec| spec.length.as_secs());
+    assert_eq!(lengths.collect::<Vec<_>>(), [120; 3]);
 }
 
 #[test]
