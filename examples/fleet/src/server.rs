@@ -1,6 +1,10 @@
 //! A stand-in for the API on 127.0.0.1, with the gateway in front of it that counts the account's
 //! calls. It remembers each note that it made: who drives it can prove that none was lost or made
 //! twice.
+//!
+//! It is not the quickstart's. That one fails on purpose, each route in its own way: of every second note
+//! the answer is lost, so that nobody could tell here whether the limit was to blame. It counts no calls,
+//! and its 429 is always for a second. In common they have the loop that accepts, of six lines.
 
 use std::{
     convert::Infallible,
