@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use http::{Request, StatusCode};
 use revio_status::{Cooldown, Deadline, StopReason};
 use support::{Log, account, settings, turn};
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, timeout};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -118,6 +118,28 @@ async fn a_request_that_goes_away_leaves_its_turn_to_the_next() {
         "{:?}",
         begin.elapsed()
     );
+}
+
+/// And whoever can wait for it has it.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_is_left_and_comes_too_late_for_the_next_is_told_at_once() {
+    let limit = Limit::own(Settings {
+        calls: 2,
+        per: MINUTE / 6,
+        ..Settings::new(1, Cooldown::default())
+    });
+    turn(&limit, Request::default()).await.expect("at once");
+    let begin = Instant::now();
+    let gone = turn(&limit, Request::default());
+    let _ = timeout(Duration::from_secs(1), gone).await;
+    let mut hasty = Request::default();
+    let deadline = Deadline(Duration::from_secs(2));
+    hasty.extensions_mut().insert(deadline);
+    let error = turn(&limit, hasty).await.expect_err("in nine seconds");
+    assert_eq!(begin.elapsed().as_secs(), 1);
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(9)));
+    turn(&limit, Request::default()).await.expect("a turn");
+    assert_eq!(begin.elapsed().as_secs(), 10);
 }
 
 /// Requests that wait for their turn have passed the layer above when a cool-down begins.

@@ -179,6 +179,9 @@ impl Inner {
                 queue = self.turns.book(queue, longest).await?;
             }
             if let Some(turn) = queue.filter(|turn| *turn > Instant::now()) {
+                if turn > end {
+                    return Err(Refused::late(turn.saturating_duration_since(now))); // left, or slow
+                }
                 sleep_until(turn).await;
             }
             *queue = None;
