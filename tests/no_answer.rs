@@ -598,14 +598,17 @@ async fn what_such_a_layer_calls_unsent_is_not_once_its_body_was_read() {
 
 /// An error type of one's own that shows what it holds as itself.
 #[derive(Debug)]
+#[cfg(feature = "hyper-util")]
 struct Transparent(Error);
 
+#[cfg(feature = "hyper-util")]
 impl fmt::Display for Transparent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
+#[cfg(feature = "hyper-util")]
 impl StdError for Transparent {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source()
