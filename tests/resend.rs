@@ -306,7 +306,7 @@ async fn whichever_of_its_values_are_sensitive_all_are_resent() {
     for marks in 0..32_u32 {
         let mut request = get();
         for (place, value) in ["a", "", "ccc", "dd", ""].into_iter().enumerate() {
-            let name = http::HeaderName::try_from(format!("x-{place}")).expect("valid");
+            let name = http::HeaderName::try_from(format!("x-{}", place / 2)).expect("valid");
             let mut value = http::HeaderValue::from_static(value);
             value.set_sensitive(marks >> place & 1 == 1);
             request.headers_mut().append(name, value);

@@ -114,8 +114,8 @@ fn shared(fields: &[Field], text: &[u8]) -> Bytes {
     if length == 0 {
         return Bytes::new();
     }
-    // Of a vector with room to spare come `Bytes` that are shared from the start. Others become so
-    // with the first clone, and that costs more.
+    // `Bytes` of a vector with room to spare count their owners from the start. Others begin to at the
+    // first clone, and that costs more.
     let mut shared = Vec::with_capacity(length.saturating_add(1));
     // What stands between two sensitive values is copied at once.
     let (mut start, mut end) = (0_usize, 0_usize);
@@ -131,7 +131,7 @@ fn shared(fields: &[Field], text: &[u8]) -> Bytes {
 }
 
 /// Values share a buffer, but for sensitive ones: somebody below may keep a value, HTTP/2's table of
-/// fields does, and is to keep no credential with it.
+/// fields does, and is to keep none of those with it.
 fn map(fields: Vec<Field>, text: Vec<u8>) -> HeaderMap {
     // At most so many names. Beyond what a map can hold of them it grows as it goes.
     let mut map = HeaderMap::try_with_capacity(fields.len()).unwrap_or_default();
@@ -141,6 +141,7 @@ fn map(fields: Vec<Field>, text: Vec<u8>) -> HeaderMap {
         let end = start.saturating_add(field.length());
         let value = match field.is_sensitive() {
             true => sensitive(text.get(start..end).unwrap_or_default()),
+            // It has the lengths of all of these.
             false => HeaderValue::from_maybe_shared(shared.split_to(field.length())),
         };
         start = end;
