@@ -74,6 +74,7 @@ pub(crate) fn message(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> O
     if !is_markup {
         return one_line(&text);
     }
+    // What it holds may be what was asked for, in any form.
     if let Some(text) = xml::only_text(&text) {
         let text = text.trim_ascii_start();
         return match text.starts_with(['{', '[']) {

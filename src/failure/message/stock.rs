@@ -107,13 +107,12 @@ pub(super) fn is_stock(text: &str) -> bool {
 /// Whether it stands on every page of a site, and nothing else with it: `© 2026 Acme`.
 pub(super) fn is_of_site(text: &str) -> bool {
     const MOST_WORDS: usize = 6;
+    let is_signed = |rest: &str| rest.starts_with('©') || after_word(rest, "(c)").is_some();
     let is_mark = |rest: &str| {
         let rest = rest.trim_start();
-        rest.starts_with(|c: char| c == '©' || c.is_ascii_digit())
-            || after_word(rest, "(c)").is_some()
+        is_signed(rest) || rest.starts_with(|c: char| c.is_ascii_digit())
     };
-    let is_claim = is_mark(text) && !text.starts_with(|c: char| c.is_ascii_digit())
-        || after_word(text, "copyright").is_some_and(is_mark);
+    let is_claim = is_signed(text) || after_word(text, "copyright").is_some_and(is_mark);
     let rest = text.trim_end_matches('.');
     let rest = strip_end(rest, "all rights reserved").unwrap_or(rest);
     let is_short = rest.split_whitespace().count() <= MOST_WORDS;
