@@ -105,13 +105,7 @@ async fn a_request_that_goes_away_leaves_its_turn_to_the_next() {
     let limit = quarter();
     turn(&limit, Request::default()).await.expect("at once");
     let begin = Instant::now();
-    let gone = tokio::spawn({
-        let limit = limit.clone();
-        async move { turn(&limit, Request::default()).await }
-    });
-    advance(Duration::from_millis(100)).await;
-    gone.abort();
-    let _ = gone.await;
+    go_away(&limit).await;
     turn(&limit, Request::default()).await.expect("in 390 ms");
     assert!(
         begin.elapsed() < Duration::from_millis(495),
@@ -190,11 +184,8 @@ async fn who_cannot_wait_for_the_end_of_a_cool_down_is_refused_at_once() {
     waiting.await.expect("no panic").expect("a turn");
 }
 
-/// Else it would be one more than there are, as soon as somebody comes.
-#[tokio::test(start_paused = true)]
-async fn a_turn_that_nobody_used_in_time_is_over() {
-    let limit = quarter();
-    turn(&limit, Request::default()).await.expect("at once");
+/// A request that waits for its turn, and is dropped after 100 ms.
+async fn go_away(limit: &Limit) {
     let gone = tokio::spawn({
         let limit = limit.clone();
         async move { turn(&limit, Request::default()).await }
@@ -202,6 +193,14 @@ async fn a_turn_that_nobody_used_in_time_is_over() {
     advance(Duration::from_millis(100)).await;
     gone.abort();
     let _ = gone.await;
+}
+
+/// Else it would be one more than there are, as soon as somebody comes.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_nobody_used_in_time_is_over() {
+    let limit = quarter();
+    turn(&limit, Request::default()).await.expect("at once");
+    go_away(&limit).await;
     advance(MINUTE).await;
     let begin = Instant::now();
     let turns = [(); 2].map(|()| turn(&limit, Request::default()));
