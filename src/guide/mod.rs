@@ -30,7 +30,7 @@ pub mod errors {}
 pub mod choosing {}
 
 #[cfg_attr(any(not(doctest), feature = "tokio"), doc = include_str!("cool_down.md"))]
-// A copy of `examples/storm/plots/batch.svg`, which is not published.
+// A copy of `benches/storm/plots/batch.svg`, which is not published.
 #[cfg_attr(not(doctest), doc = include_str!("cool_down.svg"))]
 pub mod cool_down {}
 
