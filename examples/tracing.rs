@@ -77,7 +77,7 @@ impl<B> OnResponse<B> for AttemptSpan {
 
 impl OnFailure<FailureClass> for AttemptSpan {
     fn on_failure(&mut self, failure: FailureClass, _: Duration, span: &Span) {
-        if let FailureClass::NoAnswer = failure {
+        if let FailureClass::NoResponse = failure {
             span.record("error.type", failure.to_string());
             span.record("otel.status_code", "ERROR");
         }

@@ -22,8 +22,8 @@ use crate::{
 /// | [`cooldown`](Self::cooldown) | [`Cooldown`]: armed by 429 and the quota's 403 for at most 5 min at a time; requests are held for up to 60 s |
 /// | [`deadline`](Self::deadline) | none |
 /// | [`on_event`](Self::on_event) | none |
-/// | [`capture_limit`](Self::capture_limit), [`capture_timeout`](Self::capture_timeout) | 64 KiB, 5 s |
-/// | [`replay_limit`](Self::replay_limit) | 64 KiB |
+/// | [`error_body_limit`](Self::error_body_limit), [`error_body_timeout`](Self::error_body_timeout) | 64 KiB, 5 s |
+/// | [`replay_body_limit`](Self::replay_body_limit) | 64 KiB |
 ///
 /// A clone is cheap and shares the budget and the cool-down.
 ///
@@ -39,7 +39,7 @@ use crate::{
 /// use tower::{ServiceBuilder, ServiceExt};
 ///
 /// let client = ServiceBuilder::new()
-///     .layer(RevioStatusLayer::new().deadline(Duration::from_secs(30)))
+///     .layer(RevioStatusLayer::new().time_limit(Duration::from_secs(30)))
 ///     .service(Client::builder(TokioExecutor::new()).build_http());
 ///
 /// let request = Request::get("http://localhost:8080/v1/Customers/1001");
@@ -148,14 +148,14 @@ impl<P> RevioStatusLayer<P> {
     }
 
     /// Sets how long a request may go on being retried, counted from `call`. Default: no end.
-    /// [`Deadline`](crate::Deadline) in a request's extensions says otherwise for that request.
+    /// [`TimeLimit`](crate::TimeLimit) in a request's extensions says otherwise for that request.
     ///
     /// No wait begins that would end at the deadline or after it, a failed body is read no longer
     /// than to it, and no attempt starts after it. An attempt on its way is not cut off: put a
     /// timeout layer below this one for each attempt, or above it for all. Of a failure that
     /// arrives after the deadline only the body's part that is already here is kept, and so its
     /// message may be missing.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
+    pub fn time_limit(mut self, deadline: Duration) -> Self {
         self.0.deadline = Some(deadline);
         self
     }
@@ -163,14 +163,14 @@ impl<P> RevioStatusLayer<P> {
     /// Sets how many bytes of a failed response's body are read. Default: 64 KiB.
     ///
     /// They are copied out: the error holds none of the buffers that they came in.
-    pub fn capture_limit(mut self, bytes: usize) -> Self {
-        self.0.capture_limit = bytes;
+    pub fn error_body_limit(mut self, bytes: usize) -> Self {
+        self.0.error_body_limit = bytes;
         self
     }
 
     /// Sets how long a failed response's body is read. Default: 5 s.
-    pub fn capture_timeout(mut self, timeout: Duration) -> Self {
-        self.0.capture_timeout = timeout;
+    pub fn error_body_timeout(mut self, timeout: Duration) -> Self {
+        self.0.error_body_timeout = timeout;
         self
     }
 
@@ -181,8 +181,8 @@ impl<P> RevioStatusLayer<P> {
     /// The bytes are shared with you, not copied. A chunk keeps the whole buffer that it is a part of,
     /// which `Bytes` cannot tell: 16 bytes cut from 8 MiB keep 8 MiB, as long as the request may be sent
     /// again. Where you send small parts of large buffers, copy them first.
-    pub fn replay_limit(mut self, bytes: usize) -> Self {
-        self.0.replay_limit = bytes;
+    pub fn replay_body_limit(mut self, bytes: usize) -> Self {
+        self.0.replay_body_limit = bytes;
         self
     }
 }

@@ -35,7 +35,7 @@
 //! | 1xx, 2xx, 3xx | `Ok`: the inner service's response, untouched | |
 //! | 503, 504 | [`Error::Status`] | yes, if the request may be applied twice |
 //! | all others from 400 to 999 | [`Error::Status`] | where you name them ([`StandardPolicy::retry_on`]) |
-//! | no answer | [`Error::Service`], with the inner service's error as its source | where you ask for it ([`StandardPolicy::retry_unsent`], [`StandardPolicy::retry_no_answer`]) |
+//! | no answer | [`Error::Service`], with the inner service's error as its source | where you ask for it ([`StandardPolicy::retry_unsent`], [`StandardPolicy::retry_transient`]) |
 //!
 //! A redirect is not a failure: where nothing above follows it, it comes back as `Ok`.
 //!
@@ -119,11 +119,13 @@ mod shared;
 pub use self::failure::classify;
 pub use self::{
     body::ReplayBody,
-    failure::{BoxError, Error, FailedAttempt, ServiceError, StatusError, StatusKind, StopReason},
+    failure::{
+        BoxError, Error, PreviousAttempt, ServiceError, StatusError, StatusKind, StopReason,
+    },
     layer::RevioStatusLayer,
     policy::{
         Attempt, Backoff, Deadline, Decision, Event, Idempotent, MaxAttempts, NeverRetry, PolicyFn,
-        Resend, ResendCount, RetryPolicy, StandardPolicy, policy_fn,
+        Resend, ResendCount, RetryPolicy, StandardPolicy, TimeLimit, policy_fn,
     },
     request::ResponseFuture,
     service::RevioStatus,

@@ -66,7 +66,7 @@ fn of_two_answers_the_longer_time_counts_and_nobody_sees_it_shortened() {
         let others = [(cooldown.clone(), short), (cooldown.clone(), long)];
         let threads = others.map(|(cooldown, until)| {
             thread::spawn(move || {
-                cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until);
+                cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until);
                 assert!(cooldown.until() >= Some(until));
             })
         });
@@ -113,13 +113,13 @@ fn after_an_end_what_was_armed_before_is_gone_and_what_comes_after_stays() {
         let until = Instant::now() + Duration::from_secs(9);
         let other = cooldown.clone();
         let thread = thread::spawn(move || {
-            other.end();
-            other.begin(StatusCode::TOO_MANY_REQUESTS, until);
+            other.clear();
+            other.extend_until(StatusCode::TOO_MANY_REQUESTS, until);
         });
-        cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until);
+        cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until);
         thread.join().expect("no panic");
         assert!(cooldown.until() >= Some(until));
-        cooldown.end();
+        cooldown.clear();
         assert_eq!(cooldown.until(), None);
     });
 }

@@ -11,7 +11,7 @@ use http::Extensions;
 use hyper::rt::Sleep;
 
 use crate::{
-    policy::{Deadline, Observer, RetryPolicy},
+    policy::{Observer, RetryPolicy, TimeLimit},
     shared::{Armed, Budget, Cooldown},
 };
 
@@ -23,9 +23,9 @@ pub(crate) struct Settings<P> {
     pub(crate) cooldown: Option<Cooldown>,
     pub(crate) observer: Option<Observer>,
     pub(crate) deadline: Option<Duration>,
-    pub(crate) capture_limit: usize,
-    pub(crate) capture_timeout: Duration,
-    pub(crate) replay_limit: usize,
+    pub(crate) error_body_limit: usize,
+    pub(crate) error_body_timeout: Duration,
+    pub(crate) replay_body_limit: usize,
 }
 
 impl<P> Settings<P> {
@@ -37,9 +37,9 @@ impl<P> Settings<P> {
             cooldown: Some(Cooldown::default()),
             observer: None,
             deadline: None,
-            capture_limit: 64 * 1024,
-            capture_timeout: Duration::from_secs(5),
-            replay_limit: 64 * 1024,
+            error_body_limit: 64 * 1024,
+            error_body_timeout: Duration::from_secs(5),
+            replay_body_limit: 64 * 1024,
         }
     }
 
@@ -51,9 +51,9 @@ impl<P> Settings<P> {
             cooldown,
             observer,
             deadline,
-            capture_limit,
-            capture_timeout,
-            replay_limit,
+            error_body_limit,
+            error_body_timeout,
+            replay_body_limit,
         } = self;
         Settings {
             policy,
@@ -62,9 +62,9 @@ impl<P> Settings<P> {
             cooldown,
             observer,
             deadline,
-            capture_limit,
-            capture_timeout,
-            replay_limit,
+            error_body_limit,
+            error_body_timeout,
+            replay_body_limit,
         }
     }
 
@@ -75,7 +75,7 @@ impl<P> Settings<P> {
         extensions: &Extensions,
         started: impl FnOnce() -> Instant,
     ) -> Option<Instant> {
-        let own = extensions.get().map(|Deadline(time)| *time);
+        let own = extensions.get().map(|TimeLimit(time)| *time);
         let time = own.or(self.deadline)?;
         started().checked_add(time)
     }

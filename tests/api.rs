@@ -12,10 +12,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use revio_status::{
-    Attempt, Backoff, BoxError, Budget, Deadline, Decision, Error, FailedAttempt, Idempotent,
-    MaxAttempts, NeverRetry, PolicyFn, ReplayBody, Resend, ResendCount, ResponseFuture,
-    RetryPolicy, RevioStatus, RevioStatusLayer, ServiceError, StandardPolicy, StatusError,
-    StatusKind, StopReason, policy_fn,
+    Attempt, Backoff, BoxError, Budget, Decision, Error, Idempotent, MaxAttempts, NeverRetry,
+    PolicyFn, PreviousAttempt, ReplayBody, Resend, ResendCount, ResponseFuture, RetryPolicy,
+    RevioStatus, RevioStatusLayer, ServiceError, StandardPolicy, StatusError, StatusKind,
+    StopReason, TimeLimit, policy_fn,
 };
 use support::{Refused, body::Step, get, script::*, wire::Server};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
@@ -71,10 +71,10 @@ async fn the_layer_takes_every_setting() {
                 .retry_on(StatusCode::TOO_MANY_REQUESTS),
         )
         .budget(Budget::new(10, 0.1))
-        .deadline(Duration::from_secs(30))
-        .capture_limit(1024)
-        .capture_timeout(Duration::from_secs(1))
-        .replay_limit(1024);
+        .time_limit(Duration::from_secs(30))
+        .error_body_limit(1024)
+        .error_body_timeout(Duration::from_secs(1))
+        .replay_body_limit(1024);
     let mut service: RevioStatus<Script, StandardPolicy> =
         layer.clone().layer(Script::new([429, 200]));
     let _: (&Script, &mut Script) = (&service.get_ref().clone(), service.get_mut());
@@ -143,14 +143,18 @@ async fn an_error_tells_all_it_knows() {
 
 #[test]
 fn a_kind_explains_itself() {
-    let kind = StatusKind::of(StatusCode::GATEWAY_TIMEOUT, &HeaderMap::new()).expect("a failure");
+    let kind =
+        StatusKind::classify(StatusCode::GATEWAY_TIMEOUT, &HeaderMap::new()).expect("a failure");
     assert_eq!(
         (kind, kind.to_string().as_str()),
         (StatusKind::GatewayTimeout, "gateway_timeout")
     );
-    assert!(kind.is_server() && !kind.is_client() && kind.is_documented());
+    assert!(kind.is_server_error() && !kind.is_client_error() && kind.is_documented());
     assert!(kind.explanation().contains("gateway"));
-    assert_eq!(StatusKind::of(StatusCode::OK, &HeaderMap::new()), None);
+    assert_eq!(
+        StatusKind::classify(StatusCode::OK, &HeaderMap::new()),
+        None
+    );
 }
 
 #[test]
@@ -194,7 +198,7 @@ fn ones_own_policy_can_be_tested_by_hand() -> Result<(), http::Error> {
     assert!(attempt.error().is_none() && !attempt.is_unsent());
     assert!(attempt.may_have_been_applied());
     assert!(policy.is_retryable(StatusCode::GATEWAY_TIMEOUT));
-    assert_eq!(policy.may_resend(&request), Resend::Always);
+    assert_eq!(policy.resend(&request), Resend::Always);
     assert_eq!(
         policy.decide(&attempt),
         Decision::Retry {
@@ -208,7 +212,7 @@ fn ones_own_policy_can_be_tested_by_hand() -> Result<(), http::Error> {
 fn a_policy_can_be_tested_on_an_attempt_without_an_answer() {
     let (request, ()) = Request::new(()).into_parts();
     let error = std::io::Error::other("reset");
-    let lost = Attempt::without_answer(&request, &error);
+    let lost = Attempt::without_response(&request, &error);
     let answer = (lost.status(), lost.kind(), lost.headers(), lost.body());
     assert_eq!(answer, (None, None, None, None));
     assert_eq!(lost.error().expect("it").to_string(), "reset");
@@ -241,17 +245,17 @@ fn is_cloneable<T: Clone + std::fmt::Debug>() {}
 #[test]
 fn auto_traits_hold() {
     is_shareable::<Error>();
-    is_shareable::<(StatusError, ServiceError, FailedAttempt)>();
+    is_shareable::<(StatusError, ServiceError, PreviousAttempt)>();
     is_shareable::<RevioStatusLayer>();
     is_shareable::<RevioStatus<Client<(), ReplayBody<Full<Bytes>>>, StandardPolicy>>();
     is_shareable::<ReplayBody<Full<Bytes>>>();
     is_shareable::<(StandardPolicy, NeverRetry, Backoff, Budget, Decision)>();
     is_shareable::<(StatusKind, StopReason, Resend)>();
-    is_shareable::<(Idempotent, MaxAttempts, Deadline, ResendCount)>();
+    is_shareable::<(Idempotent, MaxAttempts, TimeLimit, ResendCount)>();
     is_cloneable::<RevioStatusLayer>();
     is_cloneable::<(StandardPolicy, NeverRetry, Backoff, Budget, Decision)>();
-    is_cloneable::<(StatusKind, StopReason, Resend, FailedAttempt)>();
-    is_cloneable::<(Idempotent, MaxAttempts, Deadline, ResendCount)>();
+    is_cloneable::<(StatusKind, StopReason, Resend, PreviousAttempt)>();
+    is_cloneable::<(Idempotent, MaxAttempts, TimeLimit, ResendCount)>();
 }
 
 #[test]
@@ -268,10 +272,10 @@ fn a_body_that_is_not_sync_is_sent_all_the_same() {
 async fn settings_made_before_the_policy_hold_after_it() {
     let second = Duration::from_secs(1);
     let layer = support::layer()
-        .capture_limit(3)
-        .capture_timeout(second)
-        .deadline(4 * second)
-        .replay_limit(2)
+        .error_body_limit(3)
+        .error_body_timeout(second)
+        .time_limit(4 * second)
+        .replay_body_limit(2)
         .budget(Budget::new(0, 0.0))
         .policy(StandardPolicy::default().backoff(Backoff::none()));
     let fail = async |answer: Answer, body: &'static str| {
@@ -306,5 +310,5 @@ fn a_classifier_is_there_for_tower_https_layers() {
     use tower_http::classify::{ClassifyResponse, SharedClassifier};
     let _ = SharedClassifier::new(StatusClassifier::default());
     let class = StatusClassifier::default().classify_error(&"no route");
-    assert_eq!(class.to_string(), "no_answer");
+    assert_eq!(class.to_string(), "no_response");
 }

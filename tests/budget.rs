@@ -145,7 +145,7 @@ async fn it_is_asked_last() {
     let layer = || {
         hasty()
             .budget(budget.clone())
-            .deadline(Duration::from_secs(9))
+            .time_limit(Duration::from_secs(9))
     };
     let failing = |status: u16| Script::new([answer(status).retry_after("10")]);
     let long = with_body(
@@ -176,7 +176,7 @@ async fn it_is_asked_last() {
         ),
         (
             layer()
-                .replay_limit(7)
+                .replay_body_limit(7)
                 .layer(Script::new([503]))
                 .oneshot(long)
                 .await,

@@ -113,7 +113,7 @@ async fn the_limit_is_exact() {
             .iter()
             .map(|size| data(rest.split_to(*size)))
             .collect();
-        let error = captured(layer().capture_limit(10), steps).await;
+        let error = captured(layer().error_body_limit(10), steps).await;
         assert_eq!(
             (error.body(), !error.is_body_truncated()),
             (&all, whole),
@@ -130,15 +130,15 @@ async fn trailers_and_empty_frames_do_not_count() {
         data(""),
         Step::Trailers(Default::default()),
     ];
-    let error = captured(layer().capture_limit(10), steps).await;
+    let error = captured(layer().error_body_limit(10), steps).await;
     assert!(!error.is_body_truncated());
 }
 
 #[tokio::test]
 async fn a_limit_of_zero_keeps_nothing_and_says_so() {
-    let error = captured(layer().capture_limit(0), vec![data("x")]).await;
+    let error = captured(layer().error_body_limit(0), vec![data("x")]).await;
     assert_eq!((error.body().len(), error.is_body_truncated()), (0, true));
-    let error = captured(layer().capture_limit(0), vec![]).await;
+    let error = captured(layer().error_body_limit(0), vec![]).await;
     assert!(!error.is_body_truncated());
 }
 
@@ -172,7 +172,7 @@ async fn it_ends_at_the_deadline() {
     for request in [get(), post()] {
         let begun = Instant::now();
         let script = Script::new([answer(503).body([data("all there is"), Step::Hang])]);
-        let service = layer().deadline(2 * SECOND).layer(script);
+        let service = layer().time_limit(2 * SECOND).layer(script);
         let error = service.oneshot(request).await.refused();
         assert_eq!(
             (&error.body()[..], error.is_body_truncated()),
@@ -185,7 +185,7 @@ async fn it_ends_at_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn with_no_time_it_keeps_what_is_already_here() {
     let steps = vec![data("here"), Step::Wait(SECOND), data("late")];
-    let error = captured(layer().capture_timeout(Duration::ZERO), steps).await;
+    let error = captured(layer().error_body_timeout(Duration::ZERO), steps).await;
     assert_eq!(
         (&error.body()[..], error.is_body_truncated()),
         (&b"here"[..], true)
@@ -237,7 +237,7 @@ async fn a_body_is_copied_out_of_its_buffers() {
         let alive = Arc::default();
         let view = |(size, length)| data(buffer(&alive, size).split_to(length));
         let steps = chunks.iter().copied().map(view).collect();
-        let error = captured(layer().capture_limit(limit), steps).await;
+        let error = captured(layer().error_body_limit(limit), steps).await;
         let found = (error.body().len(), alive.load(Relaxed));
         assert_eq!(found, (kept, 0), "{limit}, {chunks:?}");
     }
@@ -248,7 +248,7 @@ async fn nothing_of_its_buffers_is_held_while_the_request_sleeps() {
     let alive = Arc::default();
     let failing = answer(503).retry_after("9");
     let script = Script::new([failing.body([data(buffer(&alive, 1024))]), answer(200)]);
-    let mut request = Box::pin(layer().capture_limit(16).layer(script).oneshot(get()));
+    let mut request = Box::pin(layer().error_body_limit(16).layer(script).oneshot(get()));
     let asleep = tokio::time::timeout(SECOND, &mut request).await;
     assert!(asleep.is_err());
     assert_eq!(alive.load(Relaxed), 0);
@@ -391,7 +391,7 @@ async fn a_future_that_has_failed_holds_no_body() {
             async { Ok::<_, Infallible>(response.expect("valid")) }
         });
         let before = Arc::strong_count(&held);
-        let mut service = layer().capture_limit(16).layer(answer);
+        let mut service = layer().error_body_limit(16).layer(answer);
         // Longer than the limit, so that it is not read to its end.
         let mut future = Box::pin(service.call(request));
         assert!((&mut future).await.refused().is_body_truncated());

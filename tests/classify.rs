@@ -64,7 +64,7 @@ async fn above_the_layer_an_error_keeps_its_kind() {
     let wrapped = Error::from(ServiceError::new(boxed));
     assert_eq!(classify().classify_error(&wrapped), not_found);
     let broken = std::io::Error::other("http://user:hunter2@api.test/");
-    assert_eq!(classify().classify_error(&broken), FailureClass::NoAnswer);
+    assert_eq!(classify().classify_error(&broken), FailureClass::NoResponse);
 }
 
 #[test]
@@ -73,5 +73,5 @@ fn a_failure_class_prints_a_name_and_no_more() {
         FailureClass::Status(StatusKind::NotFound).to_string(),
         "not_found"
     );
-    assert_eq!(FailureClass::NoAnswer.to_string(), "no_answer");
+    assert_eq!(FailureClass::NoResponse.to_string(), "no_response");
 }

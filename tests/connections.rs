@@ -73,7 +73,7 @@ async fn a_failed_body_exactly_at_the_limit_is_whole_and_gives_its_connection_ba
             async { answer }
         })
         .await;
-        let layer = hasty().capture_limit(BODY.len());
+        let layer = hasty().error_body_limit(BODY.len());
         let mut service = layer.layer(client(http));
         for _ in 0..10 {
             let request = request(Method::GET, &server.uri("/"));
@@ -92,7 +92,7 @@ async fn a_failed_body_exactly_at_the_limit_is_whole_and_gives_its_connection_ba
 async fn one_byte_over_the_limit_is_truncated_to_it() {
     on_both(async |http| {
         let server = Server::start(async |_| answer(404, Full::from("12345"))).await;
-        let layer = hasty().capture_limit(4);
+        let layer = hasty().error_body_limit(4);
         let error = send(layer, client(http), &server).await.refused();
         assert_eq!(error.body(), "1234");
         assert!(error.is_body_truncated());
@@ -115,7 +115,7 @@ async fn an_endless_body_ends_at_the_limit_and_is_let_go() {
             async { answer(503, endless) }
         })
         .await;
-        let layer = hasty().capture_limit(1005);
+        let layer = hasty().error_body_limit(1005);
         let error = send(layer, client(http), &server).await.refused();
         assert_eq!(error.body(), &b"0123456789".repeat(101)[..1005]);
         assert!(error.is_body_truncated());
@@ -136,7 +136,7 @@ async fn a_dripping_body_ends_at_the_timeout() {
         })
         .await;
         let arrived = Counter::default();
-        let layer = hasty().capture_timeout(Duration::from_millis(50));
+        let layer = hasty().error_body_timeout(Duration::from_millis(50));
         let error = send(layer, tapped(http, &arrived), &server).await.refused();
         assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(error.is_body_truncated());
@@ -150,7 +150,7 @@ async fn a_dripping_body_ends_at_the_timeout() {
 async fn a_body_that_never_begins_ends_at_the_timeout() {
     on_both(async |http| {
         let server = Server::start(async |_| answer(404, Steps::new([Step::Hang]))).await;
-        let layer = hasty().capture_timeout(Duration::from_millis(50));
+        let layer = hasty().error_body_timeout(Duration::from_millis(50));
         let error = send(layer, client(http), &server).await.refused();
         assert_eq!(error.status(), StatusCode::NOT_FOUND);
         assert!(error.is_body_truncated() && error.body().is_empty());

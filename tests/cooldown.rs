@@ -87,7 +87,7 @@ async fn it_is_extended_and_never_shortened_until_it_is_lifted() {
         heedless.oneshot(get()).await.expect("200");
         assert_eq!(cooldown.until(), before, "a success lifts nothing");
     }
-    cooldown.end();
+    cooldown.clear();
     assert_eq!(cooldown.until(), None);
     begin(&cooldown, SECOND);
     assert!(rest(&cooldown) <= Some(SECOND + TICK));
@@ -104,7 +104,7 @@ fn eight_threads_leave_the_longest_time() {
                 for turn in 0..10_000_u64 {
                     let time = (turn * 8 + thread) * 7_919 % 80_000;
                     let until = start + Duration::from_millis(time);
-                    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until);
+                    cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until);
                     assert!(cooldown.until() >= Some(until), "nothing is shortened");
                 }
             });
@@ -140,7 +140,7 @@ async fn it_is_told_when_one_begins_is_extended_and_holds_or_refuses() {
     let (layer, cooldown) = shared();
     let layer = layer.on_event(move |event| {
         let line = match event {
-            Event::CooldownBegan {
+            Event::CooldownStarted {
                 cooldown,
                 status,
                 until,
@@ -149,7 +149,11 @@ async fn it_is_told_when_one_begins_is_extended_and_holds_or_refuses() {
                 assert_eq!(cooldown.until(), Some(*until));
                 format!("{} began", status.as_u16())
             }
-            Event::Held { method, rest, .. } => format!("{method} held {}", rest.as_secs()),
+            Event::Held {
+                method,
+                remaining: rest,
+                ..
+            } => format!("{method} held {}", rest.as_secs()),
             Event::GivenUp { method, error, .. } => format!("{method}: {error}"),
             _ => "another".to_owned(),
         };
@@ -190,9 +194,17 @@ fn a_cool_down_without_time_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "begin(200): that is no failure")]
-fn what_is_no_failure_begins_none() {
-    Cooldown::default().begin(StatusCode::OK, std::time::Instant::now());
+fn extend_until_below_400_counts_as_429() {
+    let (cooldown, until) = (Cooldown::default(), std::time::Instant::now());
+    cooldown.extend_until(StatusCode::OK, until);
+    assert!(format!("{cooldown:?}").contains("429"), "{cooldown:?}");
+}
+
+#[test]
+fn cooldown_equals_its_clone_alone() {
+    let cooldown = Cooldown::default();
+    assert_eq!(cooldown, cooldown.clone());
+    assert_ne!(cooldown, Cooldown::default());
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,7 +212,7 @@ async fn less_than_a_second_is_news_where_it_was_quiet_no_more() {
     let begun = Arc::new(Mutex::new(0));
     let count = begun.clone();
     let layer = layer().policy(Heedless).on_event(move |event| {
-        if let Event::CooldownBegan { .. } = event {
+        if let Event::CooldownStarted { .. } = event {
             *count.lock().expect("no panic") += 1;
         }
     });
@@ -220,7 +232,7 @@ async fn it_is_told_before_the_body_is_read_and_before_the_retry() {
     let notes = told.clone();
     let layer = layer().policy(patient()).on_event(move |event| {
         let line = match event {
-            Event::CooldownBegan { .. } => "began",
+            Event::CooldownStarted { .. } => "began",
             Event::RetryScheduled { .. } => "retry",
             _ => "another",
         };
@@ -241,7 +253,7 @@ fn it_says_the_time_it_was_told_however_far_away() {
     let now = std::time::Instant::now();
     let until = |until| {
         let cooldown = Cooldown::default();
-        cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until);
+        cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until);
         cooldown.until().expect("armed")
     };
     let micro = Duration::from_micros(1);
@@ -258,7 +270,7 @@ fn it_says_the_time_it_was_told_however_far_away() {
 async fn nobody_on_any_thread_is_sent_before_the_end() {
     let cooldown = Cooldown::default();
     let now = std::time::Instant::now;
-    let begin = |time| cooldown.begin(StatusCode::TOO_MANY_REQUESTS, now() + time);
+    let begin = |time| cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, now() + time);
     begin(30 * TICK);
     let first = cooldown.until().expect("armed");
     let script = Script::new([200]);

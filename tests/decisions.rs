@@ -116,15 +116,15 @@ async fn the_first_no_is_the_reason() {
     };
     let base = || {
         hasty()
-            .replay_limit(7)
-            .deadline(Duration::ZERO)
+            .replay_body_limit(7)
+            .time_limit(Duration::ZERO)
             .budget(empty())
     };
     let late = |status: u16| Script::new([answer(status).retry_after("60")]);
     let mut post = long();
     *post.method_mut() = Method::POST;
     let once = StandardPolicy::default().max_attempts(1);
-    let in_time = hasty().replay_limit(7).budget(empty());
+    let in_time = hasty().replay_body_limit(7).budget(empty());
     let refusals = [
         (
             base()
@@ -193,7 +193,7 @@ async fn never_retry_gives_typed_errors_after_one_attempt() {
         assert_eq!(error.stop_reason(), StopReason::NotRetryable);
     }
     let (head, ()) = http::Request::new(()).into_parts();
-    assert_eq!(NeverRetry.may_resend(&head), Resend::Never);
+    assert_eq!(NeverRetry.resend(&head), Resend::Never);
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,8 +250,8 @@ impl RetryPolicy for Witness {
         status == StatusCode::BAD_GATEWAY
     }
 
-    fn may_resend(&self, request: &http::request::Parts) -> Resend {
-        self.note(format!("may_resend {}", request.method));
+    fn resend(&self, request: &http::request::Parts) -> Resend {
+        self.note(format!("resend {}", request.method));
         match request.method {
             Method::POST => Resend::Always,
             _ => Resend::Never,
@@ -290,16 +290,16 @@ async fn a_policy_of_ones_own_sees_what_was_sent_and_what_came_back() {
     let script = Script::new([failure.clone(), failure, answer(404)]);
     let service = layer()
         .policy(witness.clone())
-        .deadline(Duration::from_secs(9))
+        .time_limit(Duration::from_secs(9))
         .layer(script);
     let error = service.oneshot(post()).await.refused();
     assert_eq!(error.stop_reason(), StopReason::NotRetryable);
     assert_eq!(
         *witness.0.lock().expect("no panic"),
         [
-            "may_resend POST",
-            "1 POST /v1/Customers/1001 502 other_server b\"dead\" \"7\" after 0ns, Some(9s) left",
-            "2 POST /v1/Customers/1001 502 other_server b\"dead\" \"7\" after 4s, Some(5s) left",
+            "resend POST",
+            "1 POST /v1/Customers/1001 502 other_server_error b\"dead\" \"7\" after 0ns, Some(9s) left",
+            "2 POST /v1/Customers/1001 502 other_server_error b\"dead\" \"7\" after 4s, Some(5s) left",
         ]
     );
 }

@@ -25,7 +25,7 @@ fn error(status: u16, headers: &[(&'static str, &str)], body: &str) -> StatusErr
         *response.headers_mut() = fields.clone();
         async move { Ok::<_, Infallible>(response) }
     });
-    let layer = layer().never_retry().capture_limit(usize::MAX);
+    let layer = layer().never_retry().error_body_limit(usize::MAX);
     block_on(layer.layer(inner).oneshot(get())).refused()
 }
 

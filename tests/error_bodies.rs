@@ -32,7 +32,7 @@ fn refused_up_to(limit: usize, status: u16, headers: &HeaderMap, body: Bytes) ->
         *response.headers_mut() = headers.clone();
         async move { Ok::<_, Infallible>(response) }
     });
-    let layer = layer().never_retry().capture_limit(limit);
+    let layer = layer().never_retry().error_body_limit(limit);
     block_on(layer.layer(inner).oneshot(get())).refused()
 }
 

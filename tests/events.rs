@@ -115,7 +115,7 @@ async fn no_answer_after_a_503_is_given_up_and_tells_both() {
     );
     let events = events.ours();
     let fields = &events.last().expect("a warning").fields;
-    assert_eq!(fields["error.type"], "\"no_answer\"");
+    assert_eq!(fields["error.type"], "\"no_response\"");
     assert_eq!(fields["http.response.status_code"], "503");
     assert_eq!(fields["http.request.resend_count"], "1");
     assert_eq!(fields["retry.stop_reason"], "not_retryable");
@@ -127,14 +127,14 @@ async fn a_missing_answer_has_no_status_and_says_whether_it_was_sent() {
     let _guard = tracing::subscriber::set_default(events.clone());
     let policy = StandardPolicy::default()
         .backoff(Backoff::none())
-        .retry_no_answer();
+        .retry_transient();
     let lost = service_fn(|_| async {
         Err::<Response<AnyBody>, BoxError>(io::Error::from(io::ErrorKind::ConnectionReset).into())
     });
     let service = layer().policy(policy).layer(lost);
     service.oneshot(get()).await.map(drop).expect_err("lost");
     for event in events.ours() {
-        assert_eq!(event.fields["error.type"], "\"no_answer\"");
+        assert_eq!(event.fields["error.type"], "\"no_response\"");
         assert!(!event.fields.contains_key("http.response.status_code"));
     }
 }

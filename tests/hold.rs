@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Full};
 use revio_status::{
-    Cooldown, Deadline, RetryPolicy, RevioStatus, RevioStatusLayer, StandardPolicy, StatusKind,
-    StopReason,
+    Cooldown, RetryPolicy, RevioStatus, RevioStatusLayer, StandardPolicy, StatusKind, StopReason,
+    TimeLimit,
 };
 use support::{Refused, body::*, get, layer, post, quiet::*, script::*, with_body};
 use tokio::{
@@ -99,7 +99,7 @@ async fn a_refused_one_says_what_is_left_and_nothing_of_the_other_s_answer() {
     let left = rest(&cooldown).expect("armed");
     assert_eq!(error.kind(), StatusKind::QuotaExceeded);
     assert_eq!(error.status(), StatusCode::FORBIDDEN);
-    assert_eq!((error.attempts(), error.earlier().len()), (0, 0));
+    assert_eq!((error.attempts(), error.previous_attempts().len()), (0, 0));
     assert_eq!(error.stop_reason(), StopReason::CoolingDown);
     let told = error.retry_after().expect("what is left");
     assert!(left >= told && left - told < Duration::from_micros(1));
@@ -129,7 +129,7 @@ async fn who_is_held_is_held_again_where_it_was_extended_and_not_beyond_max_hold
     call.await.expect("no panic").expect("200");
     assert!(begun.elapsed() >= 40 * SECOND);
 
-    cooldown.end();
+    cooldown.clear();
     begin(&cooldown, 30 * SECOND);
     let (begun, script) = (Instant::now(), Script::new([200]));
     let call = tokio::spawn(layer.layer(script.clone()).oneshot(post()));
@@ -159,7 +159,7 @@ async fn a_hold_ends_before_the_deadline_or_is_none() {
         begin(&cooldown, 20 * SECOND);
         let (begun, script) = (Instant::now(), Script::new([200]));
         let mut post = post();
-        post.extensions_mut().insert(Deadline(deadline));
+        post.extensions_mut().insert(TimeLimit(deadline));
         let result = layer.layer(script.clone()).oneshot(post).await;
         let held = begun.elapsed();
         if is_held {
@@ -180,7 +180,7 @@ async fn a_deadline_that_passes_before_it_is_ready_refuses_it() {
     let busy = Arc::new(tokio::sync::Semaphore::new(1));
     let script = Script::new([200]);
     let limit = ConcurrencyLimit::with_semaphore(script.clone(), busy.clone());
-    let service = layer.deadline(15 * SECOND).layer(limit);
+    let service = layer.time_limit(15 * SECOND).layer(limit);
     let begun = Instant::now();
     let call = tokio::spawn(service.oneshot(post()));
     sleep(SECOND).await;
@@ -264,7 +264,7 @@ async fn lifting_it_wakes_nobody_early_and_lets_others_pass() {
     let service = layer.layer(Script::new([200]));
     let call = tokio::spawn(service.clone().oneshot(post()));
     sleep(SECOND).await;
-    cooldown.end();
+    cooldown.clear();
     service.oneshot(post()).await.expect("200");
     assert_eq!(begun.elapsed(), SECOND);
     call.await.expect("no panic").expect("200");
@@ -302,7 +302,7 @@ async fn the_spread_is_a_tenth_of_the_rest_within_its_bounds() {
             .map(|_| {
                 let mut post = post();
                 if let Some(deadline) = deadline {
-                    post.extensions_mut().insert(Deadline(deadline));
+                    post.extensions_mut().insert(TimeLimit(deadline));
                 }
                 tokio::spawn(service.clone().oneshot(post))
             })
@@ -356,7 +356,7 @@ async fn who_is_refused_while_held_names_what_refused_it() {
     begin(&cooldown, 10 * SECOND);
     let call = tokio::spawn(layer.layer(Script::new([200])).oneshot(post()));
     sleep(SECOND).await;
-    cooldown.begin(
+    cooldown.extend_until(
         StatusCode::FORBIDDEN,
         Instant::now().into_std() + 200 * SECOND,
     );
@@ -488,7 +488,7 @@ async fn a_request_listens_to_its_own_account_and_to_no_other() {
     let begun = Instant::now();
     call().await.expect("200");
     assert_eq!(begun.elapsed(), Duration::ZERO);
-    of_the_layer.end();
+    of_the_layer.clear();
     begin(&own, 10 * SECOND);
     call().await.expect("200");
     assert!(begun.elapsed() >= 10 * SECOND);

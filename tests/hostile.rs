@@ -189,7 +189,7 @@ async fn the_end_of_time_is_no_overflow() {
             let policy = revio_status::StandardPolicy::default().max_retry_after(Duration::MAX);
             let layer = layer()
                 .policy(policy)
-                .deadline(Duration::from_secs(3_000_000_000));
+                .time_limit(Duration::from_secs(3_000_000_000));
             let (error, _) = meet(layer, headers, flood(1, 0)).await;
             assert_eq!(error.kind(), StatusKind::ServiceUnavailable);
         }

@@ -127,7 +127,7 @@ async fn breaking() -> (String, Arc<Mutex<u32>>) {
 
 #[tokio::test]
 async fn a_get_whose_answer_breaks_off_is_resent_and_a_post_is_not() {
-    let retrying = || hasty(policy().retry_no_answer());
+    let retrying = || hasty(policy().retry_transient());
     let (uri, executed) = breaking().await;
     let get = Request::get(uri).body(support::no_body()).expect("valid");
     send(retrying(), Http::One, get)
@@ -160,7 +160,7 @@ async fn a_connection_that_is_closed_without_an_answer_is_a_lost_answer() {
         }
     });
     let get = Request::get(uri).body(support::no_body()).expect("valid");
-    let error = send(hasty(policy().retry_no_answer()), Http::One, get).await;
+    let error = send(hasty(policy().retry_transient()), Http::One, get).await;
     let error = error.map(drop).expect_err("lost");
     assert_eq!((error.attempts(), hung_up.get()), (3, 3));
     assert_eq!(error.stop_reason(), StopReason::AttemptsExhausted);
@@ -187,7 +187,7 @@ async fn what_sending_again_cannot_mend_ends_at_once() {
     for (uri, body) in [(no_http, support::no_body()), (polite.uri("/"), broken)] {
         let request = Request::builder().method(Method::PUT).uri(uri);
         let request = request.body(body).expect("valid");
-        let error = send(hasty(policy().retry_no_answer()), Http::One, request).await;
+        let error = send(hasty(policy().retry_transient()), Http::One, request).await;
         let error = error.map(drop).expect_err("for good");
         assert_eq!(
             (error.attempts(), error.stop_reason()),

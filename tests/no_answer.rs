@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use revio_status::{
-    Attempt, Backoff, BoxError, Budget, Decision, Error, FailedAttempt, Idempotent, ReplayBody,
+    Attempt, Backoff, BoxError, Budget, Decision, Error, Idempotent, PreviousAttempt, ReplayBody,
     RetryPolicy, ServiceError, StandardPolicy, StatusError, StopReason, policy_fn,
 };
 use support::{AnyBody, Refused, body::*, get, hasty, layer, post, request, with_body};
@@ -131,8 +131,8 @@ impl RetryPolicy for Knowing {
         self.0.is_retryable_error(error, is_unsent)
     }
 
-    fn may_resend(&self, request: &http::request::Parts) -> revio_status::Resend {
-        self.0.may_resend(request)
+    fn resend(&self, request: &http::request::Parts) -> revio_status::Resend {
+        self.0.resend(request)
     }
 
     fn attempt_limit(&self, request: &http::request::Parts) -> u32 {
@@ -170,8 +170,8 @@ fn of_service(error: Error) -> ServiceError {
     }
 }
 
-fn statuses(earlier: &[FailedAttempt]) -> Vec<Option<u16>> {
-    let status = |attempt: &FailedAttempt| Some(attempt.status()?.as_u16());
+fn statuses(earlier: &[PreviousAttempt]) -> Vec<Option<u16>> {
+    let status = |attempt: &PreviousAttempt| Some(attempt.status()?.as_u16());
     earlier.iter().map(status).collect()
 }
 
@@ -181,7 +181,11 @@ async fn by_default_it_is_passed_on_and_not_retried() {
         for act in [LOST, Act::Dead] {
             let error = failed(policy(), &acts([act]), request(method.clone())).await;
             assert_eq!(
-                (error.attempts(), error.stop_reason(), error.earlier().len()),
+                (
+                    error.attempts(),
+                    error.stop_reason(),
+                    error.previous_attempts().len()
+                ),
                 (1, StopReason::NotRetryable, 0)
             );
             assert_eq!((error.kind(), error.retry_after()), (None, None));
@@ -216,7 +220,7 @@ async fn display_says_whether_it_was_sent_how_often_and_why_no_more() {
         unsent.to_string(),
         "the resend was not sent (2 attempts, attempts_exhausted)"
     );
-    let lost = failed(policy().retry_no_answer(), &acts([LOST]), post()).await;
+    let lost = failed(policy().retry_transient(), &acts([LOST]), post()).await;
     assert_eq!(
         lost.to_string(),
         "no answer came from the API (not_idempotent)"
@@ -228,8 +232,8 @@ async fn after_a_503_it_tells_both() {
     let wait = Duration::from_secs(3);
     let policy = StandardPolicy::default().backoff(Backoff::fixed(wait));
     let error = failed(policy, &acts([Act::Status(503), Act::Dead]), get()).await;
-    let [earlier] = error.earlier() else {
-        panic!("{:?}", error.earlier());
+    let [earlier] = error.previous_attempts() else {
+        panic!("{:?}", error.previous_attempts());
     };
     assert_eq!(earlier.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
     assert_eq!((earlier.delay(), earlier.is_unsent()), (wait, false));
@@ -244,9 +248,9 @@ async fn after_a_503_it_tells_both() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_after_no_answer_tells_both_too() {
     let acts = acts([Act::Dead, LOST, Act::Status(404)]);
-    let error = failed(policy().retry_no_answer(), &acts, get()).await;
-    assert_eq!(statuses(error.earlier()), [None, None]);
-    assert!(error.earlier()[0].is_unsent() && !error.earlier()[1].is_unsent());
+    let error = failed(policy().retry_transient(), &acts, get()).await;
+    assert_eq!(statuses(error.previous_attempts()), [None, None]);
+    assert!(error.previous_attempts()[0].is_unsent() && !error.previous_attempts()[1].is_unsent());
     assert!(error.may_have_been_applied(), "the lost one may have been");
 }
 
@@ -255,7 +259,7 @@ async fn once_possibly_applied_is_possibly_applied_after_three_attempts_too() {
     let policy = policy().retry_on(StatusCode::TOO_MANY_REQUESTS);
     let acts = acts([Act::Status(503), Act::Status(429), Act::Status(404)]);
     let error = failed(policy, &acts, get()).await;
-    assert_eq!(statuses(error.earlier()), [Some(503), Some(429)]);
+    assert_eq!(statuses(error.previous_attempts()), [Some(503), Some(429)]);
     assert!(error.may_have_been_applied());
 }
 
@@ -269,7 +273,11 @@ async fn of_many_attempts_the_last_sixteen_are_kept() {
     });
     let service = layer().policy(policy).layer(acts([LOST]));
     let error = service.oneshot(get()).await.map(drop).expect_err("lost");
-    let delays: Vec<_> = error.earlier().iter().map(FailedAttempt::delay).collect();
+    let delays: Vec<_> = error
+        .previous_attempts()
+        .iter()
+        .map(PreviousAttempt::delay)
+        .collect();
     let expected: Vec<_> = (4..20).map(Duration::from_secs).collect();
     assert_eq!((error.attempts(), delays), (20, expected));
 }
@@ -277,7 +285,7 @@ async fn of_many_attempts_the_last_sixteen_are_kept() {
 #[tokio::test(start_paused = true)]
 async fn what_was_not_sent_is_retried_of_every_request_where_that_is_wanted() {
     for method in [Method::GET, Method::POST] {
-        for policy in [policy().retry_unsent(), policy().retry_no_answer()] {
+        for policy in [policy().retry_unsent(), policy().retry_transient()] {
             let acts = acts([Act::Dead, Act::Dead, Act::Status(200)]);
             let body = with_body(method.clone(), Full::<Bytes>::from("pay"));
             assert_eq!(call(policy, &acts, body).await.expect("sent"), 200);
@@ -298,7 +306,7 @@ async fn lost_answers_are_retried_of_what_may_be_applied_twice() {
         UnexpectedEof,
     ] {
         let script = acts([Act::Lost(kind), Act::Status(200)]);
-        let status = call(policy().retry_no_answer(), &script, get()).await;
+        let status = call(policy().retry_transient(), &script, get()).await;
         assert_eq!(
             (status.expect("resent"), script.heard()),
             (200, 2),
@@ -306,7 +314,7 @@ async fn lost_answers_are_retried_of_what_may_be_applied_twice() {
         );
 
         let script = acts([Act::Lost(kind), Act::Status(200)]);
-        let error = failed(policy().retry_no_answer(), &script, post()).await;
+        let error = failed(policy().retry_transient(), &script, post()).await;
         assert_eq!(
             (error.stop_reason(), script.heard()),
             (StopReason::NotIdempotent, 1)
@@ -333,7 +341,7 @@ async fn what_sending_again_cannot_mend_ends_at_once() {
         Other,
     ] {
         let script = acts([Act::Lost(kind), Act::Status(200)]);
-        let error = failed(policy().retry_no_answer(), &script, get()).await;
+        let error = failed(policy().retry_transient(), &script, get()).await;
         assert_eq!(
             (error.stop_reason(), script.heard()),
             (StopReason::NotRetryable, 1)
@@ -348,7 +356,7 @@ async fn what_sending_again_cannot_mend_ends_at_once() {
 /// It is looked for everywhere below, but not below an error of this crate.
 #[test]
 fn a_lost_answer_is_known_wherever_it_stands_in_the_chain() {
-    let policy = policy().retry_no_answer();
+    let policy = policy().retry_transient();
     let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
     let hidden = io::Error::other(reset());
     assert!(policy.is_retryable_error(&reset(), false));
@@ -364,7 +372,7 @@ async fn tower_s_timeout_is_a_lost_answer_and_never_unsent() {
     let silent =
         service_fn(|_: Request<_>| std::future::pending::<Result<Response<AnyBody>, BoxError>>());
     let service = tower::ServiceBuilder::new()
-        .layer(layer().policy(policy().retry_no_answer()))
+        .layer(layer().policy(policy().retry_transient()))
         .timeout(Duration::from_secs(1))
         .service(silent);
     let error = service
@@ -383,7 +391,7 @@ async fn tower_s_timeout_is_a_lost_answer_and_never_unsent() {
 async fn of_what_may_not_be_applied_twice_no_attempt_follows_one_that_may_have_been() {
     let retrying = || {
         policy()
-            .retry_no_answer()
+            .retry_transient()
             .retry_on(StatusCode::TOO_MANY_REQUESTS)
     };
     for (script, attempts) in [
@@ -503,7 +511,7 @@ async fn readiness_that_fails_before_a_resend_is_the_end_and_the_failure_before_
         (error.attempts(), error.stop_reason(), budget.available()),
         (1, StopReason::NotRetryable, 5)
     );
-    assert_eq!(statuses(error.earlier()), [Some(503)]);
+    assert_eq!(statuses(error.previous_attempts()), [Some(503)]);
     assert!(error.may_have_been_applied(), "the 503 may have been");
     assert_eq!(error.to_string(), "the resend was not sent");
     assert!(of_service(error).is_unsent());
@@ -539,7 +547,7 @@ fn refused_below() -> Error {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_of_such_a_layer_further_down_keeps_all_it_says() {
-    for policy in [policy(), policy().retry_no_answer()] {
+    for policy in [policy(), policy().retry_transient()] {
         let (error, calls) = from_below(policy.clone(), lost_below).await;
         assert_eq!((error.attempts(), calls), (7, 1));
         assert_eq!(error.stop_reason(), StopReason::StoppedByPolicy);
@@ -644,7 +652,7 @@ async fn an_error_of_this_crate_is_known_behind_an_arc_and_a_transparent_wrapper
         let error = hasty().layer(dying).oneshot(get()).await;
         error.map(drop).expect_err("dead")
     };
-    let policy = policy().retry_no_answer();
+    let policy = policy().retry_transient();
     let shared: BoxError = Box::new(Arc::new(below().await));
     let hidden: BoxError = Box::new(Transparent(below().await));
     for error in [shared, hidden] {
@@ -662,7 +670,7 @@ async fn the_connect_error_of_a_request_body_is_not_the_request_s() {
         let error = request.into_body().collect().await.map(drop);
         Err::<Response<AnyBody>, _>(error.expect_err("the body's own"))
     });
-    for policy in [policy(), policy().retry_no_answer()] {
+    for policy in [policy(), policy().retry_transient()] {
         let failed = Err::<http_body::Frame<Bytes>, _>(connect_error().await);
         let body = http_body_util::StreamBody::new(futures_util::stream::iter([failed]));
         let post = with_body(Method::POST, support::any_body(body));
@@ -679,7 +687,7 @@ async fn the_failure_before_an_error_from_below_is_kept() {
     let service = hasty().layer(unready(|| lost_below().into(), 1));
     let error = service.oneshot(get()).await.map(drop).expect_err("below");
     assert_eq!(
-        (error.attempts(), statuses(error.earlier())),
+        (error.attempts(), statuses(error.previous_attempts())),
         (7, vec![Some(503)])
     );
 }
@@ -728,24 +736,27 @@ async fn no_answer_earns_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_no_is_the_reason_here_too() {
-    let retrying = || layer().policy(policy().retry_no_answer());
+    let retrying = || layer().policy(policy().retry_transient());
     let second = Duration::from_secs(1);
-    let waiting = policy().retry_no_answer().backoff(Backoff::fixed(second));
+    let waiting = policy().retry_transient().backoff(Backoff::fixed(second));
     let broken = || with_body(Method::PUT, Steps::chunks(["too long"]));
     let small = || with_body(Method::PUT, Steps::chunks(["a"]));
     for (layer, request, reason) in [
         (
-            retrying().replay_limit(2),
+            retrying().replay_body_limit(2),
             broken(),
             StopReason::BodyNotReplayable,
         ),
         (
-            retrying().budget(Budget::new(0, 0.0)).replay_limit(2),
+            retrying().budget(Budget::new(0, 0.0)).replay_body_limit(2),
             broken(),
             StopReason::BodyNotReplayable,
         ),
         (
-            layer().policy(waiting).deadline(second).replay_limit(2),
+            layer()
+                .policy(waiting)
+                .time_limit(second)
+                .replay_body_limit(2),
             broken(),
             StopReason::DeadlineExceeded,
         ),

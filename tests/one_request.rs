@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http::{Extensions, Method, Request};
 use http_body_util::Full;
 use revio_status::{
-    Backoff, Deadline, Decision, MaxAttempts, NeverRetry, ResendCount, RetryPolicy,
-    RevioStatusLayer, StandardPolicy, StopReason, policy_fn,
+    Backoff, Decision, MaxAttempts, NeverRetry, ResendCount, RetryPolicy, RevioStatusLayer,
+    StandardPolicy, StopReason, TimeLimit, policy_fn,
 };
 use support::{Refused, body::*, hasty, layer, request, script::*};
 use tokio::time::Instant;
@@ -71,11 +71,11 @@ async fn its_deadline_takes_the_place_of_the_layer_s() {
     ] {
         let mut layer = hasty();
         if let Some(deadline) = of_the_layer {
-            layer = layer.deadline(deadline);
+            layer = layer.time_limit(deadline);
         }
         let script = Script::new([answer(503).retry_after("4")]);
         let service = layer.layer(script.clone());
-        let get = with(Method::GET, Deadline(of_the_request));
+        let get = with(Method::GET, TimeLimit(of_the_request));
         let error = service.oneshot(get).await.refused();
         let reason = match sent {
             3 => StopReason::AttemptsExhausted,
@@ -89,8 +89,8 @@ async fn its_deadline_takes_the_place_of_the_layer_s() {
 async fn the_body_of_a_failed_post_is_read_no_longer_than_to_its_deadline() {
     let begun = Instant::now();
     let script = Script::new([answer(400).body([data("so"), Step::Hang])]);
-    let service = hasty().deadline(4 * SECOND).layer(script);
-    let post = with(Method::POST, Deadline(2 * SECOND));
+    let service = hasty().time_limit(4 * SECOND).layer(script);
+    let post = with(Method::POST, TimeLimit(2 * SECOND));
     assert!(service.oneshot(post).await.refused().is_body_truncated());
     assert_eq!(begun.elapsed(), 2 * SECOND);
 }
@@ -98,8 +98,8 @@ async fn the_body_of_a_failed_post_is_read_no_longer_than_to_its_deadline() {
 #[tokio::test(start_paused = true)]
 async fn a_deadline_beyond_all_time_is_none() {
     let script = Script::new([answer(503).retry_after("4"), answer(200)]);
-    let service = hasty().deadline(SECOND).layer(script);
-    let get = with(Method::GET, Deadline(Duration::MAX));
+    let service = hasty().time_limit(SECOND).layer(script);
+    let get = with(Method::GET, TimeLimit(Duration::MAX));
     service.oneshot(get).await.expect("in time");
 }
 
@@ -110,7 +110,7 @@ async fn a_policy_sees_the_time_that_is_left_of_it() {
         Decision::Stop(StopReason::StoppedByPolicy)
     });
     let service = layer().policy(policy).layer(Script::new([503]));
-    let get = with(Method::GET, Deadline(7 * SECOND));
+    let get = with(Method::GET, TimeLimit(7 * SECOND));
     service.oneshot(get).await.refused();
 }
 
@@ -119,7 +119,7 @@ async fn a_policy_sees_the_time_that_is_left_of_it() {
 async fn they_stay_on_every_attempt() {
     let script = Script::new([503, 200]);
     let mut get = with(Method::GET, MaxAttempts(2));
-    get.extensions_mut().insert(Deadline(SECOND));
+    get.extensions_mut().insert(TimeLimit(SECOND));
     hasty()
         .layer(script.clone())
         .oneshot(get)
@@ -134,7 +134,7 @@ async fn they_stay_on_every_attempt() {
             )
         };
         let resend = (number > 0).then_some(ResendCount(1));
-        let words = (Some(MaxAttempts(2)), Some(Deadline(SECOND)), resend);
+        let words = (Some(MaxAttempts(2)), Some(TimeLimit(SECOND)), resend);
         assert_eq!(of(&sent.head.extensions), words);
     }
 }

@@ -242,7 +242,7 @@ async fn a_lost_answer_that_may_not_wait_says_what_is_left() {
     let (layer, cooldown) = shared();
     let policy = StandardPolicy::default()
         .backoff(Backoff::fixed(5 * SECOND))
-        .retry_no_answer();
+        .retry_transient();
     let lost = service_fn(|_: Request<ReplayBody<Full<Bytes>>>| async {
         let error = io::Error::from(io::ErrorKind::ConnectionReset);
         Err::<Response<Full<Bytes>>, _>(error)

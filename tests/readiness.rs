@@ -209,7 +209,7 @@ async fn the_wait_for_readiness_ends_at_the_deadline() {
     let budget = Budget::new(5, 0.0);
     let service = hasty()
         .budget(budget.clone())
-        .deadline(5 * SECOND)
+        .time_limit(5 * SECOND)
         .layer(gate(Later::Never, 0));
     let error = service.oneshot(get()).await.refused();
     assert_eq!(
@@ -226,7 +226,7 @@ async fn a_permit_that_comes_before_the_deadline_is_used() {
     let semaphore = Arc::new(tokio::sync::Semaphore::new(1));
     let script = Script::new([answer(503).retry_after("2"), answer(200)]);
     let limit = ConcurrencyLimit::with_semaphore(script.clone(), semaphore.clone());
-    let service = hasty().deadline(7 * SECOND).layer(limit);
+    let service = hasty().time_limit(7 * SECOND).layer(limit);
     let request = tokio::spawn(service.oneshot(get()));
     tokio::time::sleep(SECOND).await;
     let permit = semaphore.acquire_owned().await.expect("open");
@@ -244,7 +244,7 @@ fn quiet_for(time: Duration) -> Cooldown {
 
 fn extend(cooldown: &Cooldown, time: Duration) {
     let until = Instant::now().into_std() + time;
-    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until);
+    cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until);
 }
 
 #[tokio::test(start_paused = true)]
@@ -292,7 +292,7 @@ async fn a_finished_future_holds_no_place_in_a_queue() {
     let semaphore = Arc::new(tokio::sync::Semaphore::new(1));
     let script = Script::new([answer(503).retry_after("2")]);
     let limit = ConcurrencyLimit::with_semaphore(script, semaphore.clone());
-    let mut service = hasty().deadline(5 * SECOND).layer(limit);
+    let mut service = hasty().time_limit(5 * SECOND).layer(limit);
     std::future::poll_fn(|cx| Service::<Request<Full<Bytes>>>::poll_ready(&mut service, cx))
         .await
         .expect("ready");

@@ -550,7 +550,7 @@ async fn play(scene: Scene) {
     let policy = StandardPolicy::default()
         .max_attempts(max_attempts)
         .backoff(Backoff::fixed(delay));
-    let layer = layer().policy(policy).replay_limit(limit);
+    let layer = layer().policy(policy).replay_body_limit(limit);
     let request = with_body(Method::PUT, source);
     let outcome = layer.layer(Inner(world.clone())).oneshot(request).await;
 

@@ -304,7 +304,7 @@ async fn an_early_answer_while_the_connection_is_full_cuts_the_upload_off() {
         let body = chunks.concat();
         let mut desk = Desk::open(http, [early(503, 1).and(Rest::Stall), late(200)]).await;
         let request = desk.put(any_body(Steps::chunks(chunks)));
-        let layer = hasty().replay_limit(body.len());
+        let layer = hasty().replay_body_limit(body.len());
         let sent = desk.send(layer, request).await;
         sent.expect("the resend succeeds");
         let [first, second] = desk.received().await;
@@ -347,7 +347,7 @@ async fn a_second_503_after_a_capped_first_attempt_is_final() {
             desk.requests.reaches(2),
             Steps::chunks([body.slice(50..100), body.slice(100..)]),
         );
-        let layer = hasty().replay_limit(100);
+        let layer = hasty().replay_body_limit(100);
         let error = desk.send(layer, desk.put(sent)).await.refused();
         assert_eq!(error.stop_reason(), StopReason::BodyNotReplayable);
         assert_eq!(error.attempts(), 2);
@@ -364,7 +364,7 @@ async fn an_early_answer_beyond_the_limit_is_final_and_lets_the_upload_end() {
         let mut desk = Desk::open(http, [early(503, 10), late(200)]).await;
         let answered = Counter::default();
         let body = halves(answered.reaches(1));
-        let layer = hasty().replay_limit(9);
+        let layer = hasty().replay_body_limit(9);
         let error = desk.send(layer, desk.put(body)).await.refused();
         assert_eq!(error.stop_reason(), StopReason::BodyNotReplayable);
         answered.add(1);

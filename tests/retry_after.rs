@@ -634,7 +634,7 @@ mod quota {
     fn kind_of_403<V: AsRef<[u8]>>(fields: &[(&'static str, V)]) -> StatusKind {
         let headers = headers(fields);
         let error = refused(403, &headers);
-        let kind = StatusKind::of(StatusCode::FORBIDDEN, &headers);
+        let kind = StatusKind::classify(StatusCode::FORBIDDEN, &headers);
         assert_eq!(kind, Some(error.kind()), "the two ways to ask agree");
         error.kind()
     }
@@ -757,7 +757,7 @@ mod never_a_panic {
             prop_assert_eq!(error.headers(), &headers);
             let quota = status == 403 && error.retry_after().is_some();
             prop_assert_eq!(error.kind() == StatusKind::QuotaExceeded, quota);
-            let kind = StatusKind::of(error.status(), &headers);
+            let kind = StatusKind::classify(error.status(), &headers);
             prop_assert_eq!(kind, Some(error.kind()));
         }
 

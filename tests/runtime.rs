@@ -141,7 +141,7 @@ fn it_waits_on_the_timer_it_was_given() {
 fn the_deadline_is_measured_on_it() {
     let clock = Clock::new();
     let service = layer(&clock)
-        .deadline(Duration::from_secs(18))
+        .time_limit(Duration::from_secs(18))
         .layer(api(&["7", "11"]));
     match block_on(service.oneshot(Request::default())) {
         Err(Error::Status(e)) => assert_eq!(e.stop_reason(), StopReason::DeadlineExceeded),
@@ -193,7 +193,7 @@ fn with_a_deadline_one_more_sleep_is_made_and_only_for_what_is_not_ready() {
             true => Duration::MAX,
             false => duration,
         });
-        let service = layer(&clock).deadline(2 * ALARM);
+        let service = layer(&clock).time_limit(2 * ALARM);
         let mut service = service.layer(Slow(api(&["7"]), polls));
         block_on(service.call(Request::default())).expect("retried");
         assert_eq!(clock.made.load(SeqCst), made, "ready after {polls} polls");
@@ -209,7 +209,9 @@ fn for_no_time_at_all_no_sleep_is_made() {
         *response.status_mut() = StatusCode::BAD_REQUEST;
         ready(Ok::<_, Infallible>(response))
     });
-    let service = layer(&clock).capture_timeout(Duration::ZERO).layer(silent);
+    let service = layer(&clock)
+        .error_body_timeout(Duration::ZERO)
+        .layer(silent);
     match block_on(service.oneshot(Request::<Full<Bytes>>::default())) {
         Err(Error::Status(e)) => assert!(e.is_body_truncated()),
         _ => panic!("not refused"),
@@ -243,7 +245,7 @@ fn a_timer_on_another_clock_than_it_tells_is_believed() {
 fn the_deadline_is_looked_at_again_after_a_sleep_that_took_too_long() {
     let clock = Clock::with(|duration| duration + ms(5_000));
     let budget = Budget::new(3, 0.0);
-    let service = layer(&clock).deadline(ms(4_000)).budget(budget.clone());
+    let service = layer(&clock).time_limit(ms(4_000)).budget(budget.clone());
     match block_on(service.layer(api(&["2"])).oneshot(Request::default())) {
         Err(Error::Status(e)) => {
             assert_eq!(

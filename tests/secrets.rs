@@ -139,7 +139,7 @@ async fn none_is_found_on_any_failing_path() {
             StopReason::NotIdempotent,
         ),
         (
-            fail(hasty().replay_limit(1), get(), failing(503, "0")).await,
+            fail(hasty().replay_body_limit(1), get(), failing(503, "0")).await,
             StopReason::BodyNotReplayable,
         ),
         (
@@ -151,7 +151,7 @@ async fn none_is_found_on_any_failing_path() {
             StopReason::RetryAfterTooLong,
         ),
         (
-            fail(hasty().deadline(deadline), get(), failing(503, "1")).await,
+            fail(hasty().time_limit(deadline), get(), failing(503, "1")).await,
             StopReason::DeadlineExceeded,
         ),
         (

@@ -179,7 +179,7 @@ async fn no_answer_is_an_error_without_a_status() {
     let spans = spans_of("GET", "http://api.test/", broken).await;
     let get = of_get("api.test", 80, "http://api.test/");
     let failed = fields([
-        ("error.type", "no_answer".into()),
+        ("error.type", "no_response".into()),
         ("otel.status_code", "ERROR".into()),
     ]);
     assert_eq!(spans, [joined([get, failed])]);

@@ -52,12 +52,12 @@ fn by_the_rules(status: u16) -> Row {
         (404, _) => Some("NotFound"),
         (405, _) => Some("MethodNotAllowed"),
         (429, _) => Some("TooManyRequests"),
-        (500, _) => Some("ServerError"),
+        (500, _) => Some("InternalServerError"),
         (501, _) => Some("NotImplemented"),
         (503, _) => Some("ServiceUnavailable"),
         (504, _) => Some("GatewayTimeout"),
-        (_, Class::Client) => Some("OtherClient"),
-        (_, Class::Server) => Some("OtherServer"),
+        (_, Class::Client) => Some("OtherClientError"),
+        (_, Class::Server) => Some("OtherServerError"),
     };
     Row {
         class,
@@ -138,15 +138,15 @@ async fn every_failure_has_the_kind_of_its_row() {
         let kind = failure(code).await.kind();
         assert_eq!(Some(format!("{kind:?}")), row.kind, "{code}");
         assert_eq!(kind.is_documented(), row.is_documented, "{code}");
-        assert_eq!(kind.is_client(), row.class == Class::Client, "{code}");
-        assert_eq!(kind.is_server(), row.class == Class::Server, "{code}");
+        assert_eq!(kind.is_client_error(), row.class == Class::Client, "{code}");
+        assert_eq!(kind.is_server_error(), row.class == Class::Server, "{code}");
     }
 }
 
 #[test]
 fn the_kind_of_a_bare_status_is_that_of_its_row() {
     for code in 100..=999 {
-        let kind = StatusKind::of(status(code), &HeaderMap::new());
+        let kind = StatusKind::classify(status(code), &HeaderMap::new());
         let kind = kind.map(|kind| format!("{kind:?}"));
         assert_eq!(kind, by_the_rules(code).kind, "{code}");
     }
@@ -207,7 +207,7 @@ async fn a_403_that_says_how_long_is_the_quota_and_not_the_permission() {
     let script = Script::new([answer(403).retry_after("1802")]);
     let error = hasty().layer(script.clone()).oneshot(get()).await.refused();
     assert_eq!(error.kind(), StatusKind::QuotaExceeded);
-    assert!(error.kind().is_client() && !error.kind().is_documented());
+    assert!(error.kind().is_client_error() && !error.kind().is_documented());
     assert!(!error.may_have_been_applied());
     assert_eq!(script.count(), 1);
 }

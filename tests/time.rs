@@ -179,7 +179,7 @@ async fn no_wait_begins_that_would_end_at_the_deadline() {
     ] {
         let begun = Instant::now();
         let script = Script::new([answer(503).retry_after("2")]);
-        let service = hasty().deadline(deadline).layer(script.clone());
+        let service = hasty().time_limit(deadline).layer(script.clone());
         let error = service.oneshot(get()).await.refused();
         let reason = match expected {
             3 => StopReason::AttemptsExhausted,
@@ -196,7 +196,7 @@ async fn no_wait_begins_that_would_end_at_the_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn an_instant_retry_needs_time_before_the_deadline_too() {
-    let service = hasty().deadline(Duration::ZERO).layer(Script::new([503]));
+    let service = hasty().time_limit(Duration::ZERO).layer(Script::new([503]));
     let error = service.oneshot(get()).await.refused();
     assert_eq!(error.stop_reason(), StopReason::DeadlineExceeded);
 }
@@ -205,9 +205,9 @@ async fn an_instant_retry_needs_time_before_the_deadline_too() {
 async fn the_deadline_of_a_held_request_is_counted_from_its_call() {
     let cooldown = Cooldown::default();
     let until = Instant::now().into_std() + 6 * SECOND;
-    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until);
+    cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until);
     let script = Script::new([answer(503).retry_after("5"), answer(200)]);
-    let layer = hasty().cooldown(cooldown).deadline(10 * SECOND);
+    let layer = hasty().cooldown(cooldown).time_limit(10 * SECOND);
     let error = layer.layer(script).oneshot(get()).await.refused();
     let got = (error.attempts(), error.stop_reason());
     assert_eq!(got, (1, StopReason::DeadlineExceeded));
@@ -216,7 +216,7 @@ async fn the_deadline_of_a_held_request_is_counted_from_its_call() {
 #[tokio::test(start_paused = true)]
 async fn a_deadline_beyond_all_time_is_none() {
     let script = Script::new([answer(503).retry_after("1"), answer(200)]);
-    let service = hasty().deadline(Duration::MAX).layer(script);
+    let service = hasty().time_limit(Duration::MAX).layer(script);
     assert_eq!(service.oneshot(get()).await.expect("retried").status(), 200);
 }
 
@@ -226,7 +226,7 @@ async fn the_deadline_does_not_cut_an_attempt_on_its_way() {
         tokio::time::sleep(60 * SECOND).await;
         Ok::<_, std::convert::Infallible>(http::Response::new(support::no_body()))
     });
-    let service = layer().deadline(SECOND).layer(slow);
+    let service = layer().time_limit(SECOND).layer(slow);
     assert_eq!(
         service.oneshot(get()).await.expect("answered").status(),
         200

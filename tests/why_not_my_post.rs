@@ -16,7 +16,7 @@ use support::{
 use tokio::net::TcpSocket;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-const SETTINGS: [&str; 4] = ["", "`retry_on`", "`retry_unsent`", "`retry_no_answer`"];
+const SETTINGS: [&str; 4] = ["", "`retry_on`", "`retry_unsent`", "`retry_transient`"];
 
 fn policy(setting: &str, status: Option<u16>) -> Option<StandardPolicy> {
     let policy = StandardPolicy::default()
@@ -25,7 +25,7 @@ fn policy(setting: &str, status: Option<u16>) -> Option<StandardPolicy> {
     Some(match setting {
         "`retry_on`" => policy.retry_on(StatusCode::from_u16(status?).expect("valid")),
         "`retry_unsent`" => policy.retry_unsent(),
-        "`retry_no_answer`" => policy.retry_no_answer(),
+        "`retry_transient`" => policy.retry_transient(),
         _ => policy,
     })
 }
@@ -89,7 +89,7 @@ fn promises(cell: &str, setting: &str) -> bool {
         "yes" => true,
         "never" => false,
         // It is more of the same.
-        "with `retry_unsent`" => setting == "`retry_unsent`" || setting == "`retry_no_answer`",
+        "with `retry_unsent`" => setting == "`retry_unsent`" || setting == "`retry_transient`",
         _ => cell == format!("with {setting}"),
     }
 }

@@ -102,7 +102,7 @@ fn a_request_that_may_not_be_resent_reads_no_clock_and_clones_no_service() {
 #[test]
 fn a_success_makes_no_sleep() {
     let layer = RevioStatusLayer::with_timer(NoClock { is_readable: true });
-    let layer = layer.deadline(Duration::from_secs(1));
+    let layer = layer.time_limit(Duration::from_secs(1));
     let service = layer.layer(stacks::Api::new(Scenario::Get));
     block_on(stacks::drive(service, Template::new(Scenario::Get), 1));
 }
@@ -312,7 +312,7 @@ impl Future for Asleep {
 #[test]
 fn a_held_request_is_one_allocation() {
     let (cooldown, now) = (Cooldown::default(), Instant::now());
-    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, now + Duration::from_secs(9));
+    cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, now + Duration::from_secs(9));
     let layer = RevioStatusLayer::with_timer(Still(now)).cooldown(cooldown);
     let mut service = layer.layer(stacks::Api::new(Scenario::Get));
     let mut hold = || {

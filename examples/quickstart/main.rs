@@ -23,8 +23,8 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use revio_status::{
-    BoxError, Cooldown, Deadline, Error, Idempotent, ReplayBody, RevioStatus, RevioStatusLayer,
-    StandardPolicy, StatusKind, StopReason,
+    BoxError, Cooldown, Error, Idempotent, ReplayBody, RevioStatus, RevioStatusLayer,
+    StandardPolicy, StatusKind, StopReason, TimeLimit,
 };
 use tower::ServiceBuilder;
 
@@ -82,7 +82,7 @@ fn advice(error: &Error) -> String {
     // All other reasons are for requests that may be sent twice.
     let only_once = [StopReason::NotRetryable, StopReason::NotIdempotent];
     match e.kind() {
-        StatusKind::BadRequest | StatusKind::OtherClient => "fix the request".into(),
+        StatusKind::BadRequest | StatusKind::OtherClientError => "fix the request".into(),
         StatusKind::Unauthorized => "check credentials".into(),
         StatusKind::Forbidden => "ask for permission".into(),
         StatusKind::NotFound => "check path and id".into(),
@@ -131,7 +131,7 @@ async fn refusals(story: &mut Story, client: &ApiClient) -> Result<(), BoxError>
     let promise = "attempts 1, quota_exceeded, not_retryable, retry after 1800s: \
         403 Out of call volume quota. Quota will be replenished in 00:30:00.";
     story.get(client, "/v1/Bills", promise).await?;
-    story.cooldown.end(); // nobody sends for half an hour, and the story goes on
+    story.cooldown.clear(); // nobody sends for half an hour, and the story goes on
 
     let promise = "attempts 1, not_found, not_retryable: 404 Resource not found";
     story.get(client, "/v1/Custmers/7", promise).await?;
@@ -171,7 +171,7 @@ async fn quiet(story: &mut Story, client: &ApiClient) -> Result<(), BoxError> {
         story.request(Method::POST, "/v1/Charges", charge)?,
     ];
     let mut hurried = story.request(Method::GET, "/v1/Users", "")?;
-    hurried.extensions_mut().insert(Deadline(SECOND / 2));
+    hurried.extensions_mut().insert(TimeLimit(SECOND / 2));
 
     let location = story.api.uri("/v1/Charges/11028");
     let created = format!("attempts 1, executed 1, location {location}: 201 Created, id 11028");
@@ -195,7 +195,7 @@ async fn quiet(story: &mut Story, client: &ApiClient) -> Result<(), BoxError> {
 /// What the server got wrong is sent again where that may help, and not for long.
 async fn outages(story: &mut Story, client: &ApiClient) -> Result<(), BoxError> {
     let payment = r#"{"customer_id": 7, "amount": 12.5}"#;
-    let promise = "attempts 1, server_error, not_retryable, may have been applied: \
+    let promise = "attempts 1, internal_server_error, not_retryable, may have been applied: \
         500 An error has occurred.";
     story.post(client, "/v1/Payments", payment, promise).await?;
 

@@ -302,7 +302,7 @@ fn refused(headers: &HeaderMap, body: &Bytes) -> StatusError {
         *response.headers_mut() = headers.clone();
         Ok::<_, Infallible>(response)
     });
-    let layer = RevioStatusLayer::new().capture_limit(usize::MAX);
+    let layer = RevioStatusLayer::new().error_body_limit(usize::MAX);
     let future = pin!(
         layer
             .layer(inner)

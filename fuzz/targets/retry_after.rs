@@ -88,7 +88,7 @@ fn read(headers: &HeaderMap) -> [Option<Duration>; 3] {
         false => StatusKind::Forbidden,
     };
     assert_eq!(attempt.kind(), Some(kind));
-    assert_eq!(StatusKind::of(response.status, headers), Some(kind));
+    assert_eq!(StatusKind::classify(response.status, headers), Some(kind));
     assert_eq!(error.kind(), kind);
     // The second reading of one error is the first one.
     [

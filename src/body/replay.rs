@@ -21,7 +21,7 @@ pin_project! {
     ///
     /// The body of a request that will not be resent passes through. That of any other is recorded
     /// while the inner service reads it, never ahead of it, up to the layer's
-    /// [`replay_limit`](crate::RevioStatusLayer::replay_limit); a resend carries the same bytes
+    /// [`replay_body_limit`](crate::RevioStatusLayer::replay_body_limit); a resend carries the same bytes
     /// and trailers. An empty body is neither kept nor allocated for.
     ///
     /// Up to 32 chunks are shared with the caller, and keep the buffers that they are parts of; of more

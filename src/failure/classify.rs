@@ -25,14 +25,14 @@ pub struct StatusClassifier {
 
 /// Why a response or an error is a failure.
 ///
-/// `Display` prints the kind in snake case, or `no_answer`. It never prints an error's own text.
+/// `Display` prints the kind in snake case, or `no_response`. It never prints an error's own text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureClass {
     /// The API answered, and the answer was a failure.
     Status(StatusKind),
     /// No answer came.
-    NoAnswer,
+    NoResponse,
 }
 
 impl ClassifyResponse for StatusClassifier {
@@ -43,13 +43,13 @@ impl ClassifyResponse for StatusClassifier {
         self,
         response: &Response<B>,
     ) -> ClassifiedResponse<FailureClass, Self::ClassifyEos> {
-        let kind = StatusKind::of(response.status(), response.headers());
+        let kind = StatusKind::classify(response.status(), response.headers());
         ClassifiedResponse::Ready(kind.map_or(Ok(()), |kind| Err(FailureClass::Status(kind))))
     }
 
     /// Above the layer a failed answer comes as an error, and is classified by its status still,
     /// whether it is an [`Error`], a [`StatusError`] or a [`BoxError`] around one. An error type of
-    /// your own is [`FailureClass::NoAnswer`], whatever its source.
+    /// your own is [`FailureClass::NoResponse`], whatever its source.
     fn classify_error<E>(self, error: &E) -> FailureClass
     where
         E: fmt::Display + 'static,
@@ -65,7 +65,7 @@ impl ClassifyResponse for StatusClassifier {
         };
         match error.and_then(StatusError::find) {
             Some(error) => FailureClass::Status(error.kind()),
-            None => FailureClass::NoAnswer,
+            None => FailureClass::NoResponse,
         }
     }
 }
@@ -74,7 +74,7 @@ impl fmt::Display for FailureClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(kind) => kind.fmt(f),
-            Self::NoAnswer => f.pad("no_answer"),
+            Self::NoResponse => f.pad("no_response"),
         }
     }
 }

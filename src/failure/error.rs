@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use super::{
-    FailedAttempt, ServiceError, StatusError, StatusKind, StopReason, chain::chain,
+    PreviousAttempt, ServiceError, StatusError, StatusKind, StopReason, chain::chain,
     outcome::History,
 };
 
@@ -97,17 +97,17 @@ impl Error {
     /// ```
     /// # use revio_status::Error;
     /// fn line(error: &Error) -> String {
-    ///     let statuses = error.earlier().iter().filter_map(|attempt| attempt.status());
+    ///     let statuses = error.previous_attempts().iter().filter_map(|attempt| attempt.status());
     ///     match statuses.last() {
     ///         Some(status) => format!("{error}; before that {status}"),
     ///         None => error.to_string(),
     ///     }
     /// }
     /// ```
-    pub fn earlier(&self) -> &[FailedAttempt] {
+    pub fn previous_attempts(&self) -> &[PreviousAttempt] {
         match self {
-            Self::Status(error) => error.earlier(),
-            Self::Service(error) => error.earlier(),
+            Self::Status(error) => error.previous_attempts(),
+            Self::Service(error) => error.previous_attempts(),
         }
     }
 
@@ -169,10 +169,10 @@ impl Error {
     }
 
     /// This failure, once another attempt follows it.
-    pub(crate) fn into_attempt(self, delay: Duration) -> FailedAttempt {
+    pub(crate) fn into_attempt(self, delay: Duration) -> PreviousAttempt {
         let status = self.status_error().map(StatusError::status);
         let is_unsent = self.service_error().is_some_and(ServiceError::is_unsent);
-        FailedAttempt::new(status, is_unsent, delay)
+        PreviousAttempt::new(status, is_unsent, delay)
     }
 }
 

@@ -29,7 +29,7 @@ mod unsent;
 
 pub use self::{
     error::{BoxError, Error},
-    outcome::FailedAttempt,
+    outcome::PreviousAttempt,
     service_error::ServiceError,
     status::StatusKind,
     status_error::StatusError,

@@ -11,15 +11,15 @@ const MOST: usize = 16;
 
 /// An attempt that failed and was followed by another one.
 ///
-/// [`Error::earlier`](crate::Error::earlier) lists those of a request.
+/// [`Error::previous_attempts`](crate::Error::previous_attempts) lists those of a request.
 #[derive(Clone, Debug)]
-pub struct FailedAttempt {
+pub struct PreviousAttempt {
     status: Option<StatusCode>,
     is_unsent: bool,
     delay: Duration,
 }
 
-impl FailedAttempt {
+impl PreviousAttempt {
     pub(crate) fn new(status: Option<StatusCode>, is_unsent: bool, delay: Duration) -> Self {
         Self {
             status,
@@ -46,10 +46,10 @@ impl FailedAttempt {
 
 /// The latest of the attempts that failed, oldest first. Allocates nothing until there is one.
 #[derive(Default)]
-pub(crate) struct History(Vec<FailedAttempt>);
+pub(crate) struct History(Vec<PreviousAttempt>);
 
 impl History {
-    pub(crate) fn push(&mut self, attempt: FailedAttempt) {
+    pub(crate) fn push(&mut self, attempt: PreviousAttempt) {
         if self.0.len() >= MOST {
             self.0.remove(0);
         }
@@ -79,7 +79,7 @@ impl Outcome {
         }
     }
 
-    pub(super) fn earlier(&self) -> &[FailedAttempt] {
+    pub(super) fn previous_attempts(&self) -> &[PreviousAttempt] {
         &self.history.0
     }
 

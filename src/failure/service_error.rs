@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, time::Duration};
 
 use super::{
-    BoxError, FailedAttempt, StopReason,
+    BoxError, PreviousAttempt, StopReason,
     outcome::{History, Outcome},
 };
 
@@ -23,9 +23,9 @@ use super::{
 /// # Source
 ///
 /// The inner service's error.
-pub struct ServiceError(Box<NoAnswer>);
+pub struct ServiceError(Box<NoResponse>);
 
-struct NoAnswer {
+struct NoResponse {
     error: BoxError,
     is_unsent: bool,
     outcome: Outcome,
@@ -46,7 +46,7 @@ impl ServiceError {
     /// assert!(Error::from(error).may_have_been_applied());
     /// ```
     pub fn new(error: impl Into<BoxError>) -> Self {
-        Self(Box::new(NoAnswer {
+        Self(Box::new(NoResponse {
             error: error.into(),
             is_unsent: false,
             outcome: Outcome::of_attempt(true),
@@ -56,7 +56,7 @@ impl ServiceError {
 
     /// An error of an attempt that is known, or not known, to have stayed here.
     pub(crate) fn of_attempt(error: BoxError, is_unsent: bool) -> Self {
-        Self(Box::new(NoAnswer {
+        Self(Box::new(NoResponse {
             error,
             is_unsent,
             outcome: Outcome::of_attempt(!is_unsent),
@@ -166,15 +166,15 @@ impl ServiceError {
     }
 
     /// The failed attempts before the last one, oldest first: the last 16 of them.
-    pub fn earlier(&self) -> &[FailedAttempt] {
-        self.0.outcome.earlier()
+    pub fn previous_attempts(&self) -> &[PreviousAttempt] {
+        self.0.outcome.previous_attempts()
     }
 }
 
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let was_heard =
-            self.may_have_been_applied() || self.earlier().iter().any(|a| !a.is_unsent());
+            self.may_have_been_applied() || self.previous_attempts().iter().any(|a| !a.is_unsent());
         f.write_str(match (self.is_unsent(), was_heard) {
             (false, _) => "no answer came from the API",
             (true, false) => "the request was not sent",

@@ -17,12 +17,12 @@ use super::retry_after::retry_after;
 /// | 404 | [`NotFound`](Self::NotFound) | yes |
 /// | 405 | [`MethodNotAllowed`](Self::MethodNotAllowed) | yes |
 /// | 429 | [`TooManyRequests`](Self::TooManyRequests) | no: the gateway's |
-/// | other 4xx | [`OtherClient`](Self::OtherClient) | no |
-/// | 500 | [`ServerError`](Self::ServerError) | yes |
+/// | other 4xx | [`OtherClientError`](Self::OtherClientError) | no |
+/// | 500 | [`InternalServerError`](Self::InternalServerError) | yes |
 /// | 501 | [`NotImplemented`](Self::NotImplemented) | yes |
 /// | 503 | [`ServiceUnavailable`](Self::ServiceUnavailable) | yes |
 /// | 504 | [`GatewayTimeout`](Self::GatewayTimeout) | yes |
-/// | other 5xx, and 600–999 ([RFC 9110 §15]) | [`OtherServer`](Self::OtherServer) | no |
+/// | other 5xx, and 600–999 ([RFC 9110 §15]) | [`OtherServerError`](Self::OtherServerError) | no |
 ///
 /// `Display` prints the name in snake case, `service_unavailable`, ready for a log or a metric.
 ///
@@ -45,9 +45,9 @@ pub enum StatusKind {
     /// 429: too many calls in a short time.
     TooManyRequests,
     /// Any other 4xx.
-    OtherClient,
+    OtherClientError,
     /// 500: the server failed.
-    ServerError,
+    InternalServerError,
     /// 501: the server does not know how to do this.
     NotImplemented,
     /// 503: maintenance, or too much load.
@@ -55,14 +55,14 @@ pub enum StatusKind {
     /// 504: a gateway waited too long for an answer.
     GatewayTimeout,
     /// Any other 5xx, and 600–999.
-    OtherServer,
+    OtherServerError,
 }
 
 impl StatusKind {
     /// The kind of a response with this status and these headers.
     ///
     /// Returns `None` for 1xx, 2xx and 3xx, which are no failures.
-    pub fn of(status: StatusCode, headers: &HeaderMap) -> Option<Self> {
+    pub fn classify(status: StatusCode, headers: &HeaderMap) -> Option<Self> {
         let is_failure = status.as_u16() >= 400;
         // Of the headers only one matters, and only to one status.
         let waits = || status == StatusCode::FORBIDDEN && retry_after(headers).is_some();
@@ -79,29 +79,29 @@ impl StatusKind {
             404 => Self::NotFound,
             405 => Self::MethodNotAllowed,
             429 => Self::TooManyRequests,
-            500 => Self::ServerError,
+            500 => Self::InternalServerError,
             501 => Self::NotImplemented,
             503 => Self::ServiceUnavailable,
             504 => Self::GatewayTimeout,
-            _ if status.is_client_error() => Self::OtherClient,
-            _ => Self::OtherServer,
+            _ if status.is_client_error() => Self::OtherClientError,
+            _ => Self::OtherServerError,
         }
     }
 
     /// Whether the request is at fault: the 4xx kinds.
-    pub fn is_client(self) -> bool {
-        !self.is_server()
+    pub fn is_client_error(self) -> bool {
+        !self.is_server_error()
     }
 
     /// Whether the server or something in front of it is at fault: 5xx and above.
-    pub fn is_server(self) -> bool {
+    pub fn is_server_error(self) -> bool {
         matches!(
             self,
-            Self::ServerError
+            Self::InternalServerError
                 | Self::NotImplemented
                 | Self::ServiceUnavailable
                 | Self::GatewayTimeout
-                | Self::OtherServer
+                | Self::OtherServerError
         )
     }
 
@@ -109,7 +109,10 @@ impl StatusKind {
     pub fn is_documented(self) -> bool {
         !matches!(
             self,
-            Self::QuotaExceeded | Self::TooManyRequests | Self::OtherClient | Self::OtherServer
+            Self::QuotaExceeded
+                | Self::TooManyRequests
+                | Self::OtherClientError
+                | Self::OtherServerError
         )
     }
 
@@ -131,8 +134,8 @@ impl StatusKind {
                 "The resource does not support this method: the Allow header lists those it does."
             }
             Self::TooManyRequests => "The account calls faster than the gateway allows: slow down.",
-            Self::OtherClient => "The server refused the request as it was sent.",
-            Self::ServerError => "The server failed while it handled the request.",
+            Self::OtherClientError => "The server refused the request as it was sent.",
+            Self::InternalServerError => "The server failed while it handled the request.",
             Self::NotImplemented => "The server does not implement this operation.",
             Self::ServiceUnavailable => {
                 "The server cannot handle requests now: maintenance, or too many at once."
@@ -140,7 +143,7 @@ impl StatusKind {
             Self::GatewayTimeout => {
                 "A gateway or proxy got no answer from the server in time: the work may still be done."
             }
-            Self::OtherServer => "The server, or something in front of it, failed.",
+            Self::OtherServerError => "The server, or something in front of it, failed.",
         }
     }
 }
@@ -165,12 +168,12 @@ impl fmt::Display for StatusKind {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooManyRequests => "too_many_requests",
-            Self::OtherClient => "other_client",
-            Self::ServerError => "server_error",
+            Self::OtherClientError => "other_client_error",
+            Self::InternalServerError => "internal_server_error",
             Self::NotImplemented => "not_implemented",
             Self::ServiceUnavailable => "service_unavailable",
             Self::GatewayTimeout => "gateway_timeout",
-            Self::OtherServer => "other_server",
+            Self::OtherServerError => "other_server_error",
         })
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap, StatusCode, Version, header::CONTENT_LENGTH, response};
 
 use super::{
-    FailedAttempt, StatusKind, StopReason, fields, message,
+    PreviousAttempt, StatusKind, StopReason, fields, message,
     outcome::{History, Outcome},
     retry_after::retry_after,
     status::may_be_applied,
@@ -260,8 +260,8 @@ impl StatusError {
     }
 
     /// The failed attempts before the last one, oldest first: the last 16 of them.
-    pub fn earlier(&self) -> &[FailedAttempt] {
-        self.0.outcome.earlier()
+    pub fn previous_attempts(&self) -> &[PreviousAttempt] {
+        self.0.outcome.previous_attempts()
     }
 
     /// The failed answer as a response that can be served to somebody else, with its version and

@@ -1,31 +1,36 @@
-//! Why a request ended where it did.
+//! The reason why a request ended.
 
 use std::fmt;
 
-/// Why a request was not sent again, or not at all.
+/// Why the layer stopped: the first question, in this order, that was answered "no".
 ///
-/// `Display` prints the name in snake case, `attempts_exhausted`.
+/// `Display` prints the name in snake case: `attempts_exhausted`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StopReason {
-    /// A status or an error like this one is not retried.
+    /// The policy does not retry this status or error.
     NotRetryable,
-    /// An attempt may have been applied, and sending the request again could do its work twice.
+    /// The request is not idempotent, and an attempt may have been applied.
     NotIdempotent,
-    /// The request's body was too long to be kept, or broke.
-    BodyNotReplayable,
-    /// The policy's number of attempts is used up.
+    /// All attempts that the policy or [`MaxAttempts`](crate::MaxAttempts) allows were made.
     AttemptsExhausted,
     /// The server asked for a longer wait than the policy accepts.
+    ///
+    /// [`StandardPolicy::max_hold`](crate::StandardPolicy::max_hold) (60 s by default) is the limit
+    /// for a response that starts a cool-down: by default a 429 or a 403 with `Retry-After`.
+    /// [`StandardPolicy::max_retry_after`](crate::StandardPolicy::max_retry_after) (30 s by default)
+    /// is the limit for all other responses.
     RetryAfterTooLong,
-    /// The next attempt would begin at the deadline or after it.
-    DeadlineExceeded,
-    /// Too many requests failed lately: the budget is empty.
-    BudgetExhausted,
-    /// The account is asked to be quiet for longer than the request can wait.
-    CoolingDown,
-    /// A policy of one's own said stop.
+    /// A custom policy stopped the retries.
     StoppedByPolicy,
+    /// The next attempt would start at or after the deadline.
+    DeadlineExceeded,
+    /// The request's body exceeded the replay limit, or failed.
+    BodyNotReplayable,
+    /// The retry budget is empty.
+    BudgetExhausted,
+    /// The cool-down lasts longer than the request may wait.
+    CoolingDown,
 }
 
 impl fmt::Display for StopReason {
@@ -33,13 +38,13 @@ impl fmt::Display for StopReason {
         f.pad(match self {
             Self::NotRetryable => "not_retryable",
             Self::NotIdempotent => "not_idempotent",
-            Self::BodyNotReplayable => "body_not_replayable",
             Self::AttemptsExhausted => "attempts_exhausted",
             Self::RetryAfterTooLong => "retry_after_too_long",
+            Self::StoppedByPolicy => "stopped_by_policy",
             Self::DeadlineExceeded => "deadline_exceeded",
+            Self::BodyNotReplayable => "body_not_replayable",
             Self::BudgetExhausted => "budget_exhausted",
             Self::CoolingDown => "cooling_down",
-            Self::StoppedByPolicy => "stopped_by_policy",
         })
     }
 }

@@ -45,14 +45,14 @@ enum End<'a> {
         headers: &'a HeaderMap,
         body: &'a Bytes,
     },
-    NoAnswer(&'a (dyn Error + Send + Sync + 'static)),
+    NoResponse(&'a (dyn Error + Send + Sync + 'static)),
 }
 
 impl<'a> Attempt<'a> {
     /// The first attempt, at once, without a deadline, and its answer.
     ///
     /// A policy is asked about failures only. Of a response below 400,
-    /// [`kind`](Self::kind) says [`StatusKind::OtherServer`].
+    /// [`kind`](Self::kind) says [`StatusKind::OtherServerError`].
     pub fn new(
         request: &'a request::Parts,
         response: &'a response::Parts,
@@ -75,11 +75,11 @@ impl<'a> Attempt<'a> {
 
     /// The first attempt, at once, without a deadline, and the error that came instead of an answer.
     /// It may have been applied, unless [`with_unsent`](Self::with_unsent) says that it was not sent.
-    pub fn without_answer(
+    pub fn without_response(
         request: &'a request::Parts,
         error: &'a (dyn Error + Send + Sync + 'static),
     ) -> Self {
-        Self::first(request, End::NoAnswer(error), true)
+        Self::first(request, End::NoResponse(error), true)
     }
 
     fn first(request: &'a request::Parts, end: End<'a>, may_have_been_applied: bool) -> Self {
@@ -114,7 +114,7 @@ impl<'a> Attempt<'a> {
                 ..Self::first(
                     request,
                     // What a layer further down has made of it, or the service's own.
-                    End::NoAnswer(match error.is_kept() {
+                    End::NoResponse(match error.is_kept() {
                         true => error,
                         false => error.get_ref(),
                     }),
@@ -187,7 +187,7 @@ impl<'a> Attempt<'a> {
     pub fn status(&self) -> Option<StatusCode> {
         match self.end {
             End::Answer { status, .. } => Some(status),
-            End::NoAnswer(_) => None,
+            End::NoResponse(_) => None,
         }
     }
 
@@ -195,7 +195,7 @@ impl<'a> Attempt<'a> {
     pub fn kind(&self) -> Option<StatusKind> {
         match self.end {
             End::Answer { kind, .. } => Some(kind),
-            End::NoAnswer(_) => None,
+            End::NoResponse(_) => None,
         }
     }
 
@@ -203,7 +203,7 @@ impl<'a> Attempt<'a> {
     pub fn headers(&self) -> Option<&'a HeaderMap> {
         match self.end {
             End::Answer { headers, .. } => Some(headers),
-            End::NoAnswer(_) => None,
+            End::NoResponse(_) => None,
         }
     }
 
@@ -211,7 +211,7 @@ impl<'a> Attempt<'a> {
     pub fn body(&self) -> Option<&'a Bytes> {
         match self.end {
             End::Answer { body, .. } => Some(body),
-            End::NoAnswer(_) => None,
+            End::NoResponse(_) => None,
         }
     }
 
@@ -220,7 +220,7 @@ impl<'a> Attempt<'a> {
     pub fn error(&self) -> Option<&'a (dyn Error + Send + Sync + 'static)> {
         match self.end {
             End::Answer { .. } => None,
-            End::NoAnswer(error) => Some(error),
+            End::NoResponse(error) => Some(error),
         }
     }
 

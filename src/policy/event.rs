@@ -41,12 +41,12 @@ pub enum Event<'a> {
         /// The method of the request.
         method: &'a Method,
         /// What the cool-down had left, without the spread.
-        rest: Duration,
+        remaining: Duration,
     },
-    /// An answer armed a cool-down, or extended it by a second or more. [`Cooldown::begin`] is not
+    /// An answer armed a cool-down, or extended it by a second or more. [`Cooldown::extend_until`] is not
     /// told.
     #[non_exhaustive]
-    CooldownBegan {
+    CooldownStarted {
         /// The cool-down.
         cooldown: &'a Cooldown,
         /// The status of the answer.

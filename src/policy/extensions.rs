@@ -1,6 +1,6 @@
 //! What travels in the extensions of requests and responses.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The caller's word on one request: whether sending it twice does its work only once.
 ///
@@ -52,16 +52,24 @@ impl MaxAttempts {
 /// Put it into the request's extensions.
 ///
 /// ```
-/// use std::time::Duration;
-/// use revio_status::Deadline;
+/// use std::time::{Duration, Instant};
+/// use revio_status::TimeLimit;
 ///
 /// let request = http::Request::get("http://localhost/v1/Customers/1001")
-///     .extension(Deadline(Duration::from_secs(5)))
+///     .extension(TimeLimit(Duration::from_secs(5)))
 ///     .body(())?;
 /// # Ok::<_, http::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Deadline(pub Duration);
+pub struct TimeLimit(pub Duration);
+
+/// The instant at which the request's time limit ends, on the layer's clock.
+///
+/// The layer puts it into the extensions of every attempt of a request that has a time limit, so that
+/// layers below, such as a limit or a timeout, can read it. An earlier `Deadline` that the request
+/// already carries stays. A request without a time limit gets none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Deadline(pub Instant);
 
 /// How often a request had been resent: 1 on the first resend.
 ///

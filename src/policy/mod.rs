@@ -21,7 +21,7 @@ pub use self::{
     attempt::Attempt,
     backoff::Backoff,
     event::Event,
-    extensions::{Deadline, Idempotent, MaxAttempts, ResendCount},
+    extensions::{Deadline, Idempotent, MaxAttempts, ResendCount, TimeLimit},
     never::NeverRetry,
     policy_fn::{PolicyFn, policy_fn},
     retry_policy::{Decision, Resend, RetryPolicy},

@@ -16,7 +16,7 @@ impl RetryPolicy for NeverRetry {
         false
     }
 
-    fn may_resend(&self, _: &request::Parts) -> Resend {
+    fn resend(&self, _: &request::Parts) -> Resend {
         Resend::Never
     }
 

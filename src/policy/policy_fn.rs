@@ -49,7 +49,7 @@ where
         true
     }
 
-    fn may_resend(&self, request: &request::Parts) -> Resend {
+    fn resend(&self, request: &request::Parts) -> Resend {
         match is_idempotent(request) {
             true => Resend::Always,
             false => Resend::IfUnapplied,

@@ -11,7 +11,7 @@ use crate::failure::{self, StopReason};
 ///
 /// The layer asks in this order, and the first no is the [`StopReason`]: is the
 /// [status](Self::is_retryable) or the [error](Self::is_retryable_error) retryable,
-/// [may the request be resent](Self::may_resend), are there [attempts](Self::attempt_limit) left, what
+/// [may the request be resent](Self::resend), are there [attempts](Self::attempt_limit) left, what
 /// does [`decide`](Self::decide) say, is the deadline far enough, can the body be replayed, is there
 /// a budget left. A policy neither waits nor counts: the layer does both.
 ///
@@ -55,7 +55,7 @@ pub trait RetryPolicy {
     /// TRACE, PUT and DELETE, in capitals.
     ///
     /// [RFC 9110 §9.2.2]: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2
-    fn may_resend(&self, request: &request::Parts) -> Resend {
+    fn resend(&self, request: &request::Parts) -> Resend {
         match is_idempotent(request) {
             true => Resend::Always,
             false => Resend::Never,
@@ -100,7 +100,7 @@ pub trait RetryPolicy {
 
 pub(super) const MAX_HOLD: Duration = Duration::from_secs(60);
 
-/// Whether a request may be sent again, and when: the answer of [`RetryPolicy::may_resend`].
+/// Whether a request may be sent again, and when: the answer of [`RetryPolicy::resend`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resend {
@@ -154,8 +154,8 @@ impl<P: RetryPolicy + ?Sized> RetryPolicy for Arc<P> {
         (**self).is_retryable_error(error, is_unsent)
     }
 
-    fn may_resend(&self, request: &request::Parts) -> Resend {
-        (**self).may_resend(request)
+    fn resend(&self, request: &request::Parts) -> Resend {
+        (**self).resend(request)
     }
 
     fn attempt_limit(&self, request: &request::Parts) -> u32 {

@@ -36,7 +36,7 @@ pub struct StandardPolicy {
     max_retry_after: Duration,
     retry_on: Vec<StatusCode>,
     retry_unsent: bool,
-    retry_no_answer: bool,
+    retry_transient: bool,
     cool_down_on: Vec<StatusCode>,
     max_hold: Duration,
 }
@@ -130,9 +130,9 @@ impl StandardPolicy {
     /// `tokio`). What sending again cannot mend is not retried: a malformed message, the request
     /// body's own error. Nor is what cannot be told apart from that: the reset of a single HTTP/2
     /// stream, and reqwest's own time-out. Put a `timeout` layer below this one instead.
-    pub fn retry_no_answer(self) -> Self {
+    pub fn retry_transient(self) -> Self {
         Self {
-            retry_no_answer: true,
+            retry_transient: true,
             ..self
         }
     }
@@ -171,7 +171,7 @@ impl StandardPolicy {
     #[inline]
     fn retries_unapplied(&self) -> bool {
         let is_unapplied = |status: &StatusCode| !may_be_applied(*status);
-        self.retry_unsent || self.retry_no_answer || self.retry_on.iter().any(is_unapplied)
+        self.retry_unsent || self.retry_transient || self.retry_on.iter().any(is_unapplied)
     }
 
     fn most_attempts(&self, request: &request::Parts) -> u32 {
@@ -187,7 +187,7 @@ impl Default for StandardPolicy {
             max_retry_after: Duration::from_secs(30),
             retry_on: Vec::new(),
             retry_unsent: false,
-            retry_no_answer: false,
+            retry_transient: false,
             cool_down_on: Vec::new(),
             max_hold: MAX_HOLD,
         }
@@ -200,13 +200,13 @@ impl RetryPolicy for StandardPolicy {
     }
 
     fn is_retryable_error(&self, error: &(dyn Error + 'static), is_unsent: bool) -> bool {
-        let retries_unsent = self.retry_unsent || self.retry_no_answer;
-        is_unsent && retries_unsent || self.retry_no_answer && is_lost(error)
+        let retries_unsent = self.retry_unsent || self.retry_transient;
+        is_unsent && retries_unsent || self.retry_transient && is_lost(error)
     }
 
     /// A request that may not be applied twice is kept only where that can help.
     #[inline]
-    fn may_resend(&self, request: &request::Parts) -> Resend {
+    fn resend(&self, request: &request::Parts) -> Resend {
         if is_idempotent(request) {
             Resend::Always
         } else if self.retries_unapplied() {

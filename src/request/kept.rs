@@ -77,7 +77,7 @@ impl<S, P: RetryPolicy, B: Body> Kept<S, P, B> {
     {
         let settings = settings.clone();
         let started = || started.unwrap_or_else(|| settings.timer.now());
-        let resend = settings.policy.may_resend(head);
+        let resend = settings.policy.resend(head);
         if resend == Resend::Never {
             let kept = Self::Once {
                 end: settings.end(&head.extensions, started),
@@ -132,10 +132,10 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
         cx: &mut Context<'_>,
     ) -> Poll<Captured> {
         let settings = self.settings();
-        capture.poll(cx, settings.capture_limit, &settings.timer, || {
+        capture.poll(cx, settings.error_body_limit, &settings.timer, || {
             let remaining = self.remaining();
-            remaining.map_or(settings.capture_timeout, |rest| {
-                rest.min(settings.capture_timeout)
+            remaining.map_or(settings.error_body_timeout, |rest| {
+                rest.min(settings.error_body_timeout)
             })
         })
     }

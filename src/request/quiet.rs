@@ -35,7 +35,7 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
         if is_news {
             trace::cooldown_began(error.status(), until.saturating_duration_since(now));
             if let Some(observer) = &settings.observer {
-                observer.tell(&Event::CooldownBegan {
+                observer.tell(&Event::CooldownStarted {
                     cooldown,
                     status: error.status(),
                     until,
@@ -111,7 +111,10 @@ impl<S, P: RetryPolicy, B> Kept<S, P, B> {
         };
         trace::held(Subject { method, uri }, status, resend, rest);
         if let Some(observer) = &self.settings().observer {
-            observer.tell(&Event::Held { method, rest });
+            observer.tell(&Event::Held {
+                method,
+                remaining: rest,
+            });
         }
     }
 }

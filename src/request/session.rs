@@ -86,7 +86,7 @@ impl<S, P: RetryPolicy, B: Body> Session<S, P, B> {
         let (body, tape) = if is_last {
             (ReplayBody::once(body), None)
         } else {
-            ReplayBody::record(body, settings.replay_limit)
+            ReplayBody::record(body, settings.replay_body_limit)
         };
         let session = Self {
             service: service.clone(),

@@ -84,7 +84,7 @@ pub(crate) fn cooldown_began(status: StatusCode, rest: Duration) {
 pub(crate) fn given_up(subject: Subject<'_>, error: &Error, resends: u32, reason: StopReason) {
     let status = error.status_error().map(|error| error.status());
     let is_unsent = error.service_error().is_some_and(|error| error.is_unsent());
-    let earlier = error.earlier().iter().rev();
+    let earlier = error.previous_attempts().iter().rev();
     let last = status.or_else(|| earlier.filter_map(|attempt| attempt.status()).next());
     tracing::event!(
         target: TARGET,
@@ -104,6 +104,6 @@ fn error_type(status: Option<&StatusCode>, is_unsent: bool) -> &str {
     match (status, is_unsent) {
         (Some(status), _) => status.as_str(),
         (None, true) => "unsent",
-        (None, false) => "no_answer",
+        (None, false) => "no_response",
     }
 }

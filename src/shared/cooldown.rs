@@ -66,23 +66,20 @@ impl Cooldown {
         self.armed().map(|armed| armed.until)
     }
 
-    /// Arms it from outside, for instance because another process was told. Only ever extends it, and
-    /// is not clamped.
+    /// Starts or extends the cool-down from outside, for instance because another process was told.
     ///
-    /// # Panics
-    ///
-    /// If the status is no failure, that is, below 400.
-    pub fn begin(&self, status: StatusCode, until: Instant) {
-        assert!(
-            status.as_u16() >= 400,
-            "begin({}): that is no failure",
-            status.as_u16()
-        );
+    /// `until` is an instant of the layer's clock. It is not clamped to the maximum, never shortens
+    /// the cool-down, and is not reported by an event. A status below 400 counts as 429.
+    pub fn extend_until(&self, status: StatusCode, until: Instant) {
+        let status = match status.as_u16() {
+            ..400 => StatusCode::TOO_MANY_REQUESTS,
+            _ => status,
+        };
         self.0.word.fetch_max(word(status, until), Relaxed);
     }
 
     /// Lifts it: requests that are held go on to wait, those that come are sent.
-    pub fn end(&self) {
+    pub fn clear(&self) {
         self.0.word.store(0, Relaxed);
     }
 
@@ -131,6 +128,15 @@ impl Armed {
         Duration::from_micros(micros)
     }
 }
+
+/// Two are equal if one is a clone of the other, whatever their times.
+impl PartialEq for Cooldown {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Cooldown {}
 
 impl Default for Cooldown {
     fn default() -> Self {

@@ -107,7 +107,7 @@ impl Case<'_> {
     }
 
     /// Whether the request may be sent again after this attempt, if that can mend it.
-    pub fn may_resend(&self, attempt: u32) -> bool {
+    pub fn resend(&self, attempt: u32) -> bool {
         let setting = self.order.setting;
         let is_kept = setting.retries_429 || setting.mends != Mends::Nothing;
         !self.is_post() || is_kept && !self.may_be_applied_by(attempt)
@@ -121,7 +121,7 @@ impl Case<'_> {
             Answer::Status(429) => Some(setting.retries_429),
             Answer::Status(status) => Some(matches!(status, 503 | 504)),
             Answer::NoConnection => Some(setting.mends != Mends::Nothing),
-            _ if setting.mends != Mends::NoAnswer => Some(false),
+            _ if setting.mends != Mends::NoResponse => Some(false),
             Answer::TimedOut => Some(true),
             Answer::Error => self.is_transient(attempt),
         }
@@ -272,7 +272,7 @@ impl Case<'_> {
         let (upload, last) = (&self.order.upload, self.last());
         let is_short = told.retry_after.unwrap_or_default() <= self.longest_wait(last);
         let is_retryable = self.is_retryable(last) != Some(false);
-        let is_permitted = is_retryable && self.may_resend(last);
+        let is_permitted = is_retryable && self.resend(last);
         let has_more = is_permitted && last < 3;
         if told.reason == StopReason::CoolingDown {
             return (last == 0 || has_more) && self.has_cause();
@@ -284,7 +284,7 @@ impl Case<'_> {
         let is_open = has_more && is_short;
         match told.reason {
             StopReason::NotRetryable => self.is_retryable(last) != Some(true),
-            StopReason::NotIdempotent => is_retryable && !self.may_resend(last),
+            StopReason::NotIdempotent => is_retryable && !self.resend(last),
             StopReason::AttemptsExhausted => is_permitted && last == 3,
             StopReason::RetryAfterTooLong => has_more && !is_short,
             // The longest pause that may have been meant would have ended at it, or after.

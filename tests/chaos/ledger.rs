@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use revio_status::{Error, FailedAttempt, ServiceError, StatusError, StopReason};
+use revio_status::{Error, PreviousAttempt, ServiceError, StatusError, StopReason};
 
 use super::plan::Manner;
 
@@ -94,7 +94,7 @@ pub struct Told {
     pub attempts: u32,
     pub applied: bool,
     pub reason: StopReason,
-    pub earlier: Vec<FailedAttempt>,
+    pub earlier: Vec<PreviousAttempt>,
     pub retry_after: Option<Duration>,
     pub is_truncated: bool,
 }
@@ -128,7 +128,7 @@ impl From<Error> for Outcome {
             attempts: error.attempts(),
             applied: error.may_have_been_applied(),
             reason: error.stop_reason(),
-            earlier: error.earlier().to_vec(),
+            earlier: error.previous_attempts().to_vec(),
             retry_after: error.retry_after(),
             is_truncated: answer.is_some_and(StatusError::is_body_truncated),
         })

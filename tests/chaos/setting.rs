@@ -34,8 +34,8 @@ pub enum Mends {
     Nothing,
     /// `retry_unsent`.
     Unsent,
-    /// `retry_no_answer`.
-    NoAnswer,
+    /// `retry_transient`.
+    NoResponse,
 }
 
 impl Setting {
@@ -43,7 +43,7 @@ impl Setting {
         let mends = [
             (1, Mends::Nothing),
             (1, Mends::Unsent),
-            (2, Mends::NoAnswer),
+            (2, Mends::NoResponse),
         ];
         let quiet = [
             (6, Quiet::Off),
@@ -61,7 +61,7 @@ impl Setting {
 
     /// Every one that can be drawn.
     pub fn all() -> impl Iterator<Item = Self> {
-        let mends = [Mends::Nothing, Mends::Unsent, Mends::NoAnswer];
+        let mends = [Mends::Nothing, Mends::Unsent, Mends::NoResponse];
         let quiet = [Quiet::Off, Quiet::Shared, Quiet::Own, Quiet::Impatient];
         (0..48).map(move |number| Self {
             is_thrifty: number % 2 == 0,
@@ -86,7 +86,7 @@ impl Setting {
         policy = match self.mends {
             Mends::Nothing => policy,
             Mends::Unsent => policy.retry_unsent(),
-            Mends::NoAnswer => policy.retry_no_answer(),
+            Mends::NoResponse => policy.retry_transient(),
         };
         let budget = match self.is_thrifty {
             true => &budgets.scarce,
@@ -95,7 +95,7 @@ impl Setting {
         if self.quiet == Quiet::Impatient {
             policy = policy.max_hold(HOLD);
         }
-        let layer = layer().policy(policy).deadline(DEADLINE);
+        let layer = layer().policy(policy).time_limit(DEADLINE);
         let layer = match self.quiet {
             Quiet::Shared => layer.cooldown(accounts.of(0).clone()),
             Quiet::Off | Quiet::Own | Quiet::Impatient => layer.no_cooldown(),

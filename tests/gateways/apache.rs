@@ -119,14 +119,14 @@ async fn it_says_what_it_means() {
         assert_eq!(late.stop_reason(), StopReason::NotIdempotent);
         assert!(late.may_have_been_applied());
         // A server that took too long, too, may be a 502.
-        assert_error(&slow, StatusKind::OtherServer, BROKEN, 1);
+        assert_error(&slow, StatusKind::OtherServerError, BROKEN, 1);
         assert!(slow.may_have_been_applied());
 
         let rude = caller.refused(Method::GET, "/rude").await;
         match http {
-            Http::One => assert_error(&rude, StatusKind::OtherServer, BROKEN, 1),
+            Http::One => assert_error(&rude, StatusKind::OtherServerError, BROKEN, 1),
             Http::Two => {
-                assert_error(&rude, StatusKind::ServerError, FAILED, 1);
+                assert_error(&rude, StatusKind::InternalServerError, FAILED, 1);
             }
         }
         let error = caller.refused(Method::GET, "/maintenance").await;

@@ -78,7 +78,7 @@ async fn it_says_what_it_means() {
         assert_error(&error, StatusKind::GatewayTimeout, silent, 1);
         let [result] = caller.call([(Method::GET, "/rude")]).await;
         match http {
-            Http::One => assert_error(&result.refused(), StatusKind::OtherServer, rude, 1),
+            Http::One => assert_error(&result.refused(), StatusKind::OtherServerError, rude, 1),
             // It answers with REFUSED_STREAM, although the server behind it had the request.
             Http::Two => assert!(result.is_err_and(|e| e.may_have_been_applied())),
         }

@@ -83,7 +83,7 @@ async fn it_says_what_it_means() {
 
         for path in ["/dead", "/rude"] {
             let error = caller.refused(Method::GET, path).await;
-            assert_error(&error, StatusKind::OtherServer, "502 Bad Gateway", 1);
+            assert_error(&error, StatusKind::OtherServerError, "502 Bad Gateway", 1);
         }
         let error = caller.refused(Method::GET, "/maintenance").await;
         assert_error(&error, busy, "Back at noon", 1);

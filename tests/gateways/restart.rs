@@ -30,7 +30,7 @@ pub async fn no_get_is_lost_and_no_post_doubled(
     restart: impl Future<Output = ()>,
 ) {
     let policy = StandardPolicy::default()
-        .retry_no_answer()
+        .retry_transient()
         .max_attempts(100)
         .backoff(Backoff::fixed(Duration::from_millis(20)));
     let layer = layer().policy(policy).no_budget();

@@ -99,7 +99,7 @@ async fn it_says_what_it_means() {
             assert!(post.may_have_been_applied());
         }
         let error = caller.refused(Method::GET, "/bad").await;
-        assert_error(&error, StatusKind::OtherServer, BROKEN, 1);
+        assert_error(&error, StatusKind::OtherServerError, BROKEN, 1);
     }
 }
 

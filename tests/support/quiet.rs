@@ -43,7 +43,7 @@ pub fn rest(cooldown: &Cooldown) -> Option<Duration> {
 
 pub fn begin(cooldown: &Cooldown, time: Duration) {
     let until = Instant::now().into_std() + time;
-    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until);
+    cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until);
 }
 
 /// Arms cool-downs, and pays them no heed.

@@ -25,7 +25,7 @@ impl Clock {
     pub fn start() -> Self {
         let began = tokio::time::Instant::now();
         let probe = Cooldown::default();
-        probe.begin(StatusCode::TOO_MANY_REQUESTS, began.into_std());
+        probe.extend_until(StatusCode::TOO_MANY_REQUESTS, began.into_std());
         Self {
             origin: probe.until().expect("it was just armed"),
             began,

@@ -31,7 +31,7 @@ pub fn judge(
         allowance.fail_for_good();
         return None;
     }
-    match rules.may_resend(attempt.request()) {
+    match rules.resend(attempt.request()) {
         Resend::Always => {}
         Resend::IfUnapplied if !attempt.may_have_been_applied() => {}
         _ => return None,

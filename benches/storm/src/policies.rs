@@ -184,7 +184,7 @@ impl RetryPolicy for Peer {
         self.statuses.contains(&status.as_u16())
     }
 
-    fn may_resend(&self, _: &request::Parts) -> Resend {
+    fn resend(&self, _: &request::Parts) -> Resend {
         Resend::Always
     }
 

@@ -172,7 +172,7 @@ async fn courses(
         let index = answers.fetch_add(1, Relaxed);
         if let Some(cooldown) = shared.as_ref().filter(|_| server.tells_another_with(index)) {
             let until = Instant::now() + Server::ANOTHER_S_WAIT;
-            cooldown.begin(StatusCode::TOO_MANY_REQUESTS, until.into_std());
+            cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until.into_std());
         }
         async move { Ok::<_, BoxError>(server.response(index)) }
     });

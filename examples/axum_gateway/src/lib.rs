@@ -34,7 +34,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use revio_status::{
-    BoxError, Error, FailedAttempt, ReplayBody, RetryPolicy, RevioStatusLayer, StatusError,
+    BoxError, Error, PreviousAttempt, ReplayBody, RetryPolicy, RevioStatusLayer, StatusError,
     StatusKind, StopReason,
 };
 use serde_json::json;
@@ -157,8 +157,8 @@ pub fn log_filter() -> Targets {
 fn causes(error: &Error) -> String {
     let chain = iter::successors(Some(error as &dyn StdError), |error| (*error).source());
     let words: Vec<String> = chain.map(ToString::to_string).collect();
-    let earlier = error.earlier().iter().rev();
-    match earlier.filter_map(FailedAttempt::status).next() {
+    let earlier = error.previous_attempts().iter().rev();
+    match earlier.filter_map(PreviousAttempt::status).next() {
         Some(status) => format!("{}; before that {status}", words.join(": ")),
         None => words.join(": "),
     }

@@ -26,7 +26,7 @@ async fn main() -> Result<(), BoxError> {
     // Users wait for their answer: better tell them soon to come back.
     let layer = RevioStatusLayer::new()
         .policy(StandardPolicy::interactive())
-        .deadline(Duration::from_secs(20));
+        .time_limit(Duration::from_secs(20));
     let budget = Budget::default();
     let page = Page::install(budget.clone())?;
     let upstream = Upstream::new(layer.budget(budget).on_event(record), &account)?;

@@ -42,7 +42,7 @@ impl Parts {
         let policy = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
         let layer = RevioStatusLayer::new()
             .policy(policy)
-            .deadline(DEADLINE)
+            .time_limit(DEADLINE)
             .cooldown(self.cooldown)
             .on_event(move |event| {
                 if let Some(quiet) = &quiet {

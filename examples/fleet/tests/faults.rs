@@ -16,7 +16,7 @@ use fleet::{
     shared::{Limit, Settings},
 };
 use http::Request;
-use revio_status::{Cooldown, Deadline};
+use revio_status::{Cooldown, TimeLimit};
 use support::{
     Fleet, Log, PATIENT, account, bounded, command, detour, redis, settings, signal, turn, until,
 };
@@ -117,7 +117,7 @@ async fn stopped_for_requests_that_have_less_time_than_its_answer() {
     };
     let hasty = || {
         let mut request = Request::default();
-        let deadline = Deadline(Duration::from_millis(200));
+        let deadline = TimeLimit(Duration::from_millis(200));
         request.extensions_mut().insert(deadline);
         request
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fleet::shared::{Limit, Quiet, Settings};
 use http::Request;
 use redis::Value;
-use revio_status::{Cooldown, Deadline};
+use revio_status::{Cooldown, TimeLimit};
 use support::{PATIENT, account, command, process, redis, settings, turn, until};
 
 const LIMIT: &str = "revio:{75af65ffc3913b3ebe1f8666cc870314}:limit:1";
@@ -32,7 +32,7 @@ async fn next_turn(limit: &Limit) -> Option<u64> {
     let mut request = Request::default();
     request
         .extensions_mut()
-        .insert(Deadline(Duration::from_secs(4)));
+        .insert(TimeLimit(Duration::from_secs(4)));
     let error = turn(limit, request).await.err()?;
     Some(error.retry_after()?.as_secs())
 }

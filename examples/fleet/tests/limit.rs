@@ -7,7 +7,7 @@ use std::time::Duration;
 use fleet::shared::{Limit, Settings};
 use futures_util::future::join_all;
 use http::{Request, StatusCode};
-use revio_status::{Cooldown, Deadline, StopReason};
+use revio_status::{Cooldown, StopReason, TimeLimit};
 use support::{Log, account, settings, turn};
 use tokio::time::{Instant, advance, timeout};
 
@@ -38,7 +38,7 @@ async fn whose_turn_comes_too_late_is_refused_at_once_and_unsent() {
     let limit = quarter();
     turn(&limit, Request::default()).await.expect("at once");
     let mut request = Request::default();
-    let deadline = Deadline(Duration::from_millis(400));
+    let deadline = TimeLimit(Duration::from_millis(400));
     request.extensions_mut().insert(deadline);
     let begin = Instant::now();
     let error = turn(&limit, request).await.expect_err("in 490 ms");
@@ -59,7 +59,7 @@ async fn no_attempt_waits_longer_than_it_may_and_the_whole_wait_is_told() {
         ..Settings::new(1, Cooldown::default())
     });
     turn(&limit, Request::default()).await.expect("at once");
-    for deadline in [None, Some(Deadline(2 * MINUTE))] {
+    for deadline in [None, Some(TimeLimit(2 * MINUTE))] {
         let mut request = Request::default();
         deadline.map(|deadline| request.extensions_mut().insert(deadline));
         let begin = Instant::now();
@@ -127,7 +127,7 @@ async fn a_turn_that_is_left_and_comes_too_late_for_the_next_is_told_at_once() {
     let gone = turn(&limit, Request::default());
     let _ = timeout(Duration::from_secs(1), gone).await;
     let mut hasty = Request::default();
-    let deadline = Deadline(Duration::from_secs(2));
+    let deadline = TimeLimit(Duration::from_secs(2));
     hasty.extensions_mut().insert(deadline);
     let error = turn(&limit, hasty).await.expect_err("in nine seconds");
     assert_eq!(begin.elapsed().as_secs(), 1);
@@ -150,12 +150,12 @@ async fn no_turn_is_used_while_the_account_cools_down() {
     advance(Duration::from_millis(100)).await;
     let status = StatusCode::TOO_MANY_REQUESTS;
     let end = Instant::now() + Duration::from_secs(20);
-    cooldown.begin(status, end.into_std());
+    cooldown.extend_until(status, end.into_std());
     waiting.await.expect("no panic").expect("a turn");
     assert!(Instant::now() >= end);
     assert!(begin.elapsed() < Duration::from_secs(21));
 
-    cooldown.begin(status, (Instant::now() + MINUTE).into_std());
+    cooldown.extend_until(status, (Instant::now() + MINUTE).into_std());
     let error = turn(&limit, Request::default()).await;
     let error = error.expect_err("longer than it may wait");
     assert_eq!(error.stop_reason(), StopReason::CoolingDown);
@@ -168,14 +168,14 @@ async fn who_cannot_wait_for_the_end_of_a_cool_down_is_refused_at_once() {
     let cooldown = Cooldown::default();
     let limit = Limit::own(Settings::new(4, cooldown.clone()));
     let end = Instant::now() + Duration::from_secs(20);
-    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, end.into_std());
+    cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, end.into_std());
     let waiting = tokio::spawn({
         let limit = limit.clone();
         async move { turn(&limit, Request::default()).await }
     });
     advance(Duration::from_secs(1)).await;
     let mut request = Request::default();
-    request.extensions_mut().insert(Deadline(MINUTE / 6));
+    request.extensions_mut().insert(TimeLimit(MINUTE / 6));
     let begin = Instant::now();
     let error = turn(&limit, request).await.expect_err("in ten seconds");
     assert_eq!(begin.elapsed(), Duration::ZERO);

@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use revio_status::{
-    Backoff, Cooldown, Deadline, ReplayBody, ResendCount, RevioStatusLayer, StandardPolicy,
-    StopReason,
+    Backoff, Cooldown, ReplayBody, ResendCount, RevioStatusLayer, StandardPolicy, StopReason,
+    TimeLimit,
 };
 use support::{PATIENT, account, bounded, command, redis, scripts, settings, signal, turn, until};
 use tokio::{sync::mpsc, time::Instant};
@@ -47,7 +47,7 @@ async fn a_resend_waits_no_longer_than_its_request_may() {
         turn(&limit, Request::default()).await.expect("a turn");
         let mut request = Request::new(Full::default());
         if let Some(deadline) = deadline {
-            request.extensions_mut().insert(Deadline(deadline));
+            request.extensions_mut().insert(TimeLimit(deadline));
         }
         let begin = Instant::now();
         let error = bounded(client.clone().oneshot(request)).await;
@@ -207,7 +207,7 @@ async fn a_turn_booked_for_a_request_that_is_gone_is_left_to_the_next() {
     let limit = Limit::shared(settings, &account(&redis.url())).await;
     signal(&redis, "STOP");
     let mut hasty = Request::default();
-    hasty.extensions_mut().insert(Deadline(SECOND / 10));
+    hasty.extensions_mut().insert(TimeLimit(SECOND / 10));
     turn(&limit, hasty).await.expect_err("silent");
     signal(&redis, "CONT");
     let next = turn(&limit, Request::default()).await;
@@ -222,7 +222,7 @@ async fn no_turn_is_booked_while_the_account_cools_down() {
     let cooldown = Cooldown::default();
     let limit = Limit::shared(settings(&cooldown), &account(&url)).await;
     let end = Instant::now() + SECOND;
-    cooldown.begin(StatusCode::TOO_MANY_REQUESTS, end.into_std());
+    cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, end.into_std());
     turn(&limit, Request::default()).await.expect("a turn");
     assert!(Instant::now() >= end);
     assert_eq!(scripts(&url), 2);

@@ -24,7 +24,7 @@ pub fn record(event: &Event<'_>) {
             let status = match &status {
                 Some(status) => status.as_str(),
                 None if attempt.is_unsent() => "unsent",
-                None => "no_answer",
+                None => "no_response",
             };
             counter!(RETRIES, "status" => status.to_owned()).increment(1);
             histogram!(DELAY).record(*after);
@@ -37,7 +37,7 @@ pub fn record(event: &Event<'_>) {
             counter!(GIVEN_UP, "stop_reason" => reason).increment(1);
         }
         Event::Held { .. } => counter!(HOLDS).increment(1),
-        Event::CooldownBegan { status, .. } => {
+        Event::CooldownStarted { status, .. } => {
             counter!(COOLDOWNS, "status" => status.as_str().to_owned()).increment(1);
         }
         _ => {} // events of later versions

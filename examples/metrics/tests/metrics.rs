@@ -30,7 +30,7 @@ async fn the_page_tells_what_was_sent() {
     let page = Page::install(budget.clone()).expect("the first");
     let policy = StandardPolicy::default()
         .backoff(Backoff::none())
-        .retry_no_answer();
+        .retry_transient();
     let layer = layer().policy(policy).budget(budget).on_event(record);
     let service = ServiceBuilder::new()
         .layer(layer)
@@ -89,7 +89,7 @@ async fn the_page_tells_what_was_sent() {
         ("revio_attempts_total", 8 + 4 + 3),
         (r#"revio_retries_total{status="503"}"#, 3),
         (r#"revio_retries_total{status="504"}"#, 1),
-        (r#"revio_retries_total{status="no_answer"}"#, 2),
+        (r#"revio_retries_total{status="no_response"}"#, 2),
         (r#"revio_retries_total{status="unsent"}"#, 2),
         (
             r#"revio_given_up_total{stop_reason="attempts_exhausted"}"#,

@@ -86,15 +86,15 @@ fn layer(
             }
         })
         .policy(policy(&settings.policy, world))
-        .capture_limit(settings.capture_limit.into())
-        .capture_timeout(settings.capture_timeout.get())
-        .replay_limit(settings.replay_limit.into());
+        .error_body_limit(settings.error_body_limit.into())
+        .error_body_timeout(settings.error_body_timeout.get())
+        .replay_body_limit(settings.replay_body_limit.into());
     let layer = match budget {
         Some(budget) => layer.budget(budget),
         None => layer.no_budget(),
     };
     match settings.deadline {
-        Some(time) => layer.deadline(time.get()),
+        Some(time) => layer.time_limit(time.get()),
         None => layer,
     }
 }
@@ -209,14 +209,14 @@ impl Play<'_> {
         {
             match other {
                 Other::End => {
-                    cooldown.end();
+                    cooldown.clear();
                     self.world.log(Event::Ended);
                 }
                 Other::Begin(status, time) => {
                     let failure = status.get().filter(|status| status.as_u16() >= 400);
                     let Some(status) = failure else { continue };
                     let until = self.world.state().now + time.get();
-                    cooldown.begin(status, self.world.instant(until));
+                    cooldown.extend_until(status, self.world.instant(until));
                     let until = self.world.rounded(until);
                     self.world.log(Event::Begun(status, until));
                 }

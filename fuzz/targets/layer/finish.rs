@@ -129,11 +129,11 @@ fn kind(status: StatusCode, waits: bool) -> StatusKind {
         (404, _) => StatusKind::NotFound,
         (405, _) => StatusKind::MethodNotAllowed,
         (429, _) => StatusKind::TooManyRequests,
-        (402..=499, _) => StatusKind::OtherClient,
-        (500, _) => StatusKind::ServerError,
+        (402..=499, _) => StatusKind::OtherClientError,
+        (500, _) => StatusKind::InternalServerError,
         (501, _) => StatusKind::NotImplemented,
         (503, _) => StatusKind::ServiceUnavailable,
         (504, _) => StatusKind::GatewayTimeout,
-        _ => StatusKind::OtherServer,
+        _ => StatusKind::OtherServerError,
     }
 }

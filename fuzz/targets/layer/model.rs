@@ -130,7 +130,7 @@ impl<'a> Judge<'a> {
             Event::Read { attempt, result } => self.reading.read(*attempt, result),
             Event::Given(step) => self.reading.given(step),
             Event::Captured(step) => {
-                let limit = self.settings.capture_limit.into();
+                let limit = self.settings.error_body_limit.into();
                 self.failure().step(step, limit);
             }
             Event::CaptureEnd => self.failure.iter_mut().for_each(Failure::announced_end),
@@ -146,7 +146,7 @@ impl<'a> Judge<'a> {
 
     fn asked(&mut self, asked: &Asked) {
         assert!(self.conclude(), "asked before the failure is read");
-        let may_resend = self.may_resend();
+        let resend = self.resend();
         let expected = Asked {
             number: self.attempts,
             elapsed: self.now - self.started,
@@ -156,10 +156,7 @@ impl<'a> Judge<'a> {
         };
         assert_eq!(*asked, expected, "what the policy is told");
         let failure = self.failure();
-        assert!(
-            !failure.is_asked && may_resend,
-            "the policy is asked in vain"
-        );
+        assert!(!failure.is_asked && resend, "the policy is asked in vain");
         failure.is_asked = true;
     }
 
@@ -352,7 +349,7 @@ impl<'a> Judge<'a> {
 
     /// How long a failed body that is slow is waited for.
     fn patience(&self) -> Duration {
-        let timeout = self.settings.capture_timeout.get();
+        let timeout = self.settings.error_body_timeout.get();
         self.remaining().map_or(timeout, |rest| rest.min(timeout))
     }
 
@@ -379,7 +376,7 @@ impl<'a> Judge<'a> {
     }
 
     /// A 429 that is retried leaves any request unapplied, as long as nothing before it did.
-    fn may_resend(&self) -> bool {
+    fn resend(&self) -> bool {
         let is_429_retried = matches!(
             self.settings.policy,
             Policy::Standard {
@@ -387,7 +384,7 @@ impl<'a> Judge<'a> {
                 ..
             }
         );
-        self.job.may_resend() || is_429_retried && !self.applied
+        self.job.resend() || is_429_retried && !self.applied
     }
 
     fn facts(&self, status: StatusCode) -> Facts<'_> {
@@ -395,7 +392,7 @@ impl<'a> Judge<'a> {
             policy: &self.settings.policy,
             status,
             wait: self.job.answer(self.attempts).wait.get(),
-            may_resend: self.may_resend(),
+            resend: self.resend(),
             attempt: self.attempts,
             remaining: self.remaining(),
             is_replayable: self.reading.is_replayable(),

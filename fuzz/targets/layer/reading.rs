@@ -30,7 +30,7 @@ impl Reading {
         Self {
             content,
             has_trailers,
-            limit: settings.replay_limit.into(),
+            limit: settings.replay_body_limit.into(),
             given: 0,
             is_broken: false,
             asked: None,

@@ -184,7 +184,7 @@ impl Wait {
 }
 
 impl Job {
-    pub fn may_resend(&self) -> bool {
+    pub fn resend(&self) -> bool {
         self.idempotent.unwrap_or(self.method.is_idempotent())
     }
 

@@ -16,9 +16,9 @@ pub struct Settings {
     pub budget: Option<(Reserve, Ratio)>,
     pub deadline: Option<Time>,
     pub account: Account,
-    pub capture_limit: u8,
-    pub capture_timeout: Time,
-    pub replay_limit: u8,
+    pub error_body_limit: u8,
+    pub error_body_timeout: Time,
+    pub replay_body_limit: u8,
     /// Timers end early by so many microseconds, but never by more than a quarter of the sleep.
     pub slop: u16,
 }

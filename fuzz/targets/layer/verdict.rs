@@ -15,7 +15,7 @@ pub struct Facts<'a> {
     pub policy: &'a Policy,
     pub status: StatusCode,
     pub wait: Option<Duration>,
-    pub may_resend: bool,
+    pub resend: bool,
     pub attempt: u32,
     pub remaining: Option<Duration>,
     pub is_replayable: bool,
@@ -46,7 +46,7 @@ impl Facts<'_> {
         if !self.is_retryable() {
             return StopReason::NotRetryable.into();
         }
-        if !self.may_resend {
+        if !self.resend {
             return StopReason::NotIdempotent.into();
         }
         let (least, most) = match self.delay() {

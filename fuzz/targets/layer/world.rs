@@ -165,7 +165,7 @@ impl World {
     /// A cool-down keeps instants to the microsecond, rounded up.
     pub fn rounded(&self, time: Duration) -> Duration {
         let (cooldown, exact) = (Cooldown::default(), self.instant(time));
-        cooldown.begin(StatusCode::TOO_MANY_REQUESTS, exact);
+        cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, exact);
         let until = cooldown.until().expect("armed");
         let more = until.checked_duration_since(exact).expect("never early");
         assert!(more < Duration::from_micros(1), "{more:?} too long");

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use revio_status::{
-    Backoff, Cooldown, Deadline, Error, Idempotent, MaxAttempts, RevioStatusLayer, StandardPolicy,
-    StopReason,
+    Backoff, Cooldown, Error, Idempotent, MaxAttempts, RevioStatusLayer, StandardPolicy,
+    StopReason, TimeLimit,
 };
 use support::{
     AnyBody, Refused, hasty,
@@ -65,7 +65,7 @@ fn keeping() -> impl Policy<Full<Bytes>, Error> + Clone {
     let ours = FilterCredentials::new()
         .allow_extension::<Idempotent>()
         .allow_extension::<MaxAttempts>()
-        .allow_extension::<Deadline>()
+        .allow_extension::<TimeLimit>()
         .allow_extension::<Cooldown>();
     Limited::default().and::<_, Full<Bytes>, Error>(ours)
 }
@@ -104,7 +104,7 @@ async fn a_policy_that_keeps_our_extensions_keeps_all_of_them() {
 
     let script = Script::new([moved(307, ELSEWHERE), answer(503).retry_after("2")]);
     let mut request = support::get();
-    request.extensions_mut().insert(Deadline(SECOND));
+    request.extensions_mut().insert(TimeLimit(SECOND));
     let error = send(keeping(), hasty(), &script, request).await;
     assert_eq!(error.refused().stop_reason(), StopReason::DeadlineExceeded);
 

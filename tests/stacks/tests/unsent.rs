@@ -202,7 +202,7 @@ async fn a_canceled_stream_of_http_2_is_not_and_is_not_retried() {
     let http2 = Client::builder(TokioExecutor::new())
         .http2_only(true)
         .build_http();
-    let retrying = StandardPolicy::default().retry_no_answer();
+    let retrying = StandardPolicy::default().retry_transient();
     let client = ServiceBuilder::new()
         .layer(RevioStatusLayer::new().policy(retrying))
         .service(http2);

@@ -27,7 +27,7 @@ use http::{
     HeaderValue, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
-use revio_status::{BoxError, Cooldown, Deadline, ResendCount, StatusError, StopReason};
+use revio_status::{BoxError, Cooldown, ResendCount, StatusError, StopReason, TimeLimit};
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep_until, timeout_at},
@@ -212,12 +212,12 @@ impl Inner {
 struct Due(Instant);
 
 /// For `map_request` **above** `RevioStatusLayer`, with the deadline that is set there. A request's
-/// [`Deadline`], or else that one, becomes an instant, and a resend waits for its turn no longer than
+/// [`TimeLimit`], or else that one, becomes an instant, and a resend waits for its turn no longer than
 /// until then. Without this it counts anew for each resend, and the one set there does not count.
 pub fn due_in<B>(deadline: Duration) -> impl Fn(Request<B>) -> Request<B> + Clone {
     move |mut request| {
         let extensions = request.extensions_mut();
-        let deadline = extensions.get().map_or(deadline, |Deadline(own)| *own);
+        let deadline = extensions.get().map_or(deadline, |TimeLimit(own)| *own);
         let due = Instant::now().checked_add(deadline).map(Due);
         due.map(|due| extensions.insert(due));
         request
@@ -228,7 +228,7 @@ fn due<B>(request: &Request<B>) -> Option<Instant> {
     let extensions = request.extensions();
     match extensions.get() {
         Some(Due(due)) => Some(*due),
-        None => Instant::now().checked_add(extensions.get::<Deadline>()?.0),
+        None => Instant::now().checked_add(extensions.get::<TimeLimit>()?.0),
     }
 }
 

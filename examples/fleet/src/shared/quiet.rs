@@ -74,7 +74,7 @@ impl Quiet {
 
     /// For the layer's `on_event`. It does not wait.
     pub fn tell(&self, event: &Event<'_>) {
-        if let Event::CooldownBegan { status, until, .. } = event {
+        if let Event::CooldownStarted { status, until, .. } = event {
             self.0.send_modify(|told| {
                 if told.is_none_or(|(_, longest)| longest < *until) {
                     *told = Some((*status, *until));
@@ -178,7 +178,7 @@ impl Listener {
             });
         }
         if end > now {
-            self.cooldown.begin(status, end);
+            self.cooldown.extend_until(status, end);
         }
         Ok(())
     }
