@@ -125,7 +125,7 @@ async fn the_log_tells_of_the_answer_before_the_lost_one() {
     let desk = Desk::before(hasty(), &format!("http://{address}")).await;
     desk.problem(Method::GET, "/customers/7").await;
     let log = log.take();
-    let line = "failure=no answer came from the API (2 attempts, not_retryable)";
+    let line = "failure=no response from the API (2 attempts, not_retryable)";
     assert!(log.contains(line), "{log}");
     assert!(
         log.contains("; before that 503 Service Unavailable"),
