@@ -11,7 +11,7 @@ use http::Extensions;
 use hyper::rt::Sleep;
 
 use crate::{
-    policy::{Observer, RetryPolicy, TimeLimit},
+    policy::{Deadline, Observer, RetryPolicy, TimeLimit},
     shared::{Active, Budget, Cooldown},
 };
 
@@ -57,16 +57,22 @@ impl<P> Settings<P> {
         }
     }
 
-    /// Returns the deadline of a request with these extensions. Overflow means no deadline.
+    /// Returns the deadline of a request with these extensions, and adds it to them, unless they have
+    /// an earlier one. Overflow means no deadline.
     #[inline]
-    pub(crate) fn deadline(
+    pub(crate) fn set_deadline(
         &self,
-        extensions: &Extensions,
+        extensions: &mut Extensions,
         started: impl FnOnce() -> Instant,
     ) -> Option<Instant> {
         let own = extensions.get().map(|TimeLimit(time)| *time);
         let time = own.or(self.time_limit)?;
-        started().checked_add(time)
+        let deadline = started().checked_add(time)?;
+        let earlier = extensions.get().map(|Deadline(earlier)| *earlier);
+        if earlier.is_none_or(|earlier| earlier > deadline) {
+            extensions.insert(Deadline(deadline));
+        }
+        Some(deadline)
     }
 
     /// Returns the cool-down that holds a request with these extensions. Costs one load, and no clock,

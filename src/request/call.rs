@@ -20,7 +20,7 @@ use super::{
 use crate::{
     body::{Capture, Captured, ReplayBody},
     failure::{BoxError, Error, ServiceError, StatusError, StopReason},
-    policy::{Deadline, Observer, Resend, ResendCount, RetryPolicy, cooldown_wait},
+    policy::{Observer, Resend, ResendCount, RetryPolicy, cooldown_wait},
     settings::Settings,
     shared::{Active, Cooldown},
 };
@@ -42,6 +42,13 @@ struct Rare<S, B> {
     hold: Hold<S, B>,
 }
 
+/// Returns `true` if events, or a HEAD request's missing body, need the method and URI of a request that
+/// is sent once.
+#[inline]
+fn needs_subject<P>(settings: &Settings<P>, head: &request::Parts) -> bool {
+    settings.observer.is_some() || report::is_enabled() || head.method == Method::HEAD
+}
+
 impl<S, B> Default for Rare<S, B> {
     fn default() -> Self {
         Self {
@@ -54,7 +61,7 @@ impl<S, B> Default for Rare<S, B> {
 
 impl<S: Clone, P: RetryPolicy, B: Body> Call<S, P, B> {
     /// Keeps what is needed of a request before its first attempt, and wraps its body. Sets the
-    /// [`Deadline`] extension.
+    /// `Deadline` extension.
     #[inline]
     pub(crate) fn new(
         settings: &Arc<Settings<P>>,
@@ -67,63 +74,38 @@ impl<S: Clone, P: RetryPolicy, B: Body> Call<S, P, B> {
         if resend == Resend::Never {
             let now = || settings.timer.now();
             let call = Self {
-                deadline: set_deadline(&settings, head, now),
-                rare: Rare::of_request_sent_once(&settings, head),
+                deadline: settings.set_deadline(&mut head.extensions, now),
+                rare: Rare::new(head, needs_subject(&settings, head)),
                 resend: None,
                 settings,
             };
             return (call, ReplayBody::once(body));
         }
         let started = settings.timer.now();
-        let deadline = set_deadline(&settings, head, || started);
+        let deadline = settings.set_deadline(&mut head.extensions, || started);
         let (resend, body) = Resendable::new(&settings, service, head, body, resend, started);
         let call = Self {
             deadline,
             resend: Some(Box::new(resend)),
-            rare: Rare::of_resendable(head),
+            rare: Rare::new(head, false),
             settings,
         };
         (call, body)
     }
 }
 
-/// Returns the deadline, and tells it to the layers below, unless they are told an earlier one.
-#[inline]
-fn set_deadline<P>(
-    settings: &Settings<P>,
-    head: &mut request::Parts,
-    started: impl FnOnce() -> Instant,
-) -> Option<Instant> {
-    let deadline = settings.deadline(&head.extensions, started)?;
-    let earlier = head.extensions.get().map(|Deadline(earlier)| *earlier);
-    if earlier.is_none_or(|earlier| earlier > deadline) {
-        head.extensions.insert(Deadline(deadline));
-    }
-    Some(deadline)
-}
-
 impl<S, B> Rare<S, B> {
+    /// `None`: the request needs nothing that is rare.
     #[inline]
-    fn of_request_sent_once<P>(settings: &Settings<P>, head: &request::Parts) -> Option<Box<Self>> {
-        let is_named =
-            settings.observer.is_some() || report::is_enabled() || head.method == Method::HEAD;
-        if !is_named {
-            return Self::of_resendable(head);
-        }
-        Some(Box::new(Self {
-            cooldown: head.extensions.get().cloned(),
-            subject: Some((head.method.clone(), head.uri.clone())),
-            ..Self::default()
-        }))
-    }
-
-    #[inline]
-    fn of_resendable(head: &request::Parts) -> Option<Box<Self>> {
-        let cooldown: &Cooldown = head.extensions.get()?;
-        Some(Box::new(Self {
-            cooldown: Some(cooldown.clone()),
-            ..Self::default()
-        }))
+    fn new(head: &request::Parts, keeps_subject: bool) -> Option<Box<Self>> {
+        let cooldown: Option<&Cooldown> = head.extensions.get();
+        (keeps_subject || cooldown.is_some()).then(|| {
+            Box::new(Self {
+                cooldown: cooldown.cloned(),
+                subject: keeps_subject.then(|| (head.method.clone(), head.uri.clone())),
+                hold: Hold::default(),
+            })
+        })
     }
 }
 
