@@ -52,6 +52,8 @@ const REQUESTS: usize = 20_000;
 /// What hangs, fails.
 const HANGS_AFTER: Duration = Duration::from_secs(150);
 
+/// Promise (once): Whatever the wire does, every success was applied, and everything else that was
+/// applied is reported as possibly applied.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_on_the_wire_the_books_balance() {
     let mut seed = setting("CHAOS_SEED").unwrap_or(SEED);

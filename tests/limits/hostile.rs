@@ -67,6 +67,7 @@ async fn meet(layer: RevioStatusLayer, headers: HeaderMap, body: Flood) -> (Stat
     (error, Allocations::so_far().bytes - start)
 }
 
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[tokio::test(start_paused = true)]
 async fn of_a_gibibyte_only_the_limit_is_kept() {
     let (error, bytes) = meet(hasty(), HeaderMap::new(), flood(16 * KIB, 1 << 30)).await;
@@ -76,6 +77,7 @@ async fn of_a_gibibyte_only_the_limit_is_kept() {
     assert!(bytes < 3 * 256 * KIB, "{bytes}");
 }
 
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[tokio::test(start_paused = true)]
 async fn endless_single_bytes_end_at_the_limit() {
     let (error, bytes) = meet(hasty(), HeaderMap::new(), flood(1, u64::MAX)).await;
@@ -106,6 +108,7 @@ impl Body for Dawdler {
     }
 }
 
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[tokio::test(start_paused = true)]
 async fn empty_frames_between_bytes_do_not_prolong_the_reading() {
     let answer = tower::service_fn(|_| async {
@@ -117,6 +120,7 @@ async fn empty_frames_between_bytes_do_not_prolong_the_reading() {
     assert!(error.is_body_truncated());
 }
 
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[tokio::test(start_paused = true)]
 async fn empty_frames_between_bytes_end_it_as_well() {
     let mut steps = vec![data(""); 1_000];
@@ -151,6 +155,7 @@ async fn ten_thousand_headers_are_carried_once() {
     assert!(bytes < 3 * own + 64 * KIB, "{bytes}");
 }
 
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[tokio::test(start_paused = true)]
 async fn a_thousand_retry_afters_are_one_wait() {
     let mut headers = HeaderMap::new();
@@ -168,6 +173,7 @@ async fn a_thousand_retry_afters_are_one_wait() {
     assert_eq!(error.retry_after(), Some(Duration::from_secs(999)));
 }
 
+/// Promise (bounds): No number from the wire overflows.
 #[tokio::test(start_paused = true)]
 async fn the_end_of_time_is_no_overflow() {
     for date in [
@@ -223,6 +229,7 @@ async fn deep_json_does_not_overflow_the_stack() {
 /// Line breaks, terminal escapes, C1 controls, bidirectional overrides, line separators.
 const POISON: &str = "paid\r\n2026 ERROR forged\x1b[2J\x1b]0;t\x07\u{9b}31m\u{202e}gpj\u{2066}\u{2028}\u{2029}\u{200f}\0\x7f";
 
+/// Promise (bounds): No printed text moves the cursor.
 #[tokio::test(start_paused = true)]
 async fn nothing_that_moves_a_cursor_is_printed() {
     let bodies = [

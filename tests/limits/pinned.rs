@@ -9,6 +9,8 @@ use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
 
+/// Promise (cause): An error keeps no buffer of the connection alive.
+///
 /// hyper reads head and body of a response into one buffer of 8 KiB or more. All of it lives as long
 /// as a header's value or a piece of the body does.
 #[tokio::test]

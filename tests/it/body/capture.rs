@@ -95,6 +95,8 @@ async fn a_body_is_kept_as_it_came() {
     assert_eq!((error.body().len(), error.is_body_truncated()), (0, false));
 }
 
+/// Promise (cause): An error body is read to its end, its limit, its timeout or the deadline, and
+/// the error says if it is truncated.
 #[tokio::test]
 async fn the_limit_is_exact() {
     let all = long(10);
@@ -151,6 +153,8 @@ async fn by_default_it_is_64_kib() {
     }
 }
 
+/// Promise (cause): An error body is read to its end, its limit, its timeout or the deadline, and
+/// the error says if it is truncated.
 #[tokio::test(start_paused = true)]
 async fn by_default_it_takes_five_seconds_at_most() {
     let begun = Instant::now();
@@ -165,6 +169,8 @@ async fn by_default_it_takes_five_seconds_at_most() {
     assert_eq!(begun.elapsed(), 5 * SECOND);
 }
 
+/// Promise (cause): An error body is read to its end, its limit, its timeout or the deadline, and
+/// the error says if it is truncated.
 #[tokio::test(start_paused = true)]
 async fn it_ends_at_the_deadline() {
     for request in [get(), post()] {
@@ -190,6 +196,7 @@ async fn with_no_time_it_keeps_what_is_already_here() {
     );
 }
 
+/// Promise (cause): From 400 the result is an error of the status's kind, whatever the body.
 #[tokio::test]
 async fn a_body_that_breaks_keeps_status_headers_and_what_came() {
     let script = Script::new([answer(404)
@@ -222,6 +229,7 @@ async fn a_broken_body_does_not_hinder_a_retry() {
     assert_eq!(response.status(), 200);
 }
 
+/// Promise (cause): An error keeps no buffer of the connection alive.
 #[tokio::test]
 async fn a_body_is_copied_out_of_its_buffers() {
     const MIB: usize = 1024 * 1024;
@@ -241,6 +249,7 @@ async fn a_body_is_copied_out_of_its_buffers() {
     }
 }
 
+/// Promise (cause): An error keeps no buffer of the connection alive.
 #[tokio::test(start_paused = true)]
 async fn nothing_of_its_buffers_is_held_while_the_request_sleeps() {
     let alive = Arc::default();
@@ -264,6 +273,7 @@ async fn announced(method: Method, lengths: &[&str], chunks: &[&'static str]) ->
     service.oneshot(request(method)).await.refused()
 }
 
+/// Promise (cause): A body shorter than announced is truncated, except in a response to HEAD.
 #[tokio::test]
 async fn fewer_bytes_than_announced_are_not_all() {
     for (lengths, chunks, is_truncated) in [
@@ -293,6 +303,7 @@ async fn fewer_bytes_than_announced_are_not_all() {
     }
 }
 
+/// Promise (cause): A body shorter than announced is truncated, except in a response to HEAD.
 #[tokio::test]
 async fn the_answer_to_head_has_none_to_expect() {
     let error = announced(Method::HEAD, &["20"], &[]).await;
@@ -315,6 +326,8 @@ async fn in_chunks_a_length_means_nothing() {
     assert!(!error.is_body_truncated());
 }
 
+/// Promise (cause): A body shorter than announced is truncated, except in a response to HEAD.
+///
 /// HTTP/2 lets a server reset a stream with NO_ERROR, which hyper reads as its end.
 #[tokio::test]
 async fn what_was_reset_without_an_error_is_cut_off() {
@@ -365,6 +378,7 @@ impl Body for Ended {
     }
 }
 
+/// Promise (bounds): A body that reports its end is not waited for.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_says_it_is_at_its_end_is_not_waited_for() {
     let ended = tower::service_fn(|_| async {
@@ -377,6 +391,7 @@ async fn a_body_that_says_it_is_at_its_end_is_not_waited_for() {
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
+/// Promise (bounds): A future that has returned an error holds no body.
 #[tokio::test]
 async fn a_future_that_has_failed_holds_no_body() {
     for request in [get(), post()] {

@@ -95,6 +95,8 @@ async fn what_follows_trailers_cannot_be_replayed() {
     assert_eq!(error.stop_reason(), StopReason::BodyNotReplayable);
 }
 
+/// Promise (once): A request that is sent once is not recorded.
+///
 /// An upload without a length goes out in chunks, which not every server takes.
 #[tokio::test]
 async fn what_is_sent_once_keeps_its_length_and_its_end() {
@@ -148,11 +150,14 @@ async fn read_in_turn(bytes: [usize; 3], chunks: usize) -> Vec<usize> {
         .expect("no panic")
 }
 
+/// Promise (once): Every attempt sends the same bytes, framing and trailers.
 #[tokio::test]
 async fn of_many_small_chunks_each_attempt_reads_all_that_the_one_before_has_read() {
     read_in_turn([40, 80, 200], 200).await;
 }
 
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
+///
 /// A handle of a chunk is 32 bytes, whatever it points at.
 #[tokio::test]
 async fn many_small_chunks_are_kept_as_few() {
@@ -187,6 +192,8 @@ impl Wake for Eager {
     }
 }
 
+/// Promise (once): The request body belongs to one attempt at a time; an attempt that loses it is
+/// woken with an error.
 #[tokio::test]
 async fn a_reader_is_woken_when_the_body_can_be_read_again() {
     let eager = Arc::new(Eager::default());

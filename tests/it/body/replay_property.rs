@@ -682,6 +682,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
+    /// Promise (once): Every attempt sends the same bytes, framing and trailers.
     #[test]
     fn every_attempt_reads_the_caller_s_body(scene in scene()) {
         tokio::runtime::Builder::new_current_thread()

@@ -48,6 +48,7 @@ async fn odd_chunks_arrive_whole_and_in_order_every_time() {
     .await;
 }
 
+/// Promise (once): Every attempt sends the same bytes, framing and trailers.
 #[tokio::test]
 async fn trailers_come_with_every_resend() {
     on_both(async |http| {
@@ -113,6 +114,7 @@ async fn an_empty_body_of_unknown_length_is_framed_alike_every_time() {
     .await;
 }
 
+/// Promise (once): Every attempt sends the same bytes, framing and trailers.
 #[tokio::test]
 async fn content_length_is_the_same_every_time() {
     on_both(async |http| {
@@ -163,6 +165,7 @@ async fn a_body_exactly_at_the_limit_is_resent_whole() {
     .await;
 }
 
+/// Promise (once): A body above the limit is sent once and whole.
 #[tokio::test]
 async fn a_body_one_byte_over_the_limit_is_sent_once_and_whole() {
     on_both(async |http| {
@@ -312,6 +315,8 @@ async fn an_early_answer_while_the_connection_is_full_cuts_the_upload_off() {
     .await;
 }
 
+/// Promise (once): No upload is complete but wrong, whenever an early response comes.
+///
 /// The upload runs while the answer comes: the one may end before the other, or not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whenever_an_early_answer_comes_no_upload_is_complete_but_wrong() {
@@ -395,6 +400,8 @@ async fn an_early_answer_that_is_final_lets_the_upload_end() {
     .await;
 }
 
+/// Promise (once): A request that is not idempotent by RFC 9110 is sent once, whatever the response
+/// and however early.
 #[tokio::test]
 async fn a_post_arrives_once_even_if_it_is_answered_early() {
     on_both(async |http| {
@@ -427,6 +434,8 @@ async fn a_post_arrives_once_with_its_trailers() {
     .await;
 }
 
+/// Promise (once): A request that is sent once is not recorded.
+///
 /// The server answers when nobody but the test holds the body's bytes any more.
 #[tokio::test]
 async fn a_post_is_never_recorded() {

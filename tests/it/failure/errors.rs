@@ -81,6 +81,7 @@ async fn a_box_of_either_of_our_types_is_opened() {
     assert_eq!(other.source().expect("kept").to_string(), "something else");
 }
 
+/// Promise (cause): A `StatusError` is found below other layers' errors, however deep.
 #[tokio::test(start_paused = true)]
 async fn it_is_found_through_whatever_wraps_it() {
     let script = || Script::new([404]);
@@ -167,6 +168,7 @@ fn holders(error: impl Fn() -> BoxError) -> Vec<BoxError> {
     ]
 }
 
+/// Promise (cause): A `StatusError` is found below other layers' errors, however deep.
 #[test]
 fn it_is_found_in_whatever_hides_what_it_holds() {
     let errors: [fn() -> BoxError; 6] = [
@@ -187,6 +189,7 @@ fn it_is_found_in_whatever_hides_what_it_holds() {
     }
 }
 
+/// Promise (cause): A `StatusError` is found below other layers' errors, however deep.
 #[test]
 fn it_is_found_many_levels_down() {
     let mut error = BoxError::from(not_found());
@@ -240,6 +243,8 @@ async fn refused_with(answer: Response<&'static str>) -> StatusError {
     hasty().layer(service).oneshot(get()).await.refused()
 }
 
+/// Promise (cause): An error keeps the response's version, extensions, header values and reason
+/// phrase.
 #[tokio::test]
 async fn version_and_extensions_survive() {
     for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
@@ -277,6 +282,8 @@ async fn refused_on_the_wire(response: &'static [u8]) -> StatusError {
     bounded(service.oneshot(request)).await.refused()
 }
 
+/// Promise (cause): An error keeps the response's version, extensions, header values and reason
+/// phrase.
 #[cfg(feature = "hyper-util")]
 #[tokio::test]
 async fn a_reason_of_the_server_s_own_is_shown_and_safe() {
@@ -358,6 +365,8 @@ async fn a_header_stays_sensitive_and_opaque() {
     assert_eq!(sensitive, [true, false]);
 }
 
+/// Promise (cause): An error keeps the response's version, extensions, header values and reason
+/// phrase.
 #[tokio::test]
 async fn a_response_made_of_it_keeps_all_values_of_a_header() {
     let answer = answer(502)

@@ -234,6 +234,8 @@ mod vectors {
         }
     }
 
+    /// Promise (load): `Retry-After` is read in all its forms, and a date by the server's clock.
+    ///
     /// The skewed ones among these accept either clock; the crate goes by the server's.
     #[test]
     fn a_valid_date_is_believed_and_our_clock_is_not() {
@@ -285,6 +287,7 @@ mod dates {
 
     const NOW: &str = "Mon, 03 Jun 2019 11:00:00 GMT";
 
+    /// Promise (load): `Retry-After` is read in all its forms, and a date by the server's clock.
     #[test]
     fn all_three_forms_say_the_same() {
         let then = "Tue, 04 Jun 2019 11:00:07 GMT";
@@ -328,6 +331,7 @@ mod dates {
         );
     }
 
+    /// Promise (load): `Retry-After` is read in all its forms, and a date by the server's clock.
     #[test]
     fn the_age_of_a_cached_answer_counts() {
         let then = "Mon, 03 Jun 2019 11:01:00 GMT";
@@ -589,6 +593,7 @@ mod extremes {
         "99999999999999999999999999999999999999999999999999",
     ];
 
+    /// Promise (load): An overflowing `Retry-After` is a very long wait, never a short one.
     #[test]
     fn an_overflow_is_very_long_and_never_short() {
         for huge in HUGE {

@@ -129,6 +129,7 @@ async fn below_400_is_a_response_and_from_400_on_an_error() {
     }
 }
 
+/// Promise (cause): From 400 the result is an error of the status's kind, whatever the body.
 #[tokio::test(start_paused = true)]
 async fn every_failure_has_the_kind_of_its_row() {
     for code in 400..=999 {
@@ -150,6 +151,7 @@ fn the_kind_of_a_bare_status_is_that_of_its_row() {
     }
 }
 
+/// Promise (load): By default only 503 and 504 are retried, in at most three attempts.
 #[tokio::test(start_paused = true)]
 async fn a_get_is_sent_three_times_for_503_and_504_and_once_for_all_others() {
     for code in 100..=999 {
@@ -166,6 +168,8 @@ async fn a_get_is_sent_three_times_for_503_and_504_and_once_for_all_others() {
     }
 }
 
+/// Promise (once): A request that is not idempotent by RFC 9110 is sent once, whatever the response
+/// and however early.
 #[tokio::test(start_paused = true)]
 async fn a_post_is_sent_once_whatever_the_status() {
     for code in 100..=999 {
@@ -181,6 +185,7 @@ async fn a_post_is_sent_once_whatever_the_status() {
     }
 }
 
+/// Promise (cause): Only 501 and 4xx other than 408 mean that nothing was applied.
 #[tokio::test(start_paused = true)]
 async fn only_4xx_but_for_408_and_501_say_that_nothing_was_applied() {
     for code in 400..=999 {
@@ -264,6 +269,7 @@ fn telling_headers() -> HeaderMap {
     map
 }
 
+/// Promise (cause): Below 400 the response passes through, unread and untouched.
 #[tokio::test(start_paused = true)]
 async fn below_400_the_response_comes_back_untouched_and_unread() {
     #[derive(Clone, Debug, PartialEq)]

@@ -90,6 +90,8 @@ fn closed() -> (TcpSocket, SocketAddr) {
     (socket, address)
 }
 
+/// Promise (once): Only a failure to connect counts as unsent, never the kind of an I/O error
+/// alone.
 #[tokio::test]
 async fn a_refused_connection_is() {
     let (_socket, address) = closed();
@@ -112,6 +114,9 @@ async fn a_server_whom_nobody_trusts_is() {
     assert!(!error.may_have_been_applied(), "{error:?}");
 }
 
+/// Promise (once): Only a failure to connect counts as unsent, never the kind of an I/O error
+/// alone.
+///
 /// Nobody accepts: once the queue is full, no connection comes about.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_takes_too_long_is() {
@@ -146,6 +151,8 @@ where
     format!("http://{address}/v1/Payments")
 }
 
+/// Promise (once): Only a failure to connect counts as unsent, never the kind of an I/O error
+/// alone.
 #[tokio::test]
 async fn a_reset_after_the_request_is_not() {
     let uri = after_the_request(|stream| async move {
@@ -212,6 +219,9 @@ async fn a_canceled_stream_of_http_2_is_not_and_is_not_retried() {
     assert_eq!(error.stop_reason(), StopReason::NotRetryable);
 }
 
+/// Promise (once): Only a failure to connect counts as unsent, never the kind of an I/O error
+/// alone.
+///
 /// A body that is read from elsewhere, where nobody listens.
 #[tokio::test]
 async fn a_request_body_from_a_dead_host_is_not() {

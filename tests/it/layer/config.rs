@@ -13,6 +13,7 @@ fn refusal<T>(build: impl FnOnce() -> T + std::panic::UnwindSafe) -> String {
         .expect("a message")
 }
 
+/// Promise (bounds): A setting that makes no sense panics where it is set.
 #[test]
 fn a_budget_that_earns_no_number_is_refused() {
     for (ratio, name) in [
@@ -42,6 +43,7 @@ fn a_backoff_with_its_base_above_its_maximum_is_refused() {
     let _ = Backoff::exponential(max, max);
 }
 
+/// Promise (bounds): A setting that makes no sense panics where it is set.
 #[test]
 fn zero_attempts_are_refused() {
     assert_eq!(

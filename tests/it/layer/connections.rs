@@ -30,6 +30,7 @@ fn few(http: Http) -> usize {
     }
 }
 
+/// Promise (load): Failures cost no connections.
 #[tokio::test]
 async fn thirty_requests_that_fail_first_take_two_connections() {
     on_both(async |http| {

@@ -28,6 +28,8 @@ fn empty_get() -> Request<AnyBody> {
     with_body(Method::GET, support::no_body())
 }
 
+/// Promise (bounds): Every default is the documented one.
+///
 /// One retry mends the single fault, the second one a fault in the retry. More only adds load.
 #[tokio::test(start_paused = true)]
 async fn three_attempts() {
@@ -38,6 +40,8 @@ async fn three_attempts() {
     assert_eq!(StandardPolicy::default().attempt_limit(&head), 3);
 }
 
+/// Promise (bounds): Every default is the documented one.
+///
 /// What the API's document calls temporary. 429 counts for a whole account: who names it, chooses.
 #[test]
 fn retried_are_503_and_504_alone() {
@@ -117,6 +121,8 @@ fn a_hundred_retries_in_reserve() {
     assert_eq!((0..1_000).filter(|_| budget.withdraw()).count(), 100);
 }
 
+/// Promise (bounds): Every default is the documented one.
+///
 /// Once the reserve is spent, retries add a tenth to the load at most.
 #[test]
 fn ten_requests_earn_a_retry() {
@@ -245,6 +251,8 @@ async fn a_layer_has_the_standard_policy() {
     assert_eq!(error.stop_reason(), StopReason::RetryAfterTooLong);
 }
 
+/// Promise (bounds): Every default is the documented one.
+///
 /// The other two columns of the guide's table.
 #[test]
 fn the_two_other_starts_are_those_of_the_guide() {

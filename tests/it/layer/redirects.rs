@@ -77,6 +77,8 @@ fn once(method: Method) -> Request<Full<Bytes>> {
     request
 }
 
+/// Promise (once): The redirect policies in the guide carry the caller's extensions along;
+/// tower-http's own does not.
 #[tokio::test]
 async fn at_another_origin_the_standard_policy_forgets_the_caller_s_no() {
     let script = || Script::new([moved(307, ELSEWHERE), answer(503)]);
@@ -91,6 +93,8 @@ async fn at_another_origin_the_standard_policy_forgets_the_caller_s_no() {
     assert_eq!(kept.count(), 2);
 }
 
+/// Promise (once): The redirect policies in the guide carry the caller's extensions along;
+/// tower-http's own does not.
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_keeps_our_extensions_keeps_all_of_them() {
     let script = Script::new([moved(307, ELSEWHERE), answer(503)]);
@@ -114,6 +118,8 @@ async fn a_policy_that_keeps_our_extensions_keeps_all_of_them() {
     assert!(cooldown.until().is_some());
 }
 
+/// Promise (once): The careful redirect policy in the guide follows only reads, and only to the
+/// same origin.
 #[tokio::test]
 async fn a_careful_policy_follows_reads_of_the_same_origin_alone() {
     let here = "/v2/Customers/1001";

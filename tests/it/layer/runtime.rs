@@ -185,6 +185,8 @@ impl Service<Request<ReplayBody<Full<Bytes>>>> for Slow {
 
 const ALARM: Duration = Duration::from_secs(60);
 
+/// Promise (bounds): A sleep is created only for a real wait, and at most one more for a deadline.
+///
 /// One sleep for the delay, and one for the deadline where the service has to be waited for.
 #[test]
 fn with_a_deadline_one_more_sleep_is_made_and_only_for_what_is_not_ready() {
@@ -200,6 +202,7 @@ fn with_a_deadline_one_more_sleep_is_made_and_only_for_what_is_not_ready() {
     }
 }
 
+/// Promise (bounds): A sleep is created only for a real wait, and at most one more for a deadline.
 #[test]
 fn for_no_time_at_all_no_sleep_is_made() {
     let clock = Clock::new();
@@ -223,6 +226,7 @@ fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
+/// Promise (load): No attempt is sent before `Retry-After` is over, whatever the timer does.
 #[test]
 fn a_timer_that_wakes_early_is_asked_for_the_rest() {
     let clock = Clock::with(|duration| duration.saturating_sub(ms(11)).max(ms(2)));
@@ -241,6 +245,8 @@ fn a_timer_on_another_clock_than_it_tells_is_believed() {
     assert_eq!(clock.sleeps(), [7, 11].map(Duration::from_secs));
 }
 
+/// Promise (load): Nothing is sent at or after the deadline, and no wait starts that would end
+/// there.
 #[test]
 fn the_deadline_is_looked_at_again_after_a_sleep_that_took_too_long() {
     let clock = Clock::with(|duration| duration + ms(5_000));

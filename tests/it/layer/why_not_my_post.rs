@@ -91,6 +91,8 @@ fn promises(cell: &str, setting: &str) -> bool {
     }
 }
 
+/// Promise (once): A request that is not idempotent is not resent after an attempt that may have
+/// been applied.
 #[tokio::test(start_paused = true)]
 async fn every_cell_of_the_table_holds() {
     let page = include_str!("../../../src/guide/why_not_my_post.md");

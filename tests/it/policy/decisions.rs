@@ -70,6 +70,7 @@ async fn an_idempotency_key_is_no_licence() {
     assert_eq!(script.count(), 1);
 }
 
+/// Promise (load): `retry_on` adds a status and keeps those named before.
 #[tokio::test(start_paused = true)]
 async fn other_statuses_are_retried_only_where_they_are_named() {
     let named = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
@@ -87,6 +88,7 @@ async fn other_statuses_are_retried_only_where_they_are_named() {
     }
 }
 
+/// Promise (load): `retry_on` adds a status and keeps those named before.
 #[test]
 fn what_is_named_does_not_take_the_place_of_what_was_named_before() {
     let (busy, failed) = (StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_GATEWAY);
@@ -104,6 +106,8 @@ fn what_is_named_does_not_take_the_place_of_what_was_named_before() {
     assert!(arming.iter().all(|status| policy.cools_down(*status)));
 }
 
+/// Promise (cause): The stop reason is the first question that is answered with no.
+///
 /// Each request fails every question from its own on; the first is the reason.
 #[tokio::test(start_paused = true)]
 async fn the_first_no_is_the_reason() {
@@ -347,6 +351,7 @@ async fn a_policy_that_only_decides_is_asked_about_503_and_504_of_idempotent_req
     }
 }
 
+/// Promise (cause): A request that was possibly applied once stays possibly applied.
 #[tokio::test(start_paused = true)]
 async fn once_possibly_applied_is_possibly_applied_for_good() {
     let cases = [
@@ -463,6 +468,8 @@ async fn a_policy_is_asked_once_about_each_failure() {
     }
 }
 
+/// Promise (cause): A request that was possibly applied once stays possibly applied.
+///
 /// A balancer whose first backend answers itself, and whose second has a layer of its own.
 #[tokio::test]
 async fn an_error_of_another_layer_does_not_hide_that_an_attempt_may_have_been_applied() {

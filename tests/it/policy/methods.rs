@@ -99,6 +99,9 @@ async fn a_method_is_resent_where_the_table_says_so() {
     }
 }
 
+/// Promise (once): A request that is not idempotent by RFC 9110 is sent once, whatever the response
+/// and however early.
+///
 /// The table would let us learn the methods of other documents; the crate does not.
 #[tokio::test(start_paused = true)]
 async fn only_the_six_of_rfc_9110_are_resent_unasked() {
@@ -119,6 +122,7 @@ async fn the_caller_s_yes_is_enough_for_every_method() {
     }
 }
 
+/// Promise (once): `Idempotent(false)` on a request is final for every method.
 #[tokio::test(start_paused = true)]
 async fn the_caller_s_no_is_final_for_every_method() {
     for (method, _) in methods() {
@@ -154,6 +158,7 @@ async fn what_is_resent_keeps_its_method_and_its_body() {
     }
 }
 
+/// Promise (once): An `Idempotency-Key` header does not allow a resend.
 #[tokio::test(start_paused = true)]
 async fn an_idempotency_key_is_no_licence() {
     for (method, row) in methods() {

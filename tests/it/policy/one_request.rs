@@ -33,6 +33,7 @@ where
     script.count()
 }
 
+/// Promise (once): `MaxAttempts` and `TimeLimit` on a request override the policy and the layer.
 #[tokio::test(start_paused = true)]
 async fn its_number_of_attempts_counts_more_than_the_policy_s() {
     for (word, expected) in [(0, 1), (1, 1), (2, 2), (5, 5)] {
@@ -59,6 +60,7 @@ async fn a_closure_and_a_wrapped_policy_hold_to_it_too() {
     assert_eq!(StandardPolicy::default().attempt_limit(&head), 1);
 }
 
+/// Promise (once): `MaxAttempts` and `TimeLimit` on a request override the policy and the layer.
 #[tokio::test(start_paused = true)]
 async fn its_deadline_takes_the_place_of_the_layer_s() {
     for (of_the_layer, of_the_request, sent) in [

@@ -31,6 +31,7 @@ async fn many_waits(backoff: Backoff, attempts: u32, failure: Answer) -> Vec<Vec
     join_all((0..200).map(|_| waits(backoff, attempts, failure.clone()))).await
 }
 
+/// Promise (load): No attempt is sent before `Retry-After` is over, whatever the timer does.
 #[tokio::test(start_paused = true)]
 async fn retry_after_is_waited_for_exactly() {
     for (field, value, expected) in [
@@ -48,6 +49,7 @@ async fn retry_after_is_waited_for_exactly() {
     }
 }
 
+/// Promise (load): No attempt is sent before `Retry-After` is over, whatever the timer does.
 #[tokio::test(start_paused = true)]
 async fn retry_after_and_backoff_add_up() {
     let failure = answer(503).retry_after("3");
@@ -69,6 +71,7 @@ async fn unjittered_backoff_doubles_up_to_its_maximum() {
     assert_eq!(waits(backoff, 6, 504).await, expected);
 }
 
+/// Promise (load): The backoff has full jitter within its bounds, drawn for each request.
 #[tokio::test(start_paused = true)]
 async fn default_jitter_keeps_its_bounds() {
     for waits in many_waits(Backoff::default(), 3, answer(503)).await {
@@ -76,6 +79,7 @@ async fn default_jitter_keeps_its_bounds() {
     }
 }
 
+/// Promise (load): The backoff has full jitter within its bounds, drawn for each request.
 #[tokio::test(start_paused = true)]
 async fn concurrent_requests_do_not_share_their_jitter() {
     let all = many_waits(
@@ -109,6 +113,7 @@ async fn jitter_goes_below_the_second_for_whole_second_bases_and_at_the_cap() {
     );
 }
 
+/// Promise (load): No attempt is sent before `Retry-After` is over, whatever the timer does.
 #[tokio::test(start_paused = true)]
 async fn jitter_comes_after_retry_after_never_before() {
     let failure = answer(503).retry_after("2");
@@ -117,6 +122,7 @@ async fn jitter_comes_after_retry_after_never_before() {
     }
 }
 
+/// Promise (load): A `Retry-After` above the limit ends the request at once.
 #[tokio::test(start_paused = true)]
 async fn a_retry_after_above_the_limit_ends_at_once_and_tells_when_to_return() {
     let begun = Instant::now();
@@ -158,6 +164,7 @@ async fn the_longest_wait_that_is_accepted_can_be_set() {
     }
 }
 
+/// Promise (load): A `Retry-After` above the limit ends the request at once.
 #[tokio::test(start_paused = true)]
 async fn of_a_wait_only_what_the_server_asks_for_is_compared_with_that() {
     let policy = StandardPolicy::default().backoff(Backoff::fixed(60 * SECOND));
@@ -167,6 +174,8 @@ async fn of_a_wait_only_what_the_server_asks_for_is_compared_with_that() {
     assert_eq!(script.waits(), [90 * SECOND]);
 }
 
+/// Promise (load): Nothing is sent at or after the deadline, and no wait starts that would end
+/// there.
 #[tokio::test(start_paused = true)]
 async fn no_wait_begins_that_would_end_at_the_deadline() {
     for (deadline, expected) in [
@@ -199,6 +208,8 @@ async fn an_instant_retry_needs_time_before_the_deadline_too() {
     assert_eq!(error.stop_reason(), StopReason::DeadlineExceeded);
 }
 
+/// Promise (load): Nothing is sent at or after the deadline, and no wait starts that would end
+/// there.
 #[tokio::test(start_paused = true)]
 async fn the_deadline_of_a_held_request_is_counted_from_its_call() {
     let cooldown = Cooldown::default();
@@ -231,6 +242,7 @@ async fn the_deadline_does_not_cut_an_attempt_on_its_way() {
     );
 }
 
+/// Promise (bounds): No number from the wire overflows.
 #[test]
 fn the_last_attempt_of_all_computes_the_cap() {
     let cap = Duration::from_secs(20);

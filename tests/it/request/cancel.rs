@@ -85,6 +85,7 @@ impl Service<Request<ReplayBody<Traced>>> for Stucks {
     }
 }
 
+/// Promise (bounds): A request that is dropped at any time leaves nothing behind.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_left_and_the_budget_is_whole() {
     for stuck in [

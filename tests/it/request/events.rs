@@ -40,6 +40,8 @@ impl Told {
     }
 }
 
+/// Promise (cause): `on_event` and `tracing` report the same events, and each event names its
+/// request.
 #[tokio::test(start_paused = true)]
 async fn every_retry_and_every_request_given_up() {
     let told = Told::default();
@@ -98,6 +100,8 @@ fn lost_after_503() -> impl Service<
     })
 }
 
+/// Promise (cause): `on_event` and `tracing` report the same events, and each event names its
+/// request.
 #[tokio::test(start_paused = true)]
 async fn no_answer_after_a_503_is_given_up_and_tells_both() {
     let (told, events) = (Told::default(), Events::default());

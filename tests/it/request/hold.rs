@@ -42,6 +42,8 @@ async fn a_request_is_held_till_the_end_and_a_spread_and_arrives_once_and_whole(
     assert_eq!((sent.len(), &*sent[0].body), (1, &b"pay"[..]));
 }
 
+/// Promise (load): Held requests are spread over the time after the cool-down.
+///
 /// Never early; and the deciles of ten thousand spreads are where those of a uniform one are.
 /// (By chance outside: less than once in 10^20.)
 #[tokio::test(start_paused = true)]
@@ -81,6 +83,8 @@ async fn a_rest_beyond_max_hold_is_refused_at_once() {
     assert_eq!(error.stop_reason(), StopReason::CoolingDown);
 }
 
+/// Promise (load): A refused request reports the remaining time, and nothing of another request's
+/// response.
 #[tokio::test(start_paused = true)]
 async fn a_refused_one_says_what_is_left_and_nothing_of_the_other_s_answer() {
     let (layer, cooldown) = shared();
@@ -192,6 +196,7 @@ async fn a_deadline_that_passes_before_it_is_ready_refuses_it() {
     assert_eq!(begun.elapsed(), 15 * SECOND);
 }
 
+/// Promise (load): A held request keeps no permit.
 #[tokio::test(start_paused = true)]
 async fn who_is_held_keeps_no_permit() {
     let (layer, cooldown) = shared();

@@ -72,6 +72,7 @@ fn refusing(times: u32, ledger: &Ledger) -> (String, RevioStatusLayer) {
     (uri, layer)
 }
 
+/// Promise (once): A request whose connection was refused arrives once and whole.
 #[tokio::test]
 async fn a_post_to_a_port_that_refuses_twice_arrives_once_and_whole() {
     on_both(async |http| {
@@ -122,6 +123,8 @@ async fn breaking() -> (String, Arc<Mutex<u32>>) {
     (uri, executed)
 }
 
+/// Promise (once): A request that is not idempotent is not resent after an attempt that may have
+/// been applied.
 #[tokio::test]
 async fn a_get_whose_answer_breaks_off_is_resent_and_a_post_is_not() {
     let retrying = || hasty(policy().retry_transient());

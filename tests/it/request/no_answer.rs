@@ -175,6 +175,7 @@ fn statuses(earlier: &[PreviousAttempt]) -> Vec<Option<u16>> {
     earlier.iter().map(status).collect()
 }
 
+/// Promise (once): A request without a response is not resent by default.
 #[tokio::test]
 async fn by_default_it_is_passed_on_and_not_retried() {
     for method in [Method::GET, Method::POST] {
@@ -227,6 +228,7 @@ async fn display_says_whether_it_was_sent_how_often_and_why_no_more() {
     );
 }
 
+/// Promise (cause): An error lists the failures before the last one, at most 16 of them.
 #[tokio::test(start_paused = true)]
 async fn after_a_503_it_tells_both() {
     let wait = Duration::from_secs(3);
@@ -263,6 +265,7 @@ async fn once_possibly_applied_is_possibly_applied_after_three_attempts_too() {
     assert!(error.may_have_been_applied());
 }
 
+/// Promise (cause): An error lists the failures before the last one, at most 16 of them.
 #[tokio::test(start_paused = true)]
 async fn of_many_attempts_the_last_sixteen_are_kept() {
     let policy = policy_fn(|attempt| match attempt.number() {
@@ -330,6 +333,7 @@ async fn lost_answers_are_retried_of_what_may_be_applied_twice() {
     }
 }
 
+/// Promise (once): An error that no resend can fix ends the request at once.
 #[tokio::test(start_paused = true)]
 async fn what_sending_again_cannot_mend_ends_at_once() {
     use io::ErrorKind::*;
@@ -387,6 +391,8 @@ async fn tower_s_timeout_is_a_lost_answer_and_never_unsent() {
     assert_eq!((error.attempts(), error.may_have_been_applied()), (1, true));
 }
 
+/// Promise (once): A request that is not idempotent is not resent after an attempt that may have
+/// been applied.
 #[tokio::test(start_paused = true)]
 async fn of_what_may_not_be_applied_twice_no_attempt_follows_one_that_may_have_been() {
     let retrying = || {
@@ -433,6 +439,8 @@ async fn a_post_that_a_named_429_turned_away_is_sent_again_with_bytes_and_traile
     );
 }
 
+/// Promise (once): An attempt whose recorded body was read does not count as unsent.
+///
 /// A policy may be wrong. Whoever read the body had a connection.
 #[tokio::test(start_paused = true)]
 async fn an_attempt_whose_recorded_body_was_read_is_not_unsent() {

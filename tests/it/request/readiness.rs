@@ -82,6 +82,8 @@ impl<B> Service<Request<B>> for Strict {
     }
 }
 
+/// Promise (bounds): A service is called only when it is ready, the first time the very instance
+/// that was ready.
 #[tokio::test(start_paused = true)]
 async fn every_attempt_is_made_ready() {
     let strict = Strict::new(2);
@@ -94,6 +96,8 @@ async fn every_attempt_is_made_ready() {
     assert_eq!(called.lock().expect("no panic").len(), 4);
 }
 
+/// Promise (bounds): A service is called only when it is ready, the first time the very instance
+/// that was ready.
 #[tokio::test(start_paused = true)]
 async fn the_first_attempt_uses_the_instance_that_was_ready() {
     let strict = Strict::new(0);
@@ -117,6 +121,7 @@ async fn a_request_that_may_not_be_resent_does_not_clone_the_service() {
     assert_eq!(clones.load(SeqCst), 0);
 }
 
+/// Promise (bounds): A sleeping request holds no connection, permit or readiness.
 #[tokio::test(start_paused = true)]
 async fn a_sleeping_request_lets_others_through() {
     let script = Script::new([answer(503).retry_after("10"), answer(200)]);
@@ -201,6 +206,8 @@ async fn an_error_of_poll_ready_before_a_resend_is_one_too_and_costs_no_budget()
     assert_eq!(budget.available(), 5);
 }
 
+/// Promise (load): Nothing is sent at or after the deadline, and no wait starts that would end
+/// there.
 #[tokio::test(start_paused = true)]
 async fn the_wait_for_readiness_ends_at_the_deadline() {
     let begun = Instant::now();
@@ -245,6 +252,7 @@ fn extend(cooldown: &Cooldown, time: Duration) {
     cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until);
 }
 
+/// Promise (load): A held request keeps no permit.
 #[tokio::test(start_paused = true)]
 async fn a_held_request_gives_back_what_its_service_was_ready_for() {
     let semaphore = Arc::new(tokio::sync::Semaphore::new(1));
@@ -265,6 +273,8 @@ async fn a_held_request_gives_back_what_its_service_was_ready_for() {
     drop(service);
 }
 
+/// Promise (bounds): A finished future holds no service and no place in a queue.
+///
 /// A service may hold a permit or a connection, and somebody may keep the future.
 #[tokio::test]
 async fn a_finished_future_holds_no_service() {
@@ -285,6 +295,7 @@ async fn a_finished_future_holds_no_service() {
     }
 }
 
+/// Promise (bounds): A finished future holds no service and no place in a queue.
 #[tokio::test(start_paused = true)]
 async fn a_finished_future_holds_no_place_in_a_queue() {
     let semaphore = Arc::new(tokio::sync::Semaphore::new(1));

@@ -23,6 +23,8 @@ fn fields(headers: &HeaderMap) -> Vec<(String, Bytes, bool)> {
     headers.iter().map(field).collect()
 }
 
+/// Promise (once): A resend has the method, URI, version, headers and extensions of the first
+/// attempt, and its own number.
 #[tokio::test(start_paused = true)]
 async fn a_resend_is_the_same_request() {
     let script = Script::new([503, 503, 200]);
@@ -87,6 +89,8 @@ async fn a_request_that_was_not_resent_has_no_resend_count() {
     assert_eq!(response.extensions().get::<ResendCount>(), None);
 }
 
+/// Promise (cause): The response after a resend carries its `ResendCount`.
+///
 /// A layer below may count its own.
 #[tokio::test]
 async fn the_response_tells_our_resends_and_where_there_was_none_what_it_told() {
@@ -147,6 +151,7 @@ impl RetryPolicy for Witness {
     }
 }
 
+/// Promise (cause): A policy is shown the request as it was sent.
 #[tokio::test]
 async fn a_policy_is_shown_what_was_sent() {
     let witness = Witness::default();
@@ -262,6 +267,7 @@ async fn a_limit_that_rises_meanwhile_sends_nothing_but_the_request() {
     }
 }
 
+/// Promise (bounds): What is kept of a request is the text of its headers, not the caller's buffer.
 #[tokio::test]
 async fn of_a_header_the_text_is_kept_and_not_the_callers_buffer() {
     let (holder, text) = watched();
@@ -299,6 +305,8 @@ async fn any_number_of_values_is_resent() {
     }
 }
 
+/// Promise (once): A resend has the method, URI, version, headers and extensions of the first
+/// attempt, and its own number.
 #[tokio::test]
 async fn whichever_of_its_values_are_sensitive_all_are_resent() {
     for marks in 0..32_u32 {

@@ -104,6 +104,8 @@ where
     error
 }
 
+/// Promise (bounds): No credential, header, query or body appears in events, `Display` or `Debug`,
+/// except the message in `Display`.
 #[tokio::test(start_paused = true)]
 async fn none_is_found_on_any_failing_path() {
     let events = Events::default();
@@ -202,6 +204,8 @@ async fn an_error_without_an_answer_shows_nothing_of_the_request() {
     assert_eq!(events.ours(), []);
 }
 
+/// Promise (bounds): No credential, header, query or body appears in events, `Display` or `Debug`,
+/// except the message in `Display`.
 #[tokio::test]
 async fn what_the_server_said_is_in_display_and_nowhere_else() {
     let events = Events::default();

@@ -146,6 +146,8 @@ async fn two_layers_tell_one_story() {
     assert_eq!(events.ours(), of_one);
 }
 
+/// Promise (cause): `on_event` and `tracing` report the same events, and each event names its
+/// request.
 #[tokio::test]
 async fn a_request_that_may_not_be_resent_is_named_too() {
     let (events, _) = events_of(post(), Script::new([504])).await;

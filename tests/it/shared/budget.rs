@@ -108,6 +108,7 @@ async fn only_an_answer_that_is_no_retryable_failure_earns() {
     }
 }
 
+/// Promise (load): A request that is sent once makes its deposit too.
 #[tokio::test]
 async fn what_is_sent_once_earns_too() {
     let budget = Budget::new(2, 0.5);
@@ -136,6 +137,8 @@ async fn a_request_without_an_answer_earns_nothing() {
     assert_eq!(budget.available(), 0);
 }
 
+/// Promise (load): The budget is asked last, and a retry that is not sent returns to it.
+///
 /// The first no, for each question that comes before the budget.
 #[tokio::test(start_paused = true)]
 async fn it_is_asked_last() {
@@ -187,6 +190,9 @@ async fn it_is_asked_last() {
     assert_eq!(budget.available(), 5);
 }
 
+/// Promise (load): A retry that comes back earlier than a cool-down's response asked for costs
+/// budget.
+///
 /// A cool-down paces what waits as long as it was asked to, and nothing else.
 #[tokio::test(start_paused = true)]
 async fn a_retry_earlier_than_a_cool_down_asks_for_costs_its_part() {
@@ -204,6 +210,7 @@ async fn a_retry_earlier_than_a_cool_down_asks_for_costs_its_part() {
     }
 }
 
+/// Promise (load): The budget is asked last, and a retry that is not sent returns to it.
 #[tokio::test(start_paused = true)]
 async fn a_retry_cancelled_in_its_sleep_is_given_back() {
     let budget = Budget::new(5, 0.0);
@@ -217,6 +224,7 @@ async fn a_retry_cancelled_in_its_sleep_is_given_back() {
     assert_eq!(budget.available(), 5);
 }
 
+/// Promise (load): A request that is sent once makes its deposit too.
 #[tokio::test]
 async fn never_retry_earns_too_and_spends_nothing() {
     let budget = Budget::new(1, 0.5);
@@ -248,6 +256,7 @@ async fn emptied(reserve: u32, per_request: f64) -> (Budget, RevioStatusLayer) {
     (budget, layer)
 }
 
+/// Promise (load): The budget is exact, also across threads.
 #[tokio::test]
 async fn every_ratio_of_six_digits_is_exact() {
     for millionths in [290_000, 570_000, 580_000, 123_457, 999_999, 2_900, 249] {

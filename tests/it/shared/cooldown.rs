@@ -11,6 +11,8 @@ use revio_status::{Cooldown, Error, Event, RevioStatusLayer};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
 
+/// Promise (load): A 429 or an exhausted quota holds all requests of the account, whatever the
+/// method.
 #[tokio::test(start_paused = true)]
 async fn a_429_and_a_quota_arm_it_whatever_the_method() {
     for status in [429, 403] {
