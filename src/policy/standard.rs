@@ -9,7 +9,7 @@ use super::{
     retry_policy::{MAX_HOLD, cooldown_wait, is_idempotent, is_of_the_account, is_temporary},
 };
 use crate::{
-    failure::{StopReason, is_lost, may_be_applied},
+    failure::{StopReason, is_transient, may_be_applied},
     shared::{random, spread},
 };
 
@@ -204,7 +204,7 @@ impl RetryPolicy for StandardPolicy {
 
     fn is_retryable_error(&self, error: &(dyn Error + 'static), is_unsent: bool) -> bool {
         let retries_unsent = self.retry_unsent || self.retry_transient;
-        is_unsent && retries_unsent || self.retry_transient && is_lost(error)
+        is_unsent && retries_unsent || self.retry_transient && is_transient(error)
     }
 
     /// A request that may not be applied twice is kept only where that can help.
