@@ -58,7 +58,7 @@ fn a_status_that_is_no_failure_is_not_retried_on() {
         let message = refusal(|| StandardPolicy::default().retry_on(status));
         assert_eq!(
             message,
-            format!("retry_on({}): that is no failure", status.as_u16())
+            format!("retry_on({}): not a failure status", status.as_u16())
         );
     }
     let _ = StandardPolicy::default().retry_on(StatusCode::BAD_REQUEST);
