@@ -28,7 +28,7 @@ fn a_budget_that_earns_no_number_is_refused() {
     }
     assert_eq!(
         refusal(|| Budget::new(100, 1e-7)),
-        "a budget that earns 0.0000001 retries per request earns none: a millionth is the least"
+        "a budget cannot earn 0.0000001 retries per request: the least is a millionth"
     );
 }
 
