@@ -37,9 +37,7 @@ struct State<B> {
     recording: Option<Recording>,
     /// The attempt that may read, counted from 0.
     attempt: u32,
-    /// The attempt has polled the body.
     was_read: bool,
-    /// No attempt follows.
     is_last: bool,
     waker: Option<Waker>,
 }
@@ -88,7 +86,7 @@ impl<B> Tape<B> {
 }
 
 impl<B: Body<Error: Into<BoxError>>> State<B> {
-    /// Reads and records the next frame of the body itself.
+    /// Polls and records the body itself.
     fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
@@ -138,7 +136,7 @@ struct Recording {
 }
 
 impl Recording {
-    /// Records a frame. Returns `false` if the frame cannot be recorded.
+    /// Returns `false` if the frame cannot be recorded.
     fn push(&mut self, frame: &Frame<Bytes>, limit: usize) -> bool {
         if self.trailers.is_some() {
             return false; // no frame may follow trailers
@@ -190,7 +188,6 @@ pub(crate) struct Reader<B> {
 }
 
 impl<B: Body> Reader<B> {
-    /// Creates the first attempt's view of a body that is not known to be empty.
     pub(crate) fn record(body: B, limit: usize) -> Self {
         let tape = Tape {
             limit,

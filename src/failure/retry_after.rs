@@ -14,7 +14,7 @@ static FIELDS: [HeaderName; 3] = [
     RETRY_AFTER,
 ];
 
-/// Returns the wait that a response asks for, counted from its arrival.
+/// Returns the wait, counted from the arrival of the response.
 ///
 /// Repeated fields are undefined (RFC 9110): the longest wait counts.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -35,7 +35,6 @@ struct Failure {
 }
 
 impl StatusError {
-    /// Creates the error of a failed response whose body is not read yet.
     pub(crate) fn new(mut head: response::Parts) -> Self {
         let status = head.status;
         let retry_after = retry_after(&head.headers);
@@ -59,7 +58,6 @@ impl StatusError {
         self
     }
 
-    /// Returns `true` if `Content-Length` is larger than `length`.
     pub(crate) fn announces_more_than(&self, length: usize) -> bool {
         fields::content_length(self.headers())
             .is_some_and(|announced| u64::try_from(length).is_ok_and(|length| length < announced))

@@ -40,7 +40,6 @@ pub struct Idempotent(pub bool);
 pub struct MaxAttempts(pub u32);
 
 impl MaxAttempts {
-    /// Returns the number that the caller set, at least 1.
     pub(crate) fn get(extensions: &http::Extensions) -> Option<u32> {
         extensions.get().map(|Self(attempts)| (*attempts).max(1))
     }

@@ -99,7 +99,6 @@ impl Head {
     }
 }
 
-/// Reserves room for these values, at once.
 #[cold]
 fn reserve_for<'a>(text: &mut Vec<u8>, values: impl Iterator<Item = &'a HeaderValue>) {
     text.reserve_exact(values.map(HeaderValue::len).sum());

@@ -95,7 +95,6 @@ impl Budget {
             .is_ok()
     }
 
-    /// Withdraws one retry, which returns to the budget unless it is spent.
     pub(crate) fn hold(&self) -> Option<Withdrawal> {
         self.withdraw().then(|| Withdrawal(Some(self.clone())))
     }
@@ -131,7 +130,6 @@ impl fmt::Debug for Budget {
 pub(crate) struct Withdrawal(Option<Budget>);
 
 impl Withdrawal {
-    /// Creates the withdrawal of a retry that costs nothing.
     pub(crate) fn free() -> Self {
         Self(None)
     }
