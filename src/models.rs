@@ -28,6 +28,7 @@ use crate::{
     shared::{Budget, Cooldown},
 };
 
+/// Promise (load): The budget is exact, also across threads.
 #[test]
 fn the_last_retry_is_granted_once() {
     loom::model(|| {
@@ -39,6 +40,7 @@ fn the_last_retry_is_granted_once() {
     });
 }
 
+/// Promise (load): The budget is exact, also across threads.
 #[test]
 fn no_deposit_and_no_retry_given_back_is_lost() {
     loom::model(|| {
@@ -57,6 +59,7 @@ fn no_deposit_and_no_retry_given_back_is_lost() {
     });
 }
 
+/// Promise (load): Of two cool-downs the longer one holds, and no thread sees it shortened.
 #[test]
 fn of_two_answers_the_longer_time_counts_and_nobody_sees_it_shortened() {
     loom::model(|| {
@@ -214,6 +217,9 @@ fn read(mut reader: Reader<Chunks>) -> (String, bool) {
     })
 }
 
+/// Promise (once): The request body belongs to one attempt at a time; an attempt that loses it is
+/// woken with an error.
+///
 /// An early response: one thread still reads the body while another hands it over.
 #[test]
 fn after_the_hand_over_the_next_attempt_reads_all_and_the_last_one_is_told() {
@@ -231,6 +237,9 @@ fn after_the_hand_over_the_next_attempt_reads_all_and_the_last_one_is_told() {
     });
 }
 
+/// Promise (once): The request body belongs to one attempt at a time; an attempt that loses it is
+/// woken with an error.
+///
 /// The gate stays closed: the hand-over itself must wake the attempt that waits at it.
 #[test]
 fn an_attempt_that_waits_is_woken_by_the_hand_over() {
@@ -247,6 +256,8 @@ fn an_attempt_that_waits_is_woken_by_the_hand_over() {
     });
 }
 
+/// Promise (once): A body above the limit is sent once and whole.
+///
 /// The body exceeds the limit: the hand-over comes first, or is refused. It is never partial.
 #[test]
 fn a_body_too_long_is_never_handed_over_in_part() {

@@ -15,7 +15,7 @@
 //! | [`compile_errors`] | What do rustc's words mean, and what mends it? |
 //! | [`compared`] | What do other crates and SDKs do? |
 
-// Samples that need more than this package's dev-dependencies are compiled by `tests/stacks`.
+// Samples that need more than this package's dev-dependencies are compiled by `tests/samples.rs`.
 
 #[cfg_attr(not(doctest), doc = include_str!("stacks.md"))]
 pub mod stacks {}
