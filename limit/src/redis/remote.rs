@@ -200,7 +200,7 @@ async fn book(in_flight: InFlight, longest: Duration, time: Duration) {
     let Some(remote) = &shared.remote else { return };
     let booked = timeout(time, remote.book(1, longest)).await;
     let now = Instant::now();
-    match booked.map_err(Cause::from).flatten() {
+    match booked.unwrap_or_else(|elapsed| Err(elapsed.into())) {
         Ok(booked) => {
             remote.report_up();
             let mut queue = shared.queue();
