@@ -54,7 +54,7 @@ impl<B> Tape<B> {
     }
 
     /// Frees the recording while the current attempt reads it, because no attempt follows.
-    pub(crate) fn end(&self) {
+    pub(crate) fn finish_recording(&self) {
         if let Some(mut state) = self.lock() {
             state.is_last = true;
         }

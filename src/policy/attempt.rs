@@ -99,7 +99,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    pub(crate) fn of_failure(request: &'a request::Parts, error: &'a failure::Error) -> Self {
+    pub(crate) fn from_failure(request: &'a request::Parts, error: &'a failure::Error) -> Self {
         match error {
             failure::Error::Status(error) => {
                 let failure = Failure::Response {
