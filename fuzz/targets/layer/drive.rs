@@ -1,5 +1,5 @@
-//! Sends the requests of a scene, one after the other, as a strict executor: nobody is polled who
-//! was not woken, unless the scene wants an extra poll.
+//! Sends the requests of a scene, one after the other, as a strict executor: a future is polled only
+//! after a wake-up, unless the scene wants an extra poll.
 
 use std::{
     future::Future,
@@ -17,8 +17,8 @@ use revio_status::{
 use tower::{Layer, Service};
 
 use super::{
+    cooldown::{Account, Active, Other},
     model::Judge,
-    quiet::{Account, Armed, Other},
     scene::{Hint, Job, Scene},
     service::{Inner, Length, Mark},
     settings::{Policy, Settings},
@@ -41,10 +41,10 @@ pub fn run(scene: &Scene) {
     let budget = settings
         .budget
         .map(|(reserve, ratio)| Budget::new(reserve.get(), ratio.get()));
-    let cooldown = settings.account.most().map(Cooldown::new);
+    let cooldown = settings.account.max().map(Cooldown::new);
     let layer = layer(settings, &world, budget.clone(), cooldown.clone());
     let mut client = layer.layer(Inner::new(&world));
-    let mut armed = None;
+    let mut active = None;
     let mut balance = settings
         .budget
         .map_or(0, |(reserve, _)| RETRY * u64::from(reserve.get()));
@@ -52,7 +52,7 @@ pub fn run(scene: &Scene) {
         .jobs
         .iter()
         .take(3)
-        .filter(|job| !job.answers.is_empty())
+        .filter(|job| !job.scripts.is_empty())
     {
         let play = Play {
             world: &world,
@@ -61,7 +61,7 @@ pub fn run(scene: &Scene) {
             budget: budget.as_ref(),
             cooldown: cooldown.as_ref(),
         };
-        (balance, armed) = play.run(&mut client, balance, armed);
+        (balance, active) = play.run(&mut client, balance, active);
     }
     drop((client, layer));
     assert_eq!(world.state().counts.instances.get(), 0);
@@ -75,7 +75,7 @@ fn layer(
 ) -> RevioStatusLayer<AnyPolicy> {
     let layer = RevioStatusLayer::with_timer(world.clone());
     let layer = match (settings.account, cooldown) {
-        (Account::OfTheLayer(_), Some(cooldown)) => layer.cooldown(cooldown),
+        (Account::Layer(_), Some(cooldown)) => layer.cooldown(cooldown),
         _ => layer.no_cooldown(),
     };
     let scheduled = world.clone();
@@ -122,7 +122,7 @@ fn policy(policy: &Policy, world: &World) -> AnyPolicy {
         }
         Policy::Closure(words) => {
             let world = world.clone();
-            Arc::new(OfAnswers(move |attempt: &Attempt<'_>| {
+            Arc::new(ClosurePolicy(move |attempt: &Attempt<'_>| {
                 world.log(Event::Asked(Asked {
                     number: attempt.number(),
                     elapsed: attempt.elapsed(),
@@ -130,16 +130,16 @@ fn policy(policy: &Policy, world: &World) -> AnyPolicy {
                     wait: attempt.retry_after(),
                     body: attempt.body().cloned().unwrap_or_default(),
                 }));
-                Policy::closure_says(&words, attempt.number())
+                Policy::closure_decision(&words, attempt.number())
             }))
         }
     }
 }
 
-/// Decides about every failed answer. Missing ones are not its to decide: the model ends there.
-struct OfAnswers<F>(F);
+/// Retries every status that the closure says, and no error.
+struct ClosurePolicy<F>(F);
 
-impl<F: Fn(&Attempt<'_>) -> Decision> RetryPolicy for OfAnswers<F> {
+impl<F: Fn(&Attempt<'_>) -> Decision> RetryPolicy for ClosurePolicy<F> {
     fn is_retryable(&self, _: http::StatusCode) -> bool {
         true
     }
@@ -158,11 +158,11 @@ struct Play<'a> {
 }
 
 impl Play<'_> {
-    /// Returns what is in the budget afterwards, and until when the account is to be quiet.
-    fn run(&self, client: &mut Client, balance: u64, armed: Armed) -> (u64, Armed) {
+    /// Returns the budget's balance and the cool-down afterwards.
+    fn run(&self, client: &mut Client, balance: u64, active: Active) -> (u64, Active) {
         let balance = self.begin(balance);
         if !self.is_ready(client) {
-            return (balance, armed);
+            return (balance, active);
         }
         let flag = Flag::up();
         let mut future = Box::pin(client.call(self.request()));
@@ -175,10 +175,10 @@ impl Play<'_> {
         self.nothing_is_held(&outcome);
         self.drain();
         let log = std::mem::take(&mut self.world.state().log);
-        let mut judge = Judge::new(self.settings, self.job, balance, armed);
+        let mut judge = Judge::new(self.settings, self.job, balance, active);
         let balance = judge.judge(&log, &outcome);
-        let armed = judge.armed;
-        self.is_armed(armed);
+        let active = judge.active;
+        self.check_end(active);
         drop((log, outcome));
         self.nothing_is_left();
         if let Some(budget) = self.budget {
@@ -188,15 +188,15 @@ impl Play<'_> {
                 "the budget's balance"
             );
         }
-        (balance, armed)
+        (balance, active)
     }
 
-    fn is_armed(&self, armed: Armed) {
+    fn check_end(&self, active: Active) {
         let until = self.cooldown.and_then(Cooldown::until);
-        assert_eq!(until, armed.map(|(until, _)| self.world.instant(until)));
+        assert_eq!(until, active.map(|(until, _)| self.world.instant(until)));
     }
 
-    /// What somebody else does after this poll.
+    /// Does what another user of the cool-down does after this poll.
     fn interfere(&self, poll: usize) {
         let Some(cooldown) = self.cooldown else {
             return;
@@ -208,17 +208,17 @@ impl Play<'_> {
             .filter(|(at, _)| usize::from(*at % 32) == poll)
         {
             match other {
-                Other::End => {
+                Other::Clear => {
                     cooldown.clear();
-                    self.world.log(Event::Ended);
+                    self.world.log(Event::Cleared);
                 }
-                Other::Begin(status, time) => {
+                Other::Extend(status, time) => {
                     let failure = status.get().filter(|status| status.as_u16() >= 400);
                     let Some(status) = failure else { continue };
                     let until = self.world.state().now + time.get();
                     cooldown.extend_until(status, self.world.instant(until));
                     let until = self.world.rounded(until);
-                    self.world.log(Event::Begun(status, until));
+                    self.world.log(Event::Extended(status, until));
                 }
             }
         }
@@ -226,7 +226,7 @@ impl Play<'_> {
 
     fn begin(&self, balance: u64) -> u64 {
         let mut state = self.world.state();
-        state.begin(&self.job.answers);
+        state.begin(&self.job.scripts);
         let (Some(budget), Some((reserve, ratio))) = (self.budget, self.settings.budget) else {
             return 0;
         };
@@ -252,7 +252,7 @@ impl Play<'_> {
                 Poll::Ready(Ok(())) => return true,
                 Poll::Ready(Err(error)) => {
                     let Error::Service(error) = error else {
-                        panic!("no answer came")
+                        panic!("a response before the call")
                     };
                     assert!(error.get_ref().is::<Broken>() && error.attempts() == 0);
                     return false;
@@ -282,13 +282,13 @@ impl Play<'_> {
         if let Some(word) = self.job.idempotent {
             request.extensions_mut().insert(Idempotent(word));
         }
-        if let (Account::OfTheRequest(_), Some(cooldown)) = (self.settings.account, self.cooldown) {
+        if let (Account::Request(_), Some(cooldown)) = (self.settings.account, self.cooldown) {
             request.extensions_mut().insert(cooldown.clone());
         }
         request
     }
 
-    /// `None`: the caller went away.
+    /// Returns `None` if the caller dropped the future.
     fn drive<F>(&self, mut future: Pin<&mut F>, flag: &Arc<Flag>) -> Outcome
     where
         F: Future<Output = Result<Response<Script>, Error>>,
@@ -328,7 +328,7 @@ impl Play<'_> {
         Event::Waiting(state.leftovers.iter().filter_map(Upload::waits).collect())
     }
 
-    /// Lets the clock go until somebody is woken. False: nobody ever will be.
+    /// Advances the clock until the flag is up. Returns `false` if no alarm is left.
     fn wakes(&self, flag: &Flag) -> bool {
         loop {
             if flag.take() {
@@ -340,7 +340,7 @@ impl Play<'_> {
         }
     }
 
-    /// Connections whose answer has come, but which still send. True: all are at their end.
+    /// Polls uploads that go on after their response. Returns `true` if all have ended.
     fn read_on(&self) -> bool {
         let mut leftovers = std::mem::take(&mut self.world.state().leftovers);
         leftovers.iter_mut().for_each(Upload::read_on);
@@ -349,7 +349,7 @@ impl Play<'_> {
         are_done
     }
 
-    /// Lets the clock go until all uploads are at their end.
+    /// Advances the clock until all uploads have ended.
     fn drain(&self) {
         while !self.read_on() {
             let is_woken = self.world.state().leftovers.iter().any(Upload::is_woken);

@@ -1,5 +1,5 @@
-//! The reference model: goes through all that happened and says at every turn what had to happen.
-//! Written from the promises of the documentation; it shares no code with the crate.
+//! The reference model: replays the log and checks each event against the rules.
+//! Written from the documented promises; it shares no code with the crate.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use revio_status::{Error, Idempotent, ResendCount};
 
 use super::{
     capture::Failure,
+    cooldown::{Active, starts_cooldown},
     drive::{RETRY, URI},
-    quiet::{Armed, is_heard},
     reading::Reading,
     scene::Job,
     service::Mark,
@@ -19,21 +19,21 @@ use super::{
     world::{Asked, Event, Held, Step, early},
 };
 
-/// A retry that was agreed to, or a request that is held.
+/// An approved retry, or a held request.
 #[derive(Debug)]
 pub struct Plan {
     pub due: Duration,
     pub slept: bool,
-    /// What it takes out of the budget.
+    /// Withdrawn from the budget, in millionths.
     price: u64,
-    /// Readiness was asked for, by this instance last, and it said this.
+    /// The last `poll_ready`: its instance and its result.
     pub ready: Option<(usize, Step)>,
-    /// When the alarm for the deadline may end it.
+    /// The earliest time at which the alarm for the deadline fires.
     pub alarm: Option<Duration>,
 }
 
 impl Plan {
-    /// To be sent as soon as it may.
+    /// A held first attempt: due now.
     pub fn first(now: Duration) -> Self {
         Self {
             due: now,
@@ -52,7 +52,7 @@ impl Plan {
 pub struct Judge<'a> {
     pub settings: &'a Settings,
     pub job: &'a Job,
-    /// In millionths, with what a plan holds.
+    /// In millionths, including what the plan has withdrawn.
     pub balance: u64,
     pub now: Duration,
     pub started: Duration,
@@ -62,21 +62,21 @@ pub struct Judge<'a> {
     pub plan: Option<Plan>,
     pub good: Option<StatusCode>,
     pub is_broken: bool,
-    /// The deadline had passed at the end, or its alarm had rung, perhaps a little early.
+    /// At the end the deadline had passed, or its alarm had fired, perhaps a little early.
     pub is_late_at_end: bool,
     first_instance: usize,
     reading: Reading,
-    pub armed: Armed,
-    /// What has kept the request last.
-    pub heeded: Armed,
-    /// Until when the request has asked for quiet itself.
+    pub active: Active,
+    /// The cool-down that held the request last.
+    pub held_by: Active,
+    /// The end that the request's own response set, if its own delay covers it.
     pub own: Option<Duration>,
-    /// How long it was held.
+    /// The time held so far, as planned.
     pub held: Duration,
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(settings: &'a Settings, job: &'a Job, balance: u64, armed: Armed) -> Self {
+    pub fn new(settings: &'a Settings, job: &'a Job, balance: u64, active: Active) -> Self {
         Self {
             settings,
             job,
@@ -92,14 +92,14 @@ impl<'a> Judge<'a> {
             is_late_at_end: false,
             first_instance: 0,
             reading: Reading::new(settings, job),
-            armed,
-            heeded: None,
+            active,
+            held_by: None,
             own: None,
             held: Duration::ZERO,
         }
     }
 
-    /// Returns what must be in the budget at the end.
+    /// Returns the balance that the budget must have at the end.
     pub fn judge(
         &mut self,
         log: &[(Duration, Event)],
@@ -110,7 +110,7 @@ impl<'a> Judge<'a> {
             self.see(event);
         }
         match outcome {
-            // Gone while a retry was planned: it goes back.
+            // A retry that was planned and not sent returns to the budget.
             None => self.balance,
             Some(result) => self.finish(result),
         }
@@ -126,7 +126,7 @@ impl<'a> Judge<'a> {
             Event::Finished => self.finished(),
             Event::Ready { instance, result } => self.ready(*instance, result),
             Event::Called { instance, head } => self.called(*instance, head),
-            Event::Answered(status, quiet) => self.answered(*status, *quiet),
+            Event::Responded(status, end) => self.responded(*status, *end),
             Event::Read { attempt, result } => self.reading.read(*attempt, result),
             Event::Given(step) => self.reading.given(step),
             Event::Captured(step) => {
@@ -136,8 +136,8 @@ impl<'a> Judge<'a> {
             Event::CaptureEnd => self.failure.iter_mut().for_each(Failure::announced_end),
             Event::Polled => self.polled(),
             Event::CaptureDropped => {}
-            Event::Begun(status, until) => self.arm(Some((*until, *status))),
-            Event::Ended => self.armed = None,
+            Event::Extended(status, until) => self.extend(Some((*until, *status))),
+            Event::Cleared => self.active = None,
             Event::Scheduled(delay) => self.begin_plan(*delay),
             Event::Slept(time) => self.slept(*time),
             Event::Asked(asked) => self.asked(asked),
@@ -151,12 +151,15 @@ impl<'a> Judge<'a> {
             number: self.attempts,
             elapsed: self.now - self.started,
             remaining: self.remaining(),
-            wait: self.job.answer(self.attempts).wait.get(),
+            wait: self.job.script(self.attempts).wait.get(),
             body: self.failure().body.clone().into(),
         };
         assert_eq!(*asked, expected, "what the policy is told");
         let failure = self.failure();
-        assert!(!failure.is_asked && resend, "the policy is asked in vain");
+        assert!(
+            !failure.is_asked && resend,
+            "the policy is asked needlessly"
+        );
         failure.is_asked = true;
     }
 
@@ -166,10 +169,10 @@ impl<'a> Judge<'a> {
     }
 
     fn is_late(&self) -> bool {
-        self.remaining().is_some_and(|rest| rest.is_zero())
+        self.remaining().is_some_and(|left| left.is_zero())
     }
 
-    /// Whatever was due when the future was polled must have been done.
+    /// Checks that nothing was due when the future returned pending.
     fn pending(&mut self, budget: Option<u32>, held: Held) {
         if let Some(failure) = self.failure.as_ref().filter(|_| self.plan.is_none()) {
             failure.is_awaited(self.now);
@@ -179,17 +182,20 @@ impl<'a> Judge<'a> {
             balance -= plan.price;
             match plan.ready {
                 None => {
-                    assert!(plan.slept && self.now < plan.due, "sleeps for too long");
+                    assert!(plan.slept && self.now < plan.due, "sleeps too long");
                     let nothing = Held {
                         permits: 0,
                         sends: 0,
                         responses: 0,
                     };
-                    assert_eq!(held, nothing, "held while it sleeps");
+                    assert_eq!(held, nothing, "alive during the sleep");
                 }
                 Some(_) => {
-                    let is_rung = plan.alarm.is_some_and(|due| self.now >= due);
-                    assert!(!self.is_late() && !is_rung, "readiness beyond the deadline");
+                    let has_fired = plan.alarm.is_some_and(|due| self.now >= due);
+                    assert!(
+                        !self.is_late() && !has_fired,
+                        "readiness beyond the deadline"
+                    );
                 }
             }
         }
@@ -202,7 +208,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The last moment at which something could be decided.
+    /// Records what holds at the last poll.
     fn finished(&mut self) {
         if self.failure.is_some() {
             assert!(self.conclude(), "the failure is not read to its end");
@@ -224,18 +230,18 @@ impl<'a> Judge<'a> {
             self.first_instance = instance;
             return;
         }
-        let (now, is_quiet) = (self.now, self.quiet().is_some());
+        let (now, holds) = (self.now, self.cooling_down().is_some());
         let plan = self.plan.as_mut().expect("asked without a plan");
         assert!(now >= plan.due, "resent {:?} too early", plan.due - now);
         assert!(
-            plan.ready.is_some() || !is_quiet,
-            "not looked before readiness"
+            plan.ready.is_some() || !holds,
+            "the cool-down was not checked before readiness"
         );
         plan.ready = Some((instance, result.clone()));
     }
 
     fn slept(&mut self, time: Duration) {
-        assert!(!time.is_zero(), "a sleep of nothing");
+        assert!(!time.is_zero(), "a sleep of zero");
         if self.plan.is_none() && !self.conclude() {
             return self.capture_timer(time);
         }
@@ -251,7 +257,7 @@ impl<'a> Judge<'a> {
             assert_eq!(
                 time,
                 plan.due - self.now,
-                "the delay, or the rest of a sleep that ended early"
+                "the delay, or what is left after a timer that fired early"
             );
             plan.slept = true;
         }
@@ -269,7 +275,7 @@ impl<'a> Judge<'a> {
             "{delay:?} is not in {least:?}..={most:?}"
         );
         assert!(
-            self.remaining().is_none_or(|rest| delay < rest),
+            self.remaining().is_none_or(|left| delay < left),
             "sleeps beyond the deadline"
         );
         self.reading.take_over();
@@ -284,10 +290,7 @@ impl<'a> Judge<'a> {
     }
 
     fn called(&mut self, instance: usize, head: &request::Parts) {
-        assert!(
-            self.quiet().is_none(),
-            "sent while the account is to be quiet"
-        );
+        assert!(self.cooling_down().is_none(), "sent during the cool-down");
         match self.plan.take() {
             None => {
                 assert_eq!(self.attempts, 0, "sent again without a plan");
@@ -301,13 +304,13 @@ impl<'a> Judge<'a> {
                 self.failure = None;
             }
         }
-        self.look_at(head);
+        self.check_head(head);
         self.attempts += 1;
         self.reading.begin();
     }
 
-    /// The head is the caller's, and knows its number.
-    fn look_at(&self, head: &request::Parts) {
+    /// Checks that the head is the caller's, with the resend's number.
+    fn check_head(&self, head: &request::Parts) {
         assert_eq!(head.method, self.job.method.method());
         assert_eq!(head.uri, URI);
         assert_eq!(head.version, http::Version::HTTP_10);
@@ -327,7 +330,7 @@ impl<'a> Judge<'a> {
         assert_eq!(extensions.get(), resends.as_ref());
     }
 
-    fn answered(&mut self, status: Option<StatusCode>, quiet: Option<Duration>) {
+    fn responded(&mut self, status: Option<StatusCode>, end: Option<Duration>) {
         match status {
             None => self.is_broken = true,
             Some(status) if status.as_u16() < 400 => self.good = Some(status),
@@ -335,10 +338,10 @@ impl<'a> Judge<'a> {
                 let code = status.as_u16();
                 self.applied |= code == 408 || code >= 500 && code != 501;
                 self.failure = Some(Failure::new(status));
-                let quiet = quiet.filter(|_| is_heard(self.settings, status));
-                let asked = quiet.map(|until| (until, status));
+                let end = end.filter(|_| starts_cooldown(self.settings, status));
+                let asked = end.map(|until| (until, status));
                 self.own = self.own.max(asked.map(|(until, _)| until));
-                self.arm(asked);
+                self.extend(asked);
             }
         }
     }
@@ -347,10 +350,10 @@ impl<'a> Judge<'a> {
         self.failure.as_mut().expect("something has failed")
     }
 
-    /// How long a failed body that is slow is waited for.
+    /// Returns the time for which a slow error body is awaited.
     fn patience(&self) -> Duration {
         let timeout = self.settings.error_body_timeout.get();
-        self.remaining().map_or(timeout, |rest| rest.min(timeout))
+        self.remaining().map_or(timeout, |left| left.min(timeout))
     }
 
     fn capture_timer(&mut self, time: Duration) {
@@ -359,7 +362,7 @@ impl<'a> Judge<'a> {
         self.failure().begin_timer(now, time, slop);
     }
 
-    /// Where the failure must be read by now, decides about it. False: it is still waited for.
+    /// Decides about the failure. Returns `false` if its body is still awaited.
     fn conclude(&mut self) -> bool {
         let (now, patience) = (self.now, self.patience());
         let failure = self.failure();
@@ -375,7 +378,7 @@ impl<'a> Judge<'a> {
         true
     }
 
-    /// A 429 that is retried leaves any request unapplied, as long as nothing before it did.
+    /// An opted-in 429 leaves a request unapplied, unless an earlier attempt may have been applied.
     fn resend(&self) -> bool {
         let is_429_retried = matches!(
             self.settings.policy,
@@ -391,12 +394,12 @@ impl<'a> Judge<'a> {
         Facts {
             policy: &self.settings.policy,
             status,
-            wait: self.job.answer(self.attempts).wait.get(),
+            wait: self.job.script(self.attempts).wait.get(),
             resend: self.resend(),
             attempt: self.attempts,
             remaining: self.remaining(),
             is_replayable: self.reading.is_replayable(),
-            has_account: self.settings.account.most().is_some(),
+            has_cooldown: self.settings.account.max().is_some(),
             has_budget: self.settings.budget.is_none() || self.balance >= RETRY,
         }
     }

@@ -1,13 +1,13 @@
-//! What the layer is told, and the clock's measure.
+//! The layer's settings, and the times they are made of.
 
 use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use revio_status::{Decision, StopReason};
 
-use super::quiet::Account;
+use super::cooldown::Account;
 
-/// No closure agrees to more retries.
+/// The most retries that a closure approves.
 const LONGEST_CLOSURE: usize = 5;
 
 #[derive(Arbitrary, Debug)]
@@ -29,7 +29,7 @@ impl Settings {
     }
 }
 
-/// In steps, so that instants meet.
+/// In coarse steps, so that instants coincide.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct Time(u8);
 
@@ -87,7 +87,7 @@ pub enum Policy {
         max_hold: Time,
     },
     Never,
-    /// What the closure says after each attempt, and then stop.
+    /// The closure's decision after each attempt, and then stop.
     Closure(Vec<Option<Time>>),
 }
 
@@ -141,8 +141,8 @@ fn ordered(one: Time, two: Time) -> (Duration, Duration) {
 }
 
 impl Policy {
-    /// The closure's word after attempt `n`.
-    pub fn closure_says(words: &[Option<Time>], n: u32) -> Decision {
+    /// Returns the closure's decision after attempt `n`.
+    pub fn closure_decision(words: &[Option<Time>], n: u32) -> Decision {
         match words.iter().take(LONGEST_CLOSURE).nth(n as usize - 1) {
             Some(Some(time)) => Decision::Retry { after: time.get() },
             _ => Decision::Stop(StopReason::StoppedByPolicy),

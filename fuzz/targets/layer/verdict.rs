@@ -1,4 +1,4 @@
-//! Go or stop, and after which delay: the questions in their order.
+//! Retry or stop, and after which delay: the questions in their order.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use http::StatusCode;
 use revio_status::{Decision, StopReason};
 
 use super::{
-    quiet::{is_of_the_account, max_hold},
+    cooldown::{concerns_account, max_hold},
     settings::{Backoff, Policy, full},
 };
 
@@ -20,11 +20,11 @@ pub struct Facts<'a> {
     pub remaining: Option<Duration>,
     pub is_replayable: bool,
     pub has_budget: bool,
-    /// The request listens to a cool-down.
-    pub has_account: bool,
+    /// The request obeys a cool-down.
+    pub has_cooldown: bool,
 }
 
-/// Jitter may leave open what the deadline says.
+/// Both are possible if the jitter decides about the deadline.
 #[derive(Debug, Default)]
 pub struct Verdict {
     /// The shortest and the longest delay.
@@ -54,10 +54,10 @@ impl Facts<'_> {
             Err(reason) => return reason.into(),
         };
         let mut verdict = Verdict::default();
-        if self.remaining.is_some_and(|rest| most >= rest) {
+        if self.remaining.is_some_and(|left| most >= left) {
             verdict.stop.push(StopReason::DeadlineExceeded);
         }
-        if self.remaining.is_some_and(|rest| least >= rest) {
+        if self.remaining.is_some_and(|left| least >= left) {
             return verdict;
         }
         if !self.is_replayable {
@@ -70,10 +70,10 @@ impl Facts<'_> {
         verdict
     }
 
-    /// A retry that waits as long as the account has to in any case.
+    /// A retry that waits as long as a cool-down's response asked for.
     pub fn is_paced(&self, delay: Duration) -> bool {
         let asked = self.wait.filter(|wait| !wait.is_zero());
-        let is_told = self.has_account && is_of_the_account(self.status);
+        let is_told = self.has_cooldown && concerns_account(self.status);
         is_told && asked.is_some_and(|wait| delay >= wait)
     }
 
@@ -91,7 +91,7 @@ impl Facts<'_> {
     fn delay(&self) -> Result<(Duration, Duration), StopReason> {
         let backoff = |max_attempts, max_wait, (least, most): (Duration, Duration)| {
             let asked = self.wait.unwrap_or_default();
-            let max_wait = match is_of_the_account(self.status) {
+            let max_wait = match concerns_account(self.status) {
                 true => max_hold(self.policy).expect("who retries pays heed"),
                 false => max_wait,
             };
@@ -120,7 +120,7 @@ impl Facts<'_> {
                 max_retry_after.get(),
                 waits.range(self.attempt),
             ),
-            Policy::Closure(words) => match Policy::closure_says(words, self.attempt) {
+            Policy::Closure(words) => match Policy::closure_decision(words, self.attempt) {
                 Decision::Retry { after } => Ok((after, after)),
                 Decision::Stop(reason) => Err(reason),
             },
