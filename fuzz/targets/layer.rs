@@ -17,6 +17,8 @@ mod drive;
 mod finish;
 #[path = "layer/model.rs"]
 mod model;
+#[path = "layer/plan.rs"]
+mod plan;
 #[path = "layer/reading.rs"]
 mod reading;
 #[path = "layer/scene.rs"]
@@ -25,6 +27,8 @@ mod scene;
 mod service;
 #[path = "layer/settings.rs"]
 mod settings;
+#[path = "layer/setup.rs"]
+mod setup;
 #[path = "layer/upload.rs"]
 mod upload;
 #[path = "layer/verdict.rs"]

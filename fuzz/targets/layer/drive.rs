@@ -10,23 +10,20 @@ use std::{
 };
 
 use http::{Request, Response};
-use revio_status::{
-    Attempt, Budget, Cooldown, Decision, Error, Idempotent, RetryPolicy, RevioStatus,
-    RevioStatusLayer, StandardPolicy,
-};
+use revio_status::{Budget, Cooldown, Deadline, Error, Idempotent, RevioStatus};
 use tower::{Layer, Service};
 
 use super::{
-    cooldown::{Account, Active, Other},
+    cooldown::{Account, Model, Other},
     model::Judge,
     scene::{Hint, Job, Scene},
     service::{Inner, Length, Mark},
-    settings::{Policy, Settings},
+    settings::Settings,
+    setup::{AnyPolicy, layer},
     upload::{Broken, Script, Upload},
-    world::{Asked, Event, Flag, World},
+    world::{Event, Flag, World},
 };
 
-type AnyPolicy = Arc<dyn RetryPolicy + Send + Sync>;
 type Client = RevioStatus<Inner, AnyPolicy>;
 type Outcome = Option<Result<Response<Script>, Error>>;
 
@@ -44,7 +41,7 @@ pub fn run(scene: &Scene) {
     let cooldown = settings.account.max().map(Cooldown::new);
     let layer = layer(settings, &world, budget.clone(), cooldown.clone());
     let mut client = layer.layer(Inner::new(&world));
-    let mut active = None;
+    let mut model = Model::default();
     let mut balance = settings
         .budget
         .map_or(0, |(reserve, _)| RETRY * u64::from(reserve.get()));
@@ -61,92 +58,10 @@ pub fn run(scene: &Scene) {
             budget: budget.as_ref(),
             cooldown: cooldown.as_ref(),
         };
-        (balance, active) = play.run(&mut client, balance, active);
+        (balance, model) = play.run(&mut client, balance, model);
     }
     drop((client, layer));
     assert_eq!(world.state().counts.instances.get(), 0);
-}
-
-fn layer(
-    settings: &Settings,
-    world: &World,
-    budget: Option<Budget>,
-    cooldown: Option<Cooldown>,
-) -> RevioStatusLayer<AnyPolicy> {
-    let layer = RevioStatusLayer::with_timer(world.clone());
-    let layer = match (settings.account, cooldown) {
-        (Account::Layer(_), Some(cooldown)) => layer.cooldown(cooldown),
-        _ => layer.no_cooldown(),
-    };
-    let scheduled = world.clone();
-    let layer = layer
-        .on_event(move |event| {
-            if let revio_status::Event::RetryScheduled { after, .. } = event {
-                scheduled.log(Event::Scheduled(*after));
-            }
-        })
-        .policy(policy(&settings.policy, world))
-        .error_body_limit(settings.error_body_limit.into())
-        .error_body_timeout(settings.error_body_timeout.get())
-        .replay_body_limit(settings.replay_body_limit.into());
-    let layer = match budget {
-        Some(budget) => layer.budget(budget),
-        None => layer.no_budget(),
-    };
-    match settings.deadline {
-        Some(time) => layer.time_limit(time.get()),
-        None => layer,
-    }
-}
-
-fn policy(policy: &Policy, world: &World) -> AnyPolicy {
-    match policy.clone() {
-        Policy::Default => Arc::new(StandardPolicy::default()),
-        Policy::Never => Arc::new(revio_status::NeverRetry),
-        Policy::Standard {
-            attempts,
-            backoff,
-            max_retry_after,
-            retry_429,
-            max_hold,
-        } => {
-            let policy = StandardPolicy::default()
-                .max_attempts(u32::from(attempts % 5) + 1)
-                .backoff(backoff.build())
-                .max_retry_after(max_retry_after.get())
-                .max_hold(max_hold.get());
-            Arc::new(match retry_429 {
-                true => policy.retry_on(http::StatusCode::TOO_MANY_REQUESTS),
-                false => policy,
-            })
-        }
-        Policy::Closure(words) => {
-            let world = world.clone();
-            Arc::new(ClosurePolicy(move |attempt: &Attempt<'_>| {
-                world.log(Event::Asked(Asked {
-                    number: attempt.number(),
-                    elapsed: attempt.elapsed(),
-                    remaining: attempt.remaining(),
-                    wait: attempt.retry_after(),
-                    body: attempt.body().cloned().unwrap_or_default(),
-                }));
-                Policy::closure_decision(&words, attempt.number())
-            }))
-        }
-    }
-}
-
-/// Retries every status that the closure says, and no error.
-struct ClosurePolicy<F>(F);
-
-impl<F: Fn(&Attempt<'_>) -> Decision> RetryPolicy for ClosurePolicy<F> {
-    fn is_retryable(&self, _: http::StatusCode) -> bool {
-        true
-    }
-
-    fn decide(&self, attempt: &Attempt<'_>) -> Decision {
-        (self.0)(attempt)
-    }
 }
 
 struct Play<'a> {
@@ -159,10 +74,10 @@ struct Play<'a> {
 
 impl Play<'_> {
     /// Returns the budget's balance and the cool-down afterwards.
-    fn run(&self, client: &mut Client, balance: u64, active: Active) -> (u64, Active) {
+    fn run(&self, client: &mut Client, balance: u64, model: Model) -> (u64, Model) {
         let balance = self.begin(balance);
         if !self.is_ready(client) {
-            return (balance, active);
+            return (balance, model);
         }
         let flag = Flag::up();
         let mut future = Box::pin(client.call(self.request()));
@@ -174,11 +89,12 @@ impl Play<'_> {
         drop(future);
         self.nothing_is_held(&outcome);
         self.drain();
+        let epoch = self.world.instant(Duration::ZERO);
         let log = std::mem::take(&mut self.world.state().log);
-        let mut judge = Judge::new(self.settings, self.job, balance, active);
+        let mut judge = Judge::new(self.settings, self.job, balance, model, epoch);
         let balance = judge.judge(&log, &outcome);
-        let active = judge.active;
-        self.check_end(active);
+        let model = judge.cooldown;
+        self.check_end(&model);
         drop((log, outcome));
         self.nothing_is_left();
         if let Some(budget) = self.budget {
@@ -188,12 +104,15 @@ impl Play<'_> {
                 "the budget's balance"
             );
         }
-        (balance, active)
+        (balance, model)
     }
 
-    fn check_end(&self, active: Active) {
+    fn check_end(&self, model: &Model) {
         let until = self.cooldown.and_then(Cooldown::until);
-        assert_eq!(until, active.map(|(until, _)| self.world.instant(until)));
+        assert_eq!(
+            until,
+            model.active.map(|(until, _)| self.world.instant(until))
+        );
     }
 
     /// Does what another user of the cool-down does after this poll.
@@ -281,6 +200,14 @@ impl Play<'_> {
         request.extensions_mut().insert(length);
         if let Some(word) = self.job.idempotent {
             request.extensions_mut().insert(Idempotent(word));
+        }
+        if let Some(limit) = self.job.time_limit() {
+            request.extensions_mut().insert(limit);
+        }
+        if let Some(time) = self.job.deadline {
+            let deadline = self.world.state().now + time.get();
+            let deadline = Deadline(self.world.instant(deadline));
+            request.extensions_mut().insert(deadline);
         }
         if let (Account::Request(_), Some(cooldown)) = (self.settings.account, self.cooldown) {
             request.extensions_mut().insert(cooldown.clone());

@@ -9,7 +9,6 @@ use super::{
     model::Judge,
     service::Mark,
     upload::{Broken, Script},
-    world::Step,
 };
 
 impl Judge<'_> {
@@ -27,6 +26,13 @@ impl Judge<'_> {
                 assert_eq!(error.attempts(), self.attempts);
             }
         }
+        let is_given_up = match result {
+            Ok(_) => false,
+            Err(Error::Status(error)) => error.stop_reason() != StopReason::NotRetryable,
+            // An error without a response is final; a lost resend is reported.
+            Err(Error::Service(_)) => self.attempts > u32::from(self.is_broken),
+        };
+        assert_eq!(self.given_up, u32::from(is_given_up), "the event GivenUp");
         self.balance
     }
 
@@ -89,7 +95,7 @@ impl Judge<'_> {
         if self.plan.is_some() && reason == StopReason::CoolingDown {
             let (left, _) = self.cooling_down().expect("refused without a cool-down");
             assert!(self.spread(left).is_none(), "refused, and not held");
-            self.held_by = self.active;
+            self.held_by = self.cooldown.active;
             return;
         }
         if self.plan.is_some() {
@@ -113,12 +119,6 @@ impl Judge<'_> {
             let full = RETRY * u64::from(reserve.get());
             self.balance = (self.balance + ratio.millionths()).min(full);
         }
-    }
-}
-
-impl super::model::Plan {
-    fn is_unready(&self) -> bool {
-        self.ready().is_some_and(|step| *step == Step::Fail)
     }
 }
 

@@ -1,53 +1,23 @@
 //! The reference model: replays the log and checks each event against the rules.
 //! Written from the documented promises; it shares no code with the crate.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use http::{Response, StatusCode, request};
-use revio_status::{Error, Idempotent, ResendCount};
+use http::{Response, StatusCode};
+use revio_status::Error;
 
 use super::{
     capture::Failure,
-    cooldown::{Active, starts_cooldown},
-    drive::{RETRY, URI},
+    cooldown::{Active, Expected, Model},
+    drive::RETRY,
+    plan::Plan,
     reading::Reading,
     scene::Job,
-    service::Mark,
     settings::{Policy, Settings},
     upload::Script,
     verdict::Facts,
-    world::{Asked, Event, Held, Step, early},
+    world::{Asked, Event, Held},
 };
-
-/// An approved retry, or a held request.
-#[derive(Debug)]
-pub struct Plan {
-    pub due: Duration,
-    pub slept: bool,
-    /// Withdrawn from the budget, in millionths.
-    price: u64,
-    /// The last `poll_ready`: its instance and its result.
-    pub ready: Option<(usize, Step)>,
-    /// The earliest time at which the alarm for the deadline fires.
-    pub alarm: Option<Duration>,
-}
-
-impl Plan {
-    /// A held first attempt: due now.
-    pub fn first(now: Duration) -> Self {
-        Self {
-            due: now,
-            slept: false,
-            price: 0,
-            ready: None,
-            alarm: None,
-        }
-    }
-
-    pub fn ready(&self) -> Option<&Step> {
-        self.ready.as_ref().map(|(_, step)| step)
-    }
-}
 
 pub struct Judge<'a> {
     pub settings: &'a Settings,
@@ -64,9 +34,19 @@ pub struct Judge<'a> {
     pub is_broken: bool,
     /// At the end the deadline had passed, or its alarm had fired, perhaps a little early.
     pub is_late_at_end: bool,
-    first_instance: usize,
-    reading: Reading,
-    pub active: Active,
+    pub first_instance: usize,
+    pub reading: Reading,
+    pub cooldown: Model,
+    /// The `CooldownStarted` event that must come next.
+    pub expected: Option<Expected>,
+    /// The remaining time of the last `Held` event, if the hold has not begun yet.
+    pub told_held: Option<Duration>,
+    /// How many `GivenUp` events came.
+    pub given_up: u32,
+    /// The instant of time zero.
+    pub epoch: Instant,
+    /// The request's free paced retry is used up.
+    pub was_paced: bool,
     /// The cool-down that held the request last.
     pub held_by: Active,
     /// The end that the request's own response set, if its own delay covers it.
@@ -76,7 +56,13 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(settings: &'a Settings, job: &'a Job, balance: u64, active: Active) -> Self {
+    pub fn new(
+        settings: &'a Settings,
+        job: &'a Job,
+        balance: u64,
+        cooldown: Model,
+        epoch: Instant,
+    ) -> Self {
         Self {
             settings,
             job,
@@ -92,7 +78,12 @@ impl<'a> Judge<'a> {
             is_late_at_end: false,
             first_instance: 0,
             reading: Reading::new(settings, job),
-            active,
+            cooldown,
+            expected: None,
+            told_held: None,
+            given_up: 0,
+            epoch,
+            was_paced: false,
             held_by: None,
             own: None,
             held: Duration::ZERO,
@@ -120,6 +111,12 @@ impl<'a> Judge<'a> {
         if !matches!(event, Event::Read { .. }) {
             self.reading.nothing_is_kept_back();
         }
+        if !matches!(event, Event::CooldownStarted(..)) {
+            self.no_event_is_due();
+        }
+        if !matches!(event, Event::Slept(_)) {
+            assert_eq!(self.told_held, None, "the event Held without a hold");
+        }
         match event {
             Event::Pending(budget, held) => self.pending(*budget, *held),
             Event::Waiting(attempts) => self.reading.waiting(attempts),
@@ -136,9 +133,12 @@ impl<'a> Judge<'a> {
             Event::CaptureEnd => self.failure.iter_mut().for_each(Failure::announced_end),
             Event::Polled => self.polled(),
             Event::CaptureDropped => {}
-            Event::Extended(status, until) => self.extend(Some((*until, *status))),
-            Event::Cleared => self.active = None,
-            Event::Scheduled(delay) => self.begin_plan(*delay),
+            Event::Extended(status, end) => self.cooldown.extend_until(*end, *status),
+            Event::Cleared => self.cooldown = Model::default(),
+            Event::CooldownStarted(status, end) => self.cooldown_started(*status, *end),
+            Event::Held(remaining) => self.told_held = Some(*remaining),
+            Event::GivenUp => self.given_up += 1,
+            Event::Scheduled(delay, drawn) => self.begin_plan(*delay, *drawn),
             Event::Slept(time) => self.slept(*time),
             Event::Asked(asked) => self.asked(asked),
         }
@@ -164,11 +164,12 @@ impl<'a> Judge<'a> {
     }
 
     pub fn remaining(&self) -> Option<Duration> {
-        let deadline = self.settings.deadline?.get();
+        let limit = self.job.time_limit.or(self.settings.time_limit)?;
+        let deadline = limit.deadline()?;
         Some(deadline.saturating_sub(self.now - self.started))
     }
 
-    fn is_late(&self) -> bool {
+    pub fn is_late(&self) -> bool {
         self.remaining().is_some_and(|left| left.is_zero())
     }
 
@@ -217,119 +218,6 @@ impl<'a> Judge<'a> {
         self.is_late_at_end = self.is_late() || alarm.is_some_and(|due| self.now >= due);
     }
 
-    fn price(&self, delay: Duration) -> u64 {
-        let failure = self.failure.as_ref().expect("only failures are retried");
-        match self.facts(failure.status).is_paced(delay) {
-            true => 0,
-            false => self.settings.budget.map_or(0, |_| RETRY),
-        }
-    }
-
-    fn ready(&mut self, instance: usize, result: &Step) {
-        if self.attempts == 0 && self.plan.is_none() {
-            self.first_instance = instance;
-            return;
-        }
-        let (now, holds) = (self.now, self.cooling_down().is_some());
-        let plan = self.plan.as_mut().expect("asked without a plan");
-        assert!(now >= plan.due, "resent {:?} too early", plan.due - now);
-        assert!(
-            plan.ready.is_some() || !holds,
-            "the cool-down was not checked before readiness"
-        );
-        plan.ready = Some((instance, result.clone()));
-    }
-
-    fn slept(&mut self, time: Duration) {
-        assert!(!time.is_zero(), "a sleep of zero");
-        if self.plan.is_none() && !self.conclude() {
-            return self.capture_timer(time);
-        }
-        let remaining = self.remaining();
-        let plan = self.plan.as_mut().expect("sleeps without a plan");
-        if plan.ready() == Some(&Step::Done) || plan.ready.is_none() && self.now >= plan.due {
-            self.hold(time);
-        } else if plan.ready.is_some() {
-            assert_eq!(Some(time), remaining, "the alarm for the deadline");
-            assert!(plan.alarm.is_none(), "a second alarm");
-            plan.alarm = Some(self.now + time - early(self.settings.slop(), time));
-        } else {
-            assert_eq!(
-                time,
-                plan.due - self.now,
-                "the delay, or what is left after a timer that fired early"
-            );
-            plan.slept = true;
-        }
-    }
-
-    fn begin_plan(&mut self, delay: Duration) {
-        assert!(self.conclude(), "a retry before the failure is read");
-        let failure = self.failure.as_ref().expect("only failures are retried");
-        let verdict = failure.verdict.as_ref().expect("concluded");
-        let Some((least, most)) = verdict.go else {
-            panic!("retried, although {:?}", verdict.stop)
-        };
-        assert!(
-            least <= delay && delay <= most,
-            "{delay:?} is not in {least:?}..={most:?}"
-        );
-        assert!(
-            self.remaining().is_none_or(|left| delay < left),
-            "sleeps beyond the deadline"
-        );
-        self.reading.take_over();
-        let price = self.price(delay);
-        self.plan = Some(Plan {
-            due: self.now + delay,
-            slept: false,
-            price,
-            ready: None,
-            alarm: None,
-        });
-    }
-
-    fn called(&mut self, instance: usize, head: &request::Parts) {
-        assert!(self.cooling_down().is_none(), "sent during the cool-down");
-        match self.plan.take() {
-            None => {
-                assert_eq!(self.attempts, 0, "sent again without a plan");
-                assert_eq!(instance, self.first_instance, "the instance that is ready");
-                self.started = self.now;
-            }
-            Some(plan) => {
-                assert_eq!(plan.ready, Some((instance, Step::Done)), "called unready");
-                assert!(!self.is_late(), "sent at the deadline");
-                self.balance -= plan.price;
-                self.failure = None;
-            }
-        }
-        self.check_head(head);
-        self.attempts += 1;
-        self.reading.begin();
-    }
-
-    /// Checks that the head is the caller's, with the resend's number.
-    fn check_head(&self, head: &request::Parts) {
-        assert_eq!(head.method, self.job.method.method());
-        assert_eq!(head.uri, URI);
-        assert_eq!(head.version, http::Version::HTTP_10);
-        let fields: Vec<_> = head
-            .headers
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.as_bytes()))
-            .collect();
-        assert_eq!(fields, [("x-one", &b"1"[..]), ("x-one", b"2")]);
-        let extensions = &head.extensions;
-        assert_eq!(extensions.get(), Some(&Mark(7)));
-        assert_eq!(
-            extensions.get(),
-            self.job.idempotent.map(Idempotent).as_ref()
-        );
-        let resends = (self.attempts > 0).then_some(ResendCount(self.attempts));
-        assert_eq!(extensions.get(), resends.as_ref());
-    }
-
     fn responded(&mut self, status: Option<StatusCode>, end: Option<Duration>) {
         match status {
             None => self.is_broken = true,
@@ -338,10 +226,10 @@ impl<'a> Judge<'a> {
                 let code = status.as_u16();
                 self.applied |= code == 408 || code >= 500 && code != 501;
                 self.failure = Some(Failure::new(status));
-                let end = end.filter(|_| starts_cooldown(self.settings, status));
-                let asked = end.map(|until| (until, status));
-                self.own = self.own.max(asked.map(|(until, _)| until));
-                self.extend(asked);
+                self.own = end.filter(|_| self.settings.policy.cools_down(status));
+                if let Some(end) = self.own {
+                    self.expected = self.cooldown.start(self.now, end, status);
+                }
             }
         }
     }
@@ -356,14 +244,14 @@ impl<'a> Judge<'a> {
         self.remaining().map_or(timeout, |left| left.min(timeout))
     }
 
-    fn capture_timer(&mut self, time: Duration) {
+    pub fn capture_timer(&mut self, time: Duration) {
         assert_eq!(time, self.patience(), "the time to read a failed body");
         let (now, slop) = (self.now, self.settings.slop());
         self.failure().begin_timer(now, time, slop);
     }
 
     /// Decides about the failure. Returns `false` if its body is still awaited.
-    fn conclude(&mut self) -> bool {
+    pub fn conclude(&mut self) -> bool {
         let (now, patience) = (self.now, self.patience());
         let failure = self.failure();
         if failure.verdict.is_some() {
@@ -390,7 +278,7 @@ impl<'a> Judge<'a> {
         self.job.resend() || is_429_retried && !self.applied
     }
 
-    fn facts(&self, status: StatusCode) -> Facts<'_> {
+    pub fn facts(&self, status: StatusCode) -> Facts<'_> {
         Facts {
             policy: &self.settings.policy,
             status,
@@ -399,6 +287,7 @@ impl<'a> Judge<'a> {
             attempt: self.attempts,
             remaining: self.remaining(),
             is_replayable: self.reading.is_replayable(),
+            was_paced: self.was_paced,
             has_cooldown: self.settings.account.max().is_some(),
             has_budget: self.settings.budget.is_none() || self.balance >= RETRY,
         }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::{
     cooldown::Other,
-    settings::{Settings, Time},
+    settings::{Limit, Settings, Time},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use revio_status::TimeLimit;
 
 #[derive(Arbitrary, Debug)]
 pub struct Scene {
@@ -20,6 +21,9 @@ pub struct Scene {
 pub struct Job {
     pub method: Verb,
     pub idempotent: Option<bool>,
+    pub time_limit: Option<Limit>,
+    /// A `Deadline` of the caller, counted from the call.
+    pub deadline: Option<Time>,
     pub body: Vec<Piece>,
     pub hint: Hint,
     /// `is_end_stream` is exact.
@@ -186,6 +190,10 @@ impl Wait {
 impl Job {
     pub fn resend(&self) -> bool {
         self.idempotent.unwrap_or(self.method.is_idempotent())
+    }
+
+    pub fn time_limit(&self) -> Option<TimeLimit> {
+        self.time_limit.map(|limit| TimeLimit(limit.get()))
     }
 
     /// Returns the script of this attempt; the last one serves all further attempts.

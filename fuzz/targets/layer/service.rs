@@ -164,7 +164,7 @@ impl Future for Sending {
             false => response(&self.world, &self.script),
         };
         let account = self.world.state().account;
-        let end = cooldown::asked(&self.world, account, self.script.wait.get());
+        let end = cooldown::end(&self.world, account, self.script.wait.get());
         let status = response.as_ref().map(Response::status);
         self.world.log(Event::Responded(status, end));
         Poll::Ready(response.ok_or(Broken))

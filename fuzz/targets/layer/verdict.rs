@@ -6,7 +6,7 @@ use http::StatusCode;
 use revio_status::{Decision, StopReason};
 
 use super::{
-    cooldown::{concerns_account, max_hold},
+    cooldown::{max_hold, spread},
     settings::{Backoff, Policy, full},
 };
 
@@ -22,6 +22,8 @@ pub struct Facts<'a> {
     pub has_budget: bool,
     /// The request obeys a cool-down.
     pub has_cooldown: bool,
+    /// The request's free paced retry is used up.
+    pub was_paced: bool,
 }
 
 /// Both are possible if the jitter decides about the deadline.
@@ -62,7 +64,7 @@ impl Facts<'_> {
         }
         if !self.is_replayable {
             verdict.stop.push(StopReason::BodyNotReplayable);
-        } else if !self.has_budget && !self.is_paced(least) {
+        } else if !self.has_budget && !self.is_free(least) {
             verdict.stop.push(StopReason::BudgetExhausted);
         } else {
             verdict.go = Some((least, most));
@@ -70,11 +72,20 @@ impl Facts<'_> {
         verdict
     }
 
+    /// The time for which the response starts a cool-down, obeyed or not.
+    fn cooldown(&self) -> Option<Duration> {
+        let asked = self.wait.filter(|wait| !wait.is_zero());
+        asked.filter(|_| self.policy.cools_down(self.status))
+    }
+
     /// A retry that waits as long as a cool-down's response asked for.
     pub fn is_paced(&self, delay: Duration) -> bool {
-        let asked = self.wait.filter(|wait| !wait.is_zero());
-        let is_told = self.has_cooldown && concerns_account(self.status);
-        is_told && asked.is_some_and(|wait| delay >= wait)
+        self.has_cooldown && self.cooldown().is_some_and(|asked| delay >= asked)
+    }
+
+    /// The first paced retry of a request costs nothing.
+    pub fn is_free(&self, delay: Duration) -> bool {
+        !self.was_paced && self.is_paced(delay)
     }
 
     fn is_retryable(&self) -> bool {
@@ -89,16 +100,18 @@ impl Facts<'_> {
     }
 
     fn delay(&self) -> Result<(Duration, Duration), StopReason> {
-        let backoff = |max_attempts, max_wait, (least, most): (Duration, Duration)| {
+        let standard = |max_attempts, max_wait, (least, most): (Duration, Duration), jitter| {
             let asked = self.wait.unwrap_or_default();
-            let max_wait = match concerns_account(self.status) {
-                true => max_hold(self.policy).expect("who retries pays heed"),
-                false => max_wait,
+            let max_wait = match self.cooldown() {
+                Some(_) => max_hold(self.policy).expect("the policy obeys cool-downs"),
+                None => max_wait,
             };
             if self.attempt >= max_attempts {
                 Err(StopReason::AttemptsExhausted)
             } else if asked > max_wait {
                 Err(StopReason::RetryAfterTooLong)
+            } else if self.cooldown().is_some() && jitter {
+                Ok((asked, asked + spread(asked, most, self.remaining)))
             } else {
                 Ok((asked + least, asked + most))
             }
@@ -108,17 +121,18 @@ impl Facts<'_> {
             Policy::Default => {
                 let (base, max) = Backoff::DEFAULT;
                 let jitter = (Duration::ZERO, full(base, max, self.attempt));
-                backoff(3, Duration::from_secs(30), jitter)
+                standard(3, Duration::from_secs(30), jitter, true)
             }
             Policy::Standard {
                 attempts,
-                backoff: waits,
+                backoff,
                 max_retry_after,
                 ..
-            } => backoff(
+            } => standard(
                 u32::from(attempts % 5) + 1,
                 max_retry_after.get(),
-                waits.range(self.attempt),
+                backoff.range(self.attempt),
+                backoff.is_jittered(),
             ),
             Policy::Closure(words) => match Policy::closure_decision(words, self.attempt) {
                 Decision::Retry { after } => Ok((after, after)),

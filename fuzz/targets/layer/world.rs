@@ -50,8 +50,13 @@ pub enum Event {
     /// `is_end_stream` of a response body returned `true`.
     CaptureEnd,
     CaptureDropped,
-    /// `on_event` got `RetryScheduled`.
-    Scheduled(Duration),
+    /// `on_event` got `RetryScheduled`; and the shortest and the longest of many delays that the
+    /// policy draws for the same attempt, unless it is a closure.
+    Scheduled(Duration, Option<(Duration, Duration)>),
+    /// `on_event` got these.
+    CooldownStarted(StatusCode, Duration),
+    Held(Duration),
+    GivenUp,
     Slept(Duration),
     /// Another user extended the cool-down, or cleared it.
     Extended(StatusCode, Duration),
@@ -160,6 +165,26 @@ impl World {
     /// Returns this time as an instant of the layer's clock.
     pub fn instant(&self, time: Duration) -> Instant {
         self.state().start + time
+    }
+
+    /// Returns this instant as a time of the layer's clock.
+    pub fn time(&self, instant: Instant) -> Duration {
+        let time = instant.checked_duration_since(self.state().start);
+        time.expect("nothing is before the start")
+    }
+
+    /// Returns the end of a cool-down that lasts so long. Overflow means the latest end.
+    pub fn end(&self, wait: Duration) -> Duration {
+        let (start, now) = (self.instant(Duration::ZERO), self.state().now);
+        if (start + now).checked_add(wait).is_some() {
+            return self.rounded(now + wait);
+        }
+        let (cooldown, far) = (Cooldown::default(), Duration::from_secs(1 << 40));
+        cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, start + far);
+        let latest = cooldown.until().expect("started") - start;
+        let century = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+        assert!(latest > century, "the longest cool-down is {latest:?}");
+        latest
     }
 
     /// A cool-down keeps instants to the microsecond, rounded up.
