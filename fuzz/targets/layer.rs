@@ -17,6 +17,8 @@ mod drive;
 mod finish;
 #[path = "layer/model.rs"]
 mod model;
+#[path = "layer/others.rs"]
+mod others;
 #[path = "layer/plan.rs"]
 mod plan;
 #[path = "layer/reading.rs"]

@@ -8,7 +8,6 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use super::{
     model::Judge,
     plan::Plan,
-    scene::Status,
     settings::{Policy, Time},
     world::World,
 };
@@ -37,13 +36,6 @@ impl Account {
             Self::Layer(Max::Unlimited) | Self::Request(Max::Unlimited) => Some(Duration::MAX),
         }
     }
-}
-
-/// What another user of the cool-down does.
-#[derive(Arbitrary, Clone, Copy, Debug)]
-pub enum Other {
-    Extend(Status, Time),
-    Clear,
 }
 
 /// The end of the cool-down, and the status that set it.
@@ -142,6 +134,13 @@ impl Judge<'_> {
         assert!(self.cooling_down().is_some(), "held without a cool-down");
         self.held_by = self.cooldown.active;
         self.plan = Some(Plan::first(self.now));
+    }
+
+    /// Another user's policy has the default statuses.
+    pub fn other_responded(&mut self, status: StatusCode, end: Option<Duration>) {
+        if let Some(end) = end.filter(|_| concerns_account(status)) {
+            self.expected = self.cooldown.start(self.now, end, status);
+        }
     }
 
     pub fn cooldown_started(&mut self, status: StatusCode, end: Duration) {

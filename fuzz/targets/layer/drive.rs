@@ -14,7 +14,7 @@ use revio_status::{Budget, Cooldown, Deadline, Error, Idempotent, RevioStatus};
 use tower::{Layer, Service};
 
 use super::{
-    cooldown::{Account, Model, Other},
+    cooldown::{Account, Model},
     model::Judge,
     scene::{Hint, Job, Scene},
     service::{Inner, Length, Mark},
@@ -64,12 +64,12 @@ pub fn run(scene: &Scene) {
     assert_eq!(world.state().counts.instances.get(), 0);
 }
 
-struct Play<'a> {
-    world: &'a World,
-    settings: &'a Settings,
-    job: &'a Job,
+pub struct Play<'a> {
+    pub world: &'a World,
+    pub settings: &'a Settings,
+    pub job: &'a Job,
     budget: Option<&'a Budget>,
-    cooldown: Option<&'a Cooldown>,
+    pub cooldown: Option<&'a Cooldown>,
 }
 
 impl Play<'_> {
@@ -113,34 +113,6 @@ impl Play<'_> {
             until,
             model.active.map(|(until, _)| self.world.instant(until))
         );
-    }
-
-    /// Does what another user of the cool-down does after this poll.
-    fn interfere(&self, poll: usize) {
-        let Some(cooldown) = self.cooldown else {
-            return;
-        };
-        for (_, other) in self
-            .job
-            .others
-            .iter()
-            .filter(|(at, _)| usize::from(*at % 32) == poll)
-        {
-            match other {
-                Other::Clear => {
-                    cooldown.clear();
-                    self.world.log(Event::Cleared);
-                }
-                Other::Extend(status, time) => {
-                    let failure = status.get().filter(|status| status.as_u16() >= 400);
-                    let Some(status) = failure else { continue };
-                    let until = self.world.state().now + time.get();
-                    cooldown.extend_until(status, self.world.instant(until));
-                    let until = self.world.rounded(until);
-                    self.world.log(Event::Extended(status, until));
-                }
-            }
-        }
     }
 
     fn begin(&self, balance: u64) -> u64 {

@@ -134,6 +134,7 @@ impl<'a> Judge<'a> {
             Event::Polled => self.polled(),
             Event::CaptureDropped => {}
             Event::Extended(status, end) => self.cooldown.extend_until(*end, *status),
+            Event::OtherResponded(status, end) => self.other_responded(*status, *end),
             Event::Cleared => self.cooldown = Model::default(),
             Event::CooldownStarted(status, end) => self.cooldown_started(*status, *end),
             Event::Held(remaining) => self.told_held = Some(*remaining),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    cooldown::Other,
+    others::Other,
     settings::{Limit, Settings, Time},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};

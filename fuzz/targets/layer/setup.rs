@@ -45,7 +45,7 @@ pub fn layer(
     }
 }
 
-fn observer(
+pub fn observer(
     settings: &Settings,
     world: &World,
     cooldown: Option<Cooldown>,

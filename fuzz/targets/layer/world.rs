@@ -61,6 +61,8 @@ pub enum Event {
     /// Another user extended the cool-down, or cleared it.
     Extended(StatusCode, Duration),
     Cleared,
+    /// Another user got this response; and the end that the cool-down would get.
+    OtherResponded(StatusCode, Option<Duration>),
     /// The closure was asked.
     Asked(Asked),
 }
