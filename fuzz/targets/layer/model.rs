@@ -227,8 +227,10 @@ impl<'a> Judge<'a> {
                 let code = status.as_u16();
                 self.applied |= code == 408 || code >= 500 && code != 501;
                 self.failure = Some(Failure::new(status));
-                self.own = end.filter(|_| self.settings.policy.cools_down(status));
-                if let Some(end) = self.own {
+                let end = end.filter(|_| self.settings.policy.cools_down(status));
+                // An earlier end stays: less than a microsecond of it may be left.
+                self.own = self.own.max(end);
+                if let Some(end) = end {
                     self.expected = self.cooldown.start(self.now, end, status);
                 }
             }
