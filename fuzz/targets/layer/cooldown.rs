@@ -49,7 +49,7 @@ pub struct Model {
     reported: Option<Duration>,
 }
 
-/// A `CooldownStarted` event that comes next.
+/// A `CooldownStarted` event that must come next.
 #[derive(Debug)]
 pub struct Expected {
     event: (StatusCode, Duration),

@@ -24,7 +24,7 @@ use super::{
     world::Event,
 };
 
-/// What another user of the cool-down does.
+/// An act of another user of the cool-down.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Other {
     Extend(Status, Time),

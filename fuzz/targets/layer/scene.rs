@@ -33,7 +33,7 @@ pub struct Job {
     pub scripts: Vec<AttemptScript>,
     /// The caller drops the future after so many polls.
     pub drop_after: Option<u8>,
-    /// What other users do to the cool-down, after so many polls.
+    /// The acts of other users, each after so many polls.
     pub others: Vec<(u8, Other)>,
     /// How far the clock goes beyond the next alarm; the lowest bit: an extra poll.
     pub steps: Vec<u8>,

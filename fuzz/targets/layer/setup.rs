@@ -15,7 +15,7 @@ use super::{
 
 pub type AnyPolicy = Arc<dyn RetryPolicy + Send + Sync>;
 
-/// Uniform draws miss one half of their range once in 2^63 times.
+/// With so many uniform draws, one half of the range is missed once in 2^63 times.
 const DRAWS: u32 = 64;
 
 pub fn layer(
@@ -130,7 +130,7 @@ fn policy(policy: &Policy, world: &World) -> AnyPolicy {
     }
 }
 
-/// Retries every status that the closure says, and no error.
+/// Lets the closure decide about each failed response; errors are not retried.
 struct ClosurePolicy<F>(F);
 
 impl<F: Fn(&Attempt<'_>) -> Decision> RetryPolicy for ClosurePolicy<F> {

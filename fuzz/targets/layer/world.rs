@@ -53,7 +53,7 @@ pub enum Event {
     /// `on_event` got `RetryScheduled`; and the shortest and the longest of many delays that the
     /// policy draws for the same attempt, unless it is a closure.
     Scheduled(Duration, Option<(Duration, Duration)>),
-    /// `on_event` got these.
+    /// Other events that `on_event` got.
     CooldownStarted(StatusCode, Duration),
     Held(Duration),
     GivenUp,
@@ -67,7 +67,7 @@ pub enum Event {
     Asked(Asked),
 }
 
-/// What a policy is asked with.
+/// The attempt, as a policy sees it.
 #[derive(Debug, PartialEq)]
 pub struct Asked {
     pub number: u32,
