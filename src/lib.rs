@@ -1,5 +1,5 @@
-//! Middleware that turns failed answers of the Rev.io billing REST API into typed errors and
-//! retries those that may be retried. It is unofficial, not made by Rev.io.
+//! Tower middleware for HTTP clients of the Rev.io billing API. It turns error responses into typed
+//! errors and retries the ones that are safe to retry. Unofficial; not affiliated with Rev.io.
 //!
 //! [`RevioStatusLayer`] wraps any `tower::Service` that takes an [`http::Request`] and returns an
 //! [`http::Response`].
@@ -33,33 +33,36 @@
 //! | status | result | retried |
 //! |---|---|---|
 //! | 1xx, 2xx, 3xx | `Ok`: the inner service's response, untouched | |
-//! | 503, 504 | [`Error::Status`] | yes, if the request may be applied twice |
-//! | all others from 400 to 999 | [`Error::Status`] | where you name them ([`StandardPolicy::retry_on`]) |
-//! | no answer | [`Error::Service`], with the inner service's error as its source | where you ask for it ([`StandardPolicy::retry_unsent`], [`StandardPolicy::retry_transient`]) |
+//! | 503, 504 | [`Error::Status`] | yes, if the request is idempotent |
+//! | all others from 400 to 999 | [`Error::Status`] | opt-in ([`StandardPolicy::retry_on`]) |
+//! | no response | [`Error::Service`], with the inner service's error as its source | opt-in ([`StandardPolicy::retry_unsent`], [`StandardPolicy::retry_transient`]) |
 //!
-//! A redirect is not a failure: where nothing above follows it, it comes back as `Ok`.
+//! [`StandardPolicy`] is the default policy. A redirect is not a failure: if no layer above follows it, the
+//! caller gets it as `Ok`.
 //!
-//! A [`StatusError`] has a [`StatusKind`], what the server said
-//! ([`message`](StatusError::message), [`body`](StatusError::body),
-//! [`headers`](StatusError::headers)), when to come back
-//! ([`retry_after`](StatusError::retry_after)), and why the request was not sent again
-//! ([`StopReason`]). [`StatusError::find`] digs it out of the errors of other layers.
+//! A [`StatusError`] has a [`StatusKind`], the response's [`message`](StatusError::message),
+//! [`body`](StatusError::body) and [`headers`](StatusError::headers), the wait that the server asked for
+//! ([`retry_after`](StatusError::retry_after)), and the [`StopReason`] of the retries.
+//! [`StatusError::find`] finds a `StatusError` below the errors of other layers.
 //!
 //! # What is retried
 //!
-//! 503 and 504, if the request may be applied twice: GET, HEAD, OPTIONS, TRACE, PUT, DELETE
-//! ([RFC 9110 §9.2.2]), and what you mark with [`Idempotent`]. At most 3 attempts, never earlier
-//! than `Retry-After` asks for, within a [`Budget`] that all requests of a layer share.
-//! [`StopReason`] lists the questions in the order in which they are asked.
+//! 503 and 504, if the request is idempotent: GET, HEAD, OPTIONS, TRACE, PUT, DELETE
+//! ([RFC 9110 §9.2.2]), and requests that you mark with [`Idempotent`]. At most 3 attempts, never earlier
+//! than `Retry-After`, within a [`Budget`] that all requests of a layer share. [`StopReason`] lists the
+//! conditions in the order in which they are checked.
 //!
-//! By default a POST is sent once: a 504 does not say that the payment was not posted.
-//! [`Error::may_have_been_applied`] tells whether to look before you send it again.
-//! [`guide::why_not_my_post`] tells after which failures the layer may do it.
+//! By default a POST is sent once: after a 504 the payment may still have been posted.
+//! [`Error::may_have_been_applied`] tells you whether to check before you send the request again.
+//! [`guide::why_not_my_post`] lists the failures after which the layer may resend a POST.
+//!
+//! A 429, or a 403 with `Retry-After`, starts a [`Cooldown`]: until it ends, the layer sends no
+//! request. [`guide::cool_down`] explains which requests are held, and which are refused.
 //!
 //! # Where to read on
 //!
-//! [`RevioStatusLayer`] lists all settings with their defaults, [`StandardPolicy`] those of the
-//! retries. The [`guide`] has the rest:
+//! [`RevioStatusLayer`] lists all settings with their defaults, [`StandardPolicy`] the settings of the
+//! retries. The [`guide`] explains the rest:
 //!
 //! - [`guide::stacks`]: the order of layers, a client for production, reqwest, axum, any runtime.
 //! - [`guide::why_not_my_post`]: what is sent again after which failure.
@@ -73,8 +76,8 @@
 //!
 //! - `tokio` (default): `RevioStatusLayer::new`, on tokio's clock. Without it,
 //!   [`RevioStatusLayer::with_timer`] takes any [`hyper::rt::Timer`].
-//! - `hyper-util` (default): connect errors of its client, which reqwest and others hand on, are known
-//!   as unsent.
+//! - `hyper-util` (default): recognises connect errors of hyper-util's client, also inside reqwest's
+//!   errors, as "request not sent".
 //! - `json` (default): messages from JSON bodies, and `StatusError::json`.
 //! - `tower-http`: `classify::StatusClassifier`, for tower-http's `TraceLayer`.
 //!

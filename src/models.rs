@@ -1,4 +1,4 @@
-//! Every order in which threads can meet at the budget and at the tape, by loom:
+//! Models for loom: every interleaving of threads at the budget, the cool-down and the tape.
 //!
 //! ```console
 //! $ RUSTFLAGS="--cfg revio_loom" cargo test --release --lib models
@@ -82,7 +82,7 @@ fn of_two_answers_the_longer_time_counts_and_nobody_sees_it_shortened() {
     });
 }
 
-/// If two responses start the cool-down, one or two events report it, the later end among them.
+/// Two responses start the cool-down: the later end is reported, the other may be.
 #[test]
 fn concurrent_starts_report_the_later_end() {
     loom::model(|| {
@@ -106,7 +106,7 @@ fn concurrent_starts_report_the_later_end() {
     });
 }
 
-/// Two responses with the same end: one event.
+/// Two responses with the same end cause one event.
 #[test]
 fn concurrent_starts_with_one_end_report_once() {
     loom::model(|| {
@@ -124,7 +124,7 @@ fn concurrent_starts_with_one_end_report_once() {
 }
 
 #[test]
-fn after_an_end_what_was_armed_before_is_gone_and_what_comes_after_stays() {
+fn clear_keeps_later_starts() {
     loom::model(|| {
         let cooldown = Cooldown::default();
         let until = Instant::now() + Duration::from_secs(9);
@@ -142,7 +142,7 @@ fn after_an_end_what_was_armed_before_is_gone_and_what_comes_after_stays() {
 }
 
 #[test]
-fn deposits_do_not_go_beyond_the_reserve() {
+fn deposits_stop_at_the_reserve() {
     loom::model(|| {
         let budget = Budget::new(2, 0.75);
         assert!(budget.withdraw());
@@ -155,7 +155,7 @@ fn deposits_do_not_go_beyond_the_reserve() {
     });
 }
 
-/// Two chunks; before the second it waits to be let on.
+/// A body of two chunks. The second waits until the gate opens.
 struct Chunks {
     chunks: VecDeque<&'static str>,
     gate: Arc<Gate>,
@@ -200,7 +200,7 @@ fn chunks(gate: &Arc<Gate>) -> Chunks {
     }
 }
 
-/// All that an attempt could read, and whether that was the whole body.
+/// Returns the text that an attempt could read, and `true` if it reached the end.
 fn read(mut reader: Reader<Chunks>) -> (String, bool) {
     block_on(async move {
         let mut text = String::new();
@@ -220,7 +220,7 @@ fn read(mut reader: Reader<Chunks>) -> (String, bool) {
 /// Promise (once): The request body belongs to one attempt at a time; an attempt that loses it is
 /// woken with an error.
 ///
-/// An early answer in mid-upload: one thread still reads the body when another hands it over.
+/// An early response: one thread still reads the body while another hands it over.
 #[test]
 fn after_the_hand_over_the_next_attempt_reads_all_and_the_last_one_is_told() {
     loom::model(|| {
@@ -240,7 +240,7 @@ fn after_the_hand_over_the_next_attempt_reads_all_and_the_last_one_is_told() {
 /// Promise (once): The request body belongs to one attempt at a time; an attempt that loses it is
 /// woken with an error.
 ///
-/// Nobody opens the gate: the attempt that waits at it must be woken by the hand-over itself.
+/// The gate stays closed: the hand-over itself must wake the attempt that waits at it.
 #[test]
 fn an_attempt_that_waits_is_woken_by_the_hand_over() {
     loom::model(|| {
@@ -258,7 +258,7 @@ fn an_attempt_that_waits_is_woken_by_the_hand_over() {
 
 /// Promise (once): A body above the limit is sent once and whole.
 ///
-/// What is recorded is too long: either the hand-over came first or it is refused, never half.
+/// The body exceeds the limit: the hand-over comes first, or is refused. It is never partial.
 #[test]
 fn a_body_too_long_is_never_handed_over_in_part() {
     loom::model(|| {

@@ -29,7 +29,7 @@ fn a_budget_that_earns_no_number_is_refused() {
     }
     assert_eq!(
         refusal(|| Budget::new(100, 1e-7)),
-        "a budget that earns 0.0000001 retries per request earns none: a millionth is the least"
+        "a budget cannot earn 0.0000001 retries per request: the least is a millionth"
     );
 }
 
@@ -60,7 +60,7 @@ fn a_status_that_is_no_failure_is_not_retried_on() {
         let message = refusal(|| StandardPolicy::default().retry_on(status));
         assert_eq!(
             message,
-            format!("retry_on({}): that is no failure", status.as_u16())
+            format!("retry_on({}): not a failure status", status.as_u16())
         );
     }
     let _ = StandardPolicy::default().retry_on(StatusCode::BAD_REQUEST);
