@@ -1,2 +1,3 @@
 mod budget;
 mod cooldown;
+mod cooldown_events;

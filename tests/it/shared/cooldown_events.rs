@@ -1,14 +1,12 @@
 //! A `CooldownStarted` event means that the cool-down has started, or ends later than before.
 
-mod support;
-
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use crate::support::{layer, post, quiet::*, script::*};
 use revio_status::{Cooldown, Event};
-use support::{layer, post, quiet::*, script::*};
 use tokio::time::{Instant, sleep};
 
 #[tokio::test(start_paused = true)]
