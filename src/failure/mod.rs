@@ -9,6 +9,7 @@
 //! - `chain`: the sources of an error, one after the other.
 //! - `unsent`: errors that say that nothing was sent, or that an answer was lost.
 //! - `message`: the line that a person would read in a failed body.
+//! - `status_line`: the status in a message, which `Display` shows once.
 //! - `retry_after`: how long the server asked to be left alone.
 //! - `stop_reason`: why a request was not sent again.
 //! - `classify`: the same verdicts for tower-http's middleware.
@@ -24,6 +25,7 @@ mod retry_after;
 mod service_error;
 mod status;
 mod status_error;
+mod status_line;
 mod stop_reason;
 mod unsent;
 
