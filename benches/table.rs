@@ -13,7 +13,13 @@ use std::{env, process::Command, time::Duration};
 use cpu_time::ThreadTime;
 use tracing::subscriber::NoSubscriber;
 
-use stacks::{Scenario, Stack, Template, allocations::Allocations, loopback, threads::Shared};
+use stacks::{
+    Scenario, Stack, Template,
+    allocations::Allocations,
+    failures::{Failure, Part},
+    loopback,
+    threads::Shared,
+};
 
 const REQUESTS: usize = 1000;
 const ROUNDS: usize = 101;
@@ -32,6 +38,9 @@ fn main() {
         ["loopback", stack, count] => {
             let stack = named(&loopback::Stack::ALL, stack);
             block_on(async { stack.run(&loopback::serve().await, number(count)).await });
+        }
+        ["failure", failure, part, count] => {
+            named(&Failure::ALL, failure).run(named(&Part::ALL, part), number(count));
         }
         // `cargo bench` says so; `cargo test --benches` does not.
         ["--bench", ..] => report(),
@@ -76,6 +85,7 @@ fn report() {
     over_loopback(&count);
     on_two_threads();
     growth(&count);
+    messages(&count);
 }
 
 type Count<'a> = &'a dyn Fn(&[&str], usize) -> Option<f64>;
@@ -237,6 +247,25 @@ fn growth(count: Count<'_>) {
             .map(|stack| count(&["growth", what, size, &format!("{stack:?}")], requests));
         let more = layer.zip(bare).map(|(layer, bare)| layer - bare);
         println!("| {name} | {} |", show(more, "+"));
+    }
+}
+
+/// What reading a message adds to a failed response, and what `Display` adds to that.
+fn messages(count: Count<'_>) {
+    println!("\n| instructions | `message` | then `Display` |");
+    println!("|---|--:|--:|");
+    for failure in Failure::ALL {
+        let measure = |part| {
+            count(
+                &["failure", &format!("{failure:?}"), &format!("{part:?}")],
+                REQUESTS,
+            )
+        };
+        let [error, message, display] = Part::ALL.map(measure);
+        let message_alone = message.zip(error).map(|(all, error)| all - error);
+        let display_alone = display.zip(message).map(|(all, message)| all - message);
+        let (message, display) = (show(message_alone, "+"), show(display_alone, "+"));
+        println!("| {} | {message} | {display} |", failure.name());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is compared: one API in memory, two requests, and the stacks that stand between.
 
 pub mod allocations;
+pub mod failures;
 pub mod loopback;
 mod peers;
 pub mod threads;

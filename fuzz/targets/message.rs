@@ -1,29 +1,21 @@
-//! Message extraction: whatever the bytes and whatever they are called, what comes out is one short
-//! line that is safe to print, or nothing, and soon.
+//! Messages: whatever the bytes and their type, the message is one short line that is safe to print,
+//! or none, and it is found soon.
 
 #![no_main]
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    pin::pin,
-    task::{Context, Poll, Waker},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    HeaderMap, HeaderValue, Response,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
-use http_body_util::{Empty, Full};
 use libfuzzer_sys::fuzz_target;
-use revio_status::{Error, RevioStatusLayer, StatusError};
-use tower::{Layer, ServiceExt, service_fn};
+use revio_status::StatusError;
 
 const LONGEST: usize = 512;
 const LARGEST: usize = 64 * 1024;
-/// 64 KiB take some milliseconds, instrumented; squared they would take seconds.
+/// 64 KiB take some milliseconds, instrumented; quadratic work would take seconds.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 const TYPES: [&str; 10] = [
@@ -39,7 +31,7 @@ const TYPES: [&str; 10] = [
     "; /json",
 ];
 
-/// Words that chance finds late. Bytes that no UTF-8 has stand for them, where the input says so.
+/// Words that chance finds late. Bytes that no UTF-8 has stand for them, if the input says so.
 const WORDS: [&str; 13] = [
     "<title>",
     "</title>",
@@ -68,20 +60,21 @@ fuzz_target!(|input: &[u8]| {
         false => spell(body),
     };
     let body = repeat(&body, from.into(), times);
-    let error = refused(&headers, &body);
+    let error = failure(&headers, &body);
     let message = soon(&headers, &body);
     assert_eq!(
         error.message(),
         message.as_deref(),
-        "the same bytes say the same"
+        "equal bodies have equal messages"
     );
     if let Some(message) = &message {
-        is_safe(message, LONGEST);
-        is_stable(message);
+        assert_safe(message, LONGEST);
+        assert_stable(message);
     }
-    everything_else(error, &body);
+    assert_rest(error, &body);
     if let Ok(text) = std::str::from_utf8(&body) {
-        any_wrapping(text);
+        assert_found_anywhere(text);
+        assert_data_hidden(text);
     }
 });
 
@@ -117,7 +110,7 @@ fn spell(body: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// From the given place on the body says the same over and over: what takes long takes longer.
+/// Repeats the body from the given place on, so that slow work shows.
 fn repeat(body: &[u8], from: usize, times: u8) -> Bytes {
     let (head, unit) = body.split_at(from.min(body.len()));
     let times = match times {
@@ -128,11 +121,11 @@ fn repeat(body: &[u8], from: usize, times: u8) -> Bytes {
     [head, &unit.repeat(times)].concat().into()
 }
 
-/// The message, and again should it take too long: others use this machine as well.
+/// Reads the message, and again if that takes too long: other programs use this machine too.
 fn soon(headers: &HeaderMap, body: &Bytes) -> Option<String> {
     let mut took = Vec::new();
     for _ in 0..4 {
-        let error = refused(headers, body);
+        let error = failure(headers, body);
         let start = Instant::now();
         let message = error.message().map(str::to_owned);
         took.push(start.elapsed());
@@ -143,7 +136,7 @@ fn soon(headers: &HeaderMap, body: &Bytes) -> Option<String> {
     panic!("{} bytes take {took:?}", body.len())
 }
 
-fn is_safe(line: &str, longest: usize) {
+fn assert_safe(line: &str, longest: usize) {
     assert!(!line.is_empty() && line.len() <= longest, "{line:?}");
     assert_eq!(line.trim(), line);
     if let Some(bad) = line.chars().find(|c| is_harmful(*c)) {
@@ -168,111 +161,102 @@ fn is_harmful(c: char) -> bool {
         )
 }
 
-/// A safe line is what it is already.
-fn is_stable(message: &str) {
+/// A safe line stays as it is.
+fn assert_stable(message: &str) {
     if !message.starts_with(['<', '{', '[']) {
-        let again = said("text/plain", message);
+        let again = message_of("text/plain", message);
         assert_eq!(again.as_deref(), Some(message));
     }
 }
 
-/// Text says the same as text as in JSON, by any name, however deep in it names are looked for.
-fn any_wrapping(text: &str) {
-    if text
-        .trim_start_matches('\u{FEFF}')
-        .trim_start()
-        .starts_with(['<', '{', '['])
-        || text.contains('\0')
-        || text.len() > LARGEST / 8
-    {
+/// A text has the same message as plain text, in JSON, in XML and in a page.
+fn assert_found_anywhere(text: &str) {
+    let start = text.trim_start_matches('\u{FEFF}').trim_start();
+    let is_large = text.len() > LARGEST / 8;
+    if start.starts_with(['<', '{', '[']) || text.contains('\0') || is_large {
         return;
     }
-    // `Tomcat/10.1 - Error report` says nothing, whatever word is before it.
-    if text.to_ascii_lowercase().contains("report") {
-        return;
-    }
-    let plain = said("text/plain", text);
+    // This word is neither the status nor common: the text says something, and is no code.
+    let plain = message_of("text/plain", &format!("customer says {text}"));
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
-    let xml = format!("<Error><Code>7</Code><m:Message>{escaped}</m:Message></Error>");
-    assert_eq!(said("application/xml", &xml), plain, "{xml}");
-    // A word that no status and no program has makes it more than a repetition.
-    let words: Vec<_> = text.split_whitespace().collect();
-    let squeezed = said("text/plain", &format!("customer {}", words.join(" ")));
-    for page in [
-        format!("<html><title>customer {escaped}</title><p>no</p></html>"),
-        format!("<div id=error>customer {escaped}</div><title>no news</title>"),
+    let inner = format!("customer says {escaped}");
+    for (media_type, body) in [
+        (
+            "application/xml",
+            format!("<Error><Code>7</Code><m:Message>{inner}</m:Message></Error>"),
+        ),
+        (
+            "text/html",
+            format!("<html><title>{inner}</title><p>Not this.</p>"),
+        ),
+        (
+            "text/html",
+            format!("<title>500</title><div id=error>{inner}</div><p>Not this."),
+        ),
+        (
+            "text/html",
+            format!("<title>Error</title><p>{inner}</p><p>Not this.</p>"),
+        ),
+        (
+            "text/html",
+            format!("<title>Error</title><p hidden>Not this.</p><h2>{inner}</h2>"),
+        ),
+        ("text/html", format!("<h1>Error</h1>{inner}<hr>Not this.")),
     ] {
-        assert_eq!(said("text/html", &page), squeezed, "{page}");
+        assert_eq!(message_of(media_type, &body), plain, "{body}");
     }
-    any_place(&escaped, &words.join(" "));
-    // So does it before texts that stand beside it.
-    let beside = format!("customer {text}");
-    let beside_plain = said("text/plain", &beside);
-    let beside = serde_json::Value::from(beside);
-    for json in [
-        format!(r#"{{"errors":[{{"detail":{beside}}},"other"]}}"#),
-        format!(r#"{{"detail":[{{"loc":["body"],"msg":{beside}}},"other"]}}"#),
-        format!(r#"{{"message":"Internal Server Error","title":{beside}}}"#),
+    let inner = serde_json::Value::from(format!("customer says {text}"));
+    for body in [
+        format!(r#"{{"message":{inner}}}"#),
+        format!(r#"{{"ok":false,"Message":{inner}}}"#),
+        format!(r#"[{{"error":{{"message":{inner}}}}}]"#),
+        format!(r#"{{"detail":[{{"loc":["body"],"msg":{inner}}},"Not this."]}}"#),
+        format!(r#"{{"odata.error":{{"message":{{"value":{inner}}}}}}}"#),
+        format!(r#"{{"message":"Internal Server Error","title":{inner}}}"#),
+        format!(r#"{{"errors":[{{"detail":{inner}}},"Not this."]}}"#),
     ] {
-        assert_eq!(said("application/json", &json), beside_plain, "{json}");
+        assert_eq!(message_of("application/json", &body), plain, "{body}");
     }
-    let text = serde_json::Value::from(text);
-    for json in [
-        format!(r#"{{"message":{text}}}"#),
-        format!(r#"{{"ok":false,"Message":{text}}}"#),
-        format!(r#"[{{"error":{{"message":{text}}}}}]"#),
-        format!(r#"{{"detail":[{{"loc":["body"],"msg":{text}}}]}}"#),
-        format!(r#"{{"odata.error":{{"message":{{"value":{text}}}}}}}"#),
+    let labelled = message_of("text/plain", &format!("x: customer says {text}"));
+    for body in [
+        format!(r#"{{"Message":null,"ModelState":{{"x":[{inner}]}}}}"#),
+        format!(r#"{{"errors":{{"x":{inner}}}}}"#),
     ] {
-        assert_eq!(said("application/json", &json), plain, "{json}");
-    }
-    let named = plain.map(|plain| format!("x: {plain}"));
-    let named = named.and_then(|named| said("text/plain", &named));
-    for json in [
-        format!(r#"{{"Message":null,"ModelState":{{"x":[{text}]}}}}"#),
-        format!(r#"{{"errors":{{"x":{text}}}}}"#),
-        format!(r#"{{"x":[{text}]}}"#),
-    ] {
-        assert_eq!(said("application/json", &json), named, "{json}");
+        assert_eq!(message_of("application/json", &body), labelled, "{body}");
     }
 }
 
-/// A sentence says the same wherever it stands in a page, unless it announces another.
-fn any_place(escaped: &str, text: &str) {
-    if text.ends_with(':') {
-        return;
-    }
-    let plain = said("text/plain", &format!("customer says {text}"));
-    for page in [
-        format!("<title>Error</title><p>customer says {escaped}<p>no news"),
-        format!("<title>500</title><div>customer says {escaped}</div>no news"),
-        format!("<h1>Error</h1>customer says {escaped}<br><br>no news"),
-        format!("<html><li hidden>no news<li>500<li>customer says {escaped}<li>no news"),
-        format!("<p>no news<table><th>MESSAGE:<td>customer says {escaped}</table>"),
-        format!("<p><b>Message</b> customer says {escaped}<p>no news"),
+/// Requested data is not shown, whatever it is.
+fn assert_data_hidden(text: &str) {
+    let inner = serde_json::Value::from(text);
+    for body in [
+        format!(r#"{{"data":{{"message":{inner}}}}}"#),
+        format!(r#"{{"description":{inner},"reason":[{inner}],"value":{inner}}}"#),
+        format!(r#"[{inner},{{"name":{inner}}}]"#),
+        format!(r#"{{"errors":[{{"value":{inner}}}]}}"#),
     ] {
-        assert_eq!(said("text/html", &page), plain, "{page}");
+        assert_eq!(message_of("application/json", &body), None, "{body}");
     }
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
+    let body = format!("<string>{escaped}</string>");
+    assert_eq!(message_of("application/xml", &body), None, "{body}");
 }
 
-fn said(kind: &'static str, body: &str) -> Option<String> {
-    let headers = [(CONTENT_TYPE, HeaderValue::from_static(kind))]
-        .into_iter()
-        .collect();
-    let error = refused(&headers, &Bytes::copy_from_slice(body.as_bytes()));
+fn message_of(media_type: &'static str, body: &str) -> Option<String> {
+    let media_type = HeaderValue::from_static(media_type);
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, media_type)]);
+    let error = failure(&headers, &Bytes::copy_from_slice(body.as_bytes()));
     error.message().map(str::to_owned)
 }
 
-/// What else is made of a body.
-fn everything_else(error: StatusError, body: &Bytes) {
-    // 512 bytes and a few words of ours.
+/// Whatever else is made of a body.
+fn assert_rest(error: StatusError, body: &Bytes) {
+    // 512 bytes and the status.
     let line = error.to_string();
-    is_safe(&line, LONGEST + 100);
-    says_the_status_once(&line);
-    let debug = format!("{error:?}");
-    is_safe(&debug, 200);
-    let value = error.json::<serde_json::Value>();
-    if value.is_ok() {
+    assert_safe(&line, LONGEST + 100);
+    assert_status_once(&line);
+    assert_safe(&format!("{error:?}"), 200);
+    if error.json::<serde_json::Value>().is_ok() {
         assert!(std::str::from_utf8(body).is_ok());
     }
     assert_eq!(error.body(), body);
@@ -280,36 +264,23 @@ fn everything_else(error: StatusError, body: &Bytes) {
     assert_eq!(error.into_response().body(), body);
 }
 
-/// What is said after the status is what is said after it again.
-fn says_the_status_once(line: &str) {
-    const STATUS: &str = "500 Internal Server Error: ";
-    let Some(rest) = line.strip_prefix(STATUS) else {
+/// The text that is shown after the status is shown as it is if it is a message.
+fn assert_status_once(line: &str) {
+    let Some(rest) = line.strip_prefix("500 Internal Server Error: ") else {
         return;
     };
-    let headers = [(CONTENT_TYPE, HeaderValue::from_static("text/plain"))];
     if !rest.starts_with(['<', '{', '[']) {
+        let headers = [(CONTENT_TYPE, HeaderValue::from_static("text/plain"))];
         let body = Bytes::copy_from_slice(rest.as_bytes());
-        let again = refused(&headers.into_iter().collect(), &body);
+        let again = failure(&HeaderMap::from_iter(headers), &body);
         assert_eq!(again.to_string(), line);
     }
 }
 
-/// What the layer makes of a 500 with this body.
-fn refused(headers: &HeaderMap, body: &Bytes) -> StatusError {
-    let inner = service_fn(|_| async {
-        let mut response = Response::new(Full::new(body.clone()));
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        *response.headers_mut() = headers.clone();
-        Ok::<_, Infallible>(response)
-    });
-    let layer = RevioStatusLayer::new().error_body_limit(usize::MAX);
-    let future = pin!(
-        layer
-            .layer(inner)
-            .oneshot(Request::new(Empty::<Bytes>::new()))
-    );
-    match future.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Err(Error::Status(error))) => error,
-        other => panic!("a 500 became {other:?}"),
-    }
+/// A 500 with this body.
+fn failure(headers: &HeaderMap, body: &Bytes) -> StatusError {
+    let mut response = Response::new(body.clone());
+    *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+    *response.headers_mut() = headers.clone();
+    StatusError::from_response(response).expect("a failure")
 }

@@ -10,6 +10,7 @@
 //! - `unsent`: errors of unsent attempts, and transient errors.
 //! - `message`: the server's message in an error body.
 //! - `retry_after`: the wait that the server asked for.
+//! - `status_line`: the status in a message, which `Display` shows once.
 //! - `stop_reason`: why a request was not sent again.
 //! - `classify`: the classifier for tower-http's middleware.
 
@@ -24,6 +25,7 @@ mod retry_after;
 mod service_error;
 mod status;
 mod status_error;
+mod status_line;
 mod stop_reason;
 mod unsent;
 

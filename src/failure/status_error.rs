@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap, StatusCode, Version, header::CONTENT_LENGTH, response};
 
 use super::{
-    StatusKind, fields, message, outcome::Outcome, retry_after::retry_after, status::may_be_applied,
+    StatusKind, fields, message, outcome::Outcome, retry_after::retry_after,
+    status::may_be_applied, status_line,
 };
 
 /// A failed response: status 400 or above.
@@ -163,22 +164,20 @@ impl StatusError {
         self.0.is_body_truncated
     }
 
-    /// What the server said, as one line that is safe to print.
+    /// Returns what the server said, as one line that is safe to print.
     ///
-    /// It comes from the usual members of a JSON body (feature `json`) or elements of an XML
-    /// document, an HTML page, or a plain text. Of several members the first that says more than
-    /// the status counts, in this order: `message`, `error_description`, `error`, `detail`,
-    /// `title`, `errors`. A field in error is named: `rate: This field is required.`
+    /// The line comes from a JSON body (feature `json`), an XML document, an HTML page or a plain
+    /// text, and has at most 512 bytes. A sentence wins over a code, and both win over a text that
+    /// only repeats the status.
     ///
-    /// Of a page it is what stands in an element `#error`, else the title. Where the title only
-    /// repeats the status or names the program or the site that made the page, it is what the page
-    /// labels as its message, else the first `<p>` or `<pre>` that says more, else the first other
-    /// text that does.
+    /// - JSON: `message`, `error_description`, `error`, `detail`, `title`, `errors` and the like, in
+    ///   this order. A field in error is named: `rate: This field is required.`
+    /// - XML: elements with such names that hold only a text.
+    /// - HTML: the title. If the title says nothing: the element `#error`, else the first `<p>`,
+    ///   `<pre>` or heading that says something.
     ///
-    /// It has no control and no bidirectional-override characters, and at most 512 bytes. Returns
-    /// `None` where the body says nothing usable.
-    ///
-    /// The body is searched on the first call.
+    /// Returns `None` if the body is not UTF-8 text or says nothing usable. The body is read on the
+    /// first call.
     pub fn message(&self) -> Option<&str> {
         let search = || message::message(self.status(), self.headers(), self.body());
         self.0.message.get_or_init(search).as_deref()
@@ -212,7 +211,7 @@ impl StatusError {
     fn custom_reason(&self) -> Option<Box<str>> {
         #[cfg(feature = "hyper-util")]
         if let Some(reason) = self.extensions().get::<hyper::ext::ReasonPhrase>() {
-            let reason = message::one_line(&String::from_utf8_lossy(reason.as_bytes()));
+            let reason = message::line::one_line(&String::from_utf8_lossy(reason.as_bytes()));
             let standard = self.status().canonical_reason().unwrap_or_default();
             return reason.filter(|reason| !reason.eq_ignore_ascii_case(standard));
         }
@@ -269,7 +268,7 @@ impl fmt::Display for StatusError {
             f.write_str(": the request was not sent")?;
         }
         let message = self.message();
-        if let Some(news) = message.and_then(|text| message::beyond(text, status, reason)) {
+        if let Some(news) = message.and_then(|text| status_line::beyond(text, status, reason)) {
             write!(f, ": {news}")?;
         }
         outcome.fmt(f)

@@ -226,6 +226,36 @@ async fn deep_json_does_not_overflow_the_stack() {
     }
 }
 
+#[test]
+fn message_of_one_mebibyte_costs_little_memory() {
+    const SIZE: usize = 1024 * KIB;
+    for (media_type, start, unit) in [
+        ("text/html", "<p>", "x"),
+        ("text/html", "", "<p>x</p>"),
+        ("text/html", "<div hidden>", "<div>"),
+        ("text/html", "<p ", "a=b "),
+        ("text/html", "<!--", "x"),
+        ("application/xml", "<Message>", "&amp;"),
+        ("application/json", "", "["),
+        ("application/json", "{\"errors\":{", "\"name\":\"error\","),
+        ("application/json", "{\"message\":\"", "\\u0065"),
+        ("text/plain", "", "\u{200B}"),
+    ] {
+        let body = start.to_owned() + &unit.repeat(SIZE / unit.len());
+        let response = Response::builder()
+            .status(503)
+            .header(header::CONTENT_TYPE, media_type)
+            .body(Bytes::from(body))
+            .expect("valid");
+        let error = StatusError::from_response(response).expect("a failure");
+        let before = Allocations::so_far().bytes;
+        let length = error.message().map_or(0, str::len);
+        let bytes = Allocations::so_far().bytes - before;
+        println!("{bytes} bytes allocated for {unit:?}");
+        assert!(length <= 512 && bytes <= 4 * SIZE, "{unit:?}: {bytes}");
+    }
+}
+
 /// Line breaks, terminal escapes, C1 controls, bidirectional overrides, line separators.
 const POISON: &str = "paid\r\n2026 ERROR forged\x1b[2J\x1b]0;t\x07\u{9b}31m\u{202e}gpj\u{2066}\u{2028}\u{2029}\u{200f}\0\x7f";
 

@@ -1,295 +1,172 @@
-//! Finds the most telling text in a JSON body in one pass, without building the document.
+//! Messages in JSON, read in one pass without building the document.
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{
-    best::{Best, Rank},
-    fields::{Fields, Member, Value, says_nothing},
-    known::{Known, Worth},
-    page,
-    place::{AROUND, FIELD, FIELDS_ALONE, Field, Inside, Place},
-};
+use super::candidates::{Candidates, Worth};
+use super::line::one_line;
 
-/// Objects deeper than this say nothing about the whole.
-const DEPTH: u32 = 3;
+/// Members that hold a message, the best first; in lower case, without `_`, `-` and `.`.
+#[rustfmt::skip]
+const NAMES: [&str; 32] = [
+    "message", "msg", "errormessage", "errormessages", "errormsg", "errmsg", "errorsummary",
+    "errortext", "usermessage", "statusmessage", "faultstring",
+    "errordescription", // prose, where `error` is a code (RFC 6749 §5.2)
+    "error", "err", "odataerror", "fault", "responsestatus",
+    "detail", "details", "errordetail", "errordetails", "title", "errors", "modelstate",
+    "nonfielderrors", "exceptionmessage", "messagedetail", "innerexception",
+    // Only inside of the others: elsewhere these are data.
+    "description", "defaultmessage", "reason", "value",
+];
 
-/// The text, and whether the body was JSON to its end. What was found before the body broke off
-/// still counts.
-pub(super) fn search(text: &str, known: &Known<'_>) -> (Option<Box<str>>, bool) {
-    within(text, known, false)
-}
+/// The deepest objects and lists that are read; the document itself has depth 0.
+const DEPTH: u32 = 4;
 
-/// `is_quoted`: whether it is a text in another document.
-fn within(text: &str, known: &Known<'_>, is_quoted: bool) -> (Option<Box<str>>, bool) {
-    // In a text they break the grammar, and what is printed has a space for each. Around texts they
-    // are nothing but spaces.
-    let text = text.replace(|c: char| c < ' ', " ");
-    let mut best = Best::new(known);
-    let mut json = serde_json::Deserializer::from_str(&text);
-    let whole = Place {
-        rank: 0,
-        field: None,
-    };
-    let search = Search {
-        best: &mut best,
-        here: whole,
-        list: whole,
+/// Offers the messages of a document. Returns `true` if the text is JSON to its end.
+pub(super) fn read(text: &str, candidates: &mut Candidates<'_>) -> bool {
+    #[cfg(test)]
+    super::tests::parse(text);
+    let mut json = serde_json::Deserializer::from_str(text);
+    let reader = Reader {
+        candidates,
+        order: 0,
         depth: 0,
-        inside: Inside::Whole,
-        is_quoted,
-        is_aside: false,
+        place: Place::Document,
+        label: "",
     };
-    let is_well_formed = search.deserialize(&mut json).is_ok() && json.end().is_ok();
-    (best.into_line(), is_well_formed)
+    reader.deserialize(&mut json).is_ok() && json.end().is_ok()
 }
 
-/// What a document says that stands as a text in another one.
-fn quoted(text: &str, known: &Known<'_>) -> Option<Box<str>> {
-    let text = text.trim_start();
-    let begins = |tag: &str| {
-        let start = text.get(..tag.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(tag))
-    };
-    if text.starts_with(['{', '[']) {
-        let (found, is_well_formed) = within(text, known, true);
-        return found.filter(|_| is_well_formed);
-    }
-    let is_page = begins("<!doctype html") || begins("<html");
-    // Without an end it is a sentence about one.
-    let is_page = is_page && text.contains("</");
-    is_page.then(|| page::message(text, false, known)).flatten()
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Data,
+    /// The document, and an element of it: data, except for members in the list.
+    Document,
+    Element,
+    /// A member in the list, or an element of it.
+    Message,
+    Error,
+    /// `errors` or `ModelState`: all members are fields.
+    Errors,
+    Field,
+    /// A field whose name is in the list. Its text is for all: `{"errors": {"detail": "…"}}`.
+    NamedField,
+    /// A member of a field: data, except for its objects and lists, which are fields.
+    Part,
 }
 
-struct Search<'a, 'k> {
-    best: &'a mut Best<'k>,
-    here: Place<'a>,
-    /// What holds instead where there is a list.
-    list: Place<'a>,
+struct Reader<'r, 'c> {
+    candidates: &'r mut Candidates<'c>,
+    /// A byte for each level: the rank of a member, the number of an element.
+    order: u64,
     depth: u32,
-    inside: Inside,
-    is_quoted: bool,
-    /// Whether it speaks only where nothing else does.
-    is_aside: bool,
+    place: Place,
+    /// The field in error.
+    label: &'r str,
 }
 
-impl<'a, 'k> Search<'a, 'k> {
-    /// A member whose name says what it is.
-    fn member(&mut self, name: &str, rank: u32) -> Search<'_, 'k> {
-        let here = self.below(rank);
-        self.deeper(here, here, Inside::of(name))
-    }
-
-    /// A member whose name, if it is a list, may be a field's.
-    fn field<'b>(&'b mut self, field: &'b Field<'b>) -> Search<'b, 'k> {
-        let list = Place {
-            field: Some(field),
-            ..self.below(FIELD)
-        };
-        match self.inside.rank_of(field.name) {
-            Some(rank) => self.deeper(self.below(rank), list, Inside::of(field.name)),
-            None => self.deeper(list, list, Inside::Error),
-        }
-    }
-
-    fn below(&self, rank: u32) -> Place<'a> {
-        Place {
-            rank: self.here.rank.saturating_mul(16).saturating_add(rank),
-            field: self.here.field,
-        }
-    }
-
-    fn deeper<'b>(
-        &'b mut self,
-        here: Place<'b>,
-        list: Place<'b>,
-        inside: Inside,
-    ) -> Search<'b, 'k> {
-        Search {
-            best: &mut *self.best,
-            here,
-            list,
+impl<'c> Reader<'_, 'c> {
+    fn below(&mut self, rank: usize, place: Place) -> Reader<'_, 'c> {
+        let rank = u64::try_from(rank.min(255)).unwrap_or_default();
+        let shift = 8_u32.saturating_mul(7_u32.saturating_sub(self.depth));
+        Reader {
+            candidates: self.candidates,
+            order: self.order | rank << shift,
             depth: self.depth.saturating_add(1),
-            inside,
-            is_quoted: self.is_quoted,
-            is_aside: self.is_aside,
+            place,
+            label: self.label,
         }
     }
 
-    fn offer(&mut self, text: &str) {
-        let field = self.here.field;
-        self.best
-            .offer(self.rank(), text, || field.map(Field::path));
-    }
-
-    fn rank(&self) -> Rank {
-        let deeper = DEPTH.saturating_sub(self.depth);
-        Rank {
-            is_aside: self.is_aside,
-            rank: self.here.rank.saturating_mul(16_u32.pow(deeper)),
-        }
-    }
-
-    /// What a field says that has no name before it that says what it is.
-    fn offer_alone(&mut self, name: &str, text: &str) {
-        let field = Field {
-            name,
-            parent: self.here.field,
+    /// Returns the rank and the place of a member that is in the list.
+    fn message(&self, name: &str) -> Option<(usize, Place)> {
+        let letters = name.bytes().filter(|c| !matches!(c, b'_' | b'-' | b'.'));
+        let letters = letters.map(|c| c.to_ascii_lowercase());
+        let mut names = (0..).zip(NAMES);
+        let (rank, name) = names.find(|(_, known)| letters.clone().eq(known.bytes()))?;
+        let is_outside = matches!(self.place, Place::Document | Place::Element);
+        let place = match name {
+            "message" => Place::Message,
+            "errors" | "modelstate" => Place::Errors,
+            "description" | "defaultmessage" | "reason" if is_outside => return None,
+            // OData's `"message": {"lang": "en", "value": "…"}`. Elsewhere it was submitted.
+            "value" if self.place != Place::Message => return None,
+            _ => Place::Error,
         };
-        let here = Place {
-            field: Some(&field),
-            ..self.below(FIELDS_ALONE)
+        Some((rank, place))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: de::Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        match self.place == Place::Data || self.depth > DEPTH.saturating_add(1) {
+            true => json.deserialize_ignored_any(IgnoredAny).map(drop),
+            false => json.deserialize_any(self),
+        }
+    }
+}
+
+macro_rules! ignore {
+    ($($visit:ident($($type:ty)?))*) => {
+        $(fn $visit<E>(self $(, _: $type)?) -> Result<(), E> { Ok(()) })*
+    };
+}
+
+impl<'de> Visitor<'de> for Reader<'_, '_> {
+    type Value = ();
+
+    ignore!(visit_bool(bool) visit_i64(i64) visit_u64(u64) visit_f64(f64) visit_unit());
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        let label = match self.place {
+            Place::Element | Place::Part => return Ok(()),
+            Place::NamedField => "",
+            _ => self.label,
         };
-        self.deeper(here, here, Inside::Other).offer(text);
+        self.candidates
+            .offer(self.order, Worth::Nothing, label, text);
+        Ok(())
     }
 
-    /// An object around an error.
-    fn around(&mut self) -> Around<'_, 'k> {
-        let here = self.below(AROUND);
-        let is_aside = self.is_aside || self.inside == Inside::Whole;
-        Around(Search {
-            is_aside,
-            ..self.deeper(here, here, Inside::Around)
-        })
-    }
-
-    fn member_alone(&self) -> Member<'_> {
-        Member {
-            known: self.best.known,
-            depth: DEPTH.saturating_sub(self.depth).saturating_sub(1),
-            is_element: false,
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        let element = match self.place {
+            Place::Document => Place::Element,
+            Place::Errors => Place::Error,
+            Place::NamedField | Place::Part => Place::Field,
+            place => place,
+        };
+        let mut next = |number| list.next_element_seed(self.below(number, element));
+        for number in 0.. {
+            if next(number)?.is_none() {
+                break;
+            }
         }
+        Ok(())
     }
 
-    /// Reads the members that tell something, and returns the others.
-    fn members<'de, A: MapAccess<'de>>(&mut self, mut map: A) -> Result<Fields, A::Error> {
-        let mut fields = Fields::default();
-        if self.depth >= DEPTH {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            fields.is_over = true;
-        }
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let mut numbers = NAMES.len()..;
         while let Some(name) = map.next_key::<String>()? {
-            if self.inside.may_be_field(&name) {
-                let field = Field {
-                    name: &name,
-                    parent: self.here.field,
-                };
-                map.next_value_seed(self.field(&field))?;
-                fields.is_over = true;
-            } else if let Some(rank) = self.inside.rank_of(&name) {
-                map.next_value_seed(self.member(&name, rank))?;
-                fields.is_over = true;
-            } else if self.inside.is_around(&name) {
-                let value = map.next_value_seed(self.around())?;
-                match self.inside.is_place(&name) {
-                    true => fields.is_over = true,
-                    false => fields.add(name, value),
-                }
-            } else if fields.is_over || self.inside.is_place(&name) {
-                map.next_value::<IgnoredAny>()?;
-                fields.is_over = true;
-            } else {
-                fields.add(name, map.next_value_seed(self.member_alone())?);
-            }
-        }
-        Ok(fields)
-    }
-
-    fn element(&mut self) -> Search<'_, 'k> {
-        Search {
-            best: &mut *self.best,
-            here: self.list,
-            list: self.list,
-            depth: self.depth,
-            inside: Inside::Element,
-            is_quoted: self.is_quoted,
-            is_aside: self.is_aside,
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Search<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Search<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON")
-    }
-
-    fn visit_str<E>(mut self, text: &str) -> Result<(), E> {
-        if self.best.is_wanted(self.rank()) {
-            let known = self.best.known;
-            let quoted = (!self.is_quoted).then(|| quoted(text, known)).flatten();
-            self.offer(quoted.as_deref().unwrap_or(text));
+            let number = numbers.next().unwrap_or_default();
+            let (rank, place) = match (self.place, self.message(&name)) {
+                (Place::Errors, None) => (number, Place::Field),
+                (Place::Errors, Some(_)) => (number, Place::NamedField),
+                (_, Some(message)) => message,
+                (Place::Field | Place::NamedField | Place::Part, None) => (number, Place::Part),
+                (_, None) => (0, Place::Data),
+            };
+            let label = (rank == number).then(|| one_line(&name)).flatten();
+            let mut value = self.below(rank, place);
+            value.label = label.as_deref().unwrap_or(value.label);
+            map.next_value_seed(value)?;
         }
         Ok(())
     }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, map: A) -> Result<(), A::Error> {
-        let fields = self.members(map)?;
-        let is_element = self.inside == Inside::Element;
-        if let Some((name, text)) = fields.into_said(is_element) {
-            self.offer_alone(&name, &text);
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
-        let (before, limit) = (self.best.key(), self.best.limit);
-        while seq.next_element_seed(self.element())?.is_some() {
-            // The first element with something to say speaks for all, or else the first of them.
-            if let Some((_, worth, _)) = self.best.key().filter(|best| Some(*best) != before) {
-                if worth < Worth::Nothing {
-                    break;
-                }
-                self.best.limit = Some(worth);
-            }
-        }
-        self.best.limit = limit;
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-
-    says_nothing!(());
-}
-
-/// Reads an object around an error, or what else stands under its name.
-struct Around<'a, 'k>(Search<'a, 'k>);
-
-impl<'de> DeserializeSeed<'de> for Around<'_, '_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Around<'_, '_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, map: A) -> Result<Value, A::Error> {
-        Ok(self.0.members(map)?.into_value())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Value, A::Error> {
-        self.0.member_alone().visit_seq(seq)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Value, E> {
-        Ok(Value::Other)
-    }
-
-    says_nothing!(Value::Other);
 }

@@ -1,146 +1,89 @@
-//! What a person would read in a failed response: one safe line.
+//! The message: one safe line of what a failed response says, or none. The rules, in order:
 //!
-//! - `line`: makes a text safe to print.
-//! - `status_line`: whether a text says more than the status does.
-//! - `segments`: the parts of such a text.
-//! - `best`: the most telling text of a document that has several.
-//! - `names`: what is called a message.
-//! - `place`: what a name means where it stands in JSON.
-//! - `json`: which members of a document are telling.
-//! - `fields`: objects that have nothing but texts, under the names of fields.
-//! - `markup`: the tags and texts of HTML and XML.
-//! - `elements`: what HTML's elements mean for a reader.
-//! - `hidden`: where an element ends that nobody sees.
-//! - `known`: whether a text says more than that there was an error.
-//! - `stock`: sentences that stand on pages whatever the cause.
-//! - `block`: a paragraph, a heading, a cell: what stands in it.
-//! - `page`: the cause, the title or the first sentence of a page.
-//! - `xml`: the message of a document that is no page.
+//! 1. A body is text if it is UTF-8 without NUL and its media type is `text/*`, JSON, XML or
+//!    missing. A `Content-Encoding` counts only if the text has control characters.
+//! 2. Texts are offered in one order, at most 256. A sentence wins over a code, a code over a text
+//!    that says nothing, among equals the first (`candidates`).
+//! 3. A text says something if one of its words is not the status, a word of all error pages, a
+//!    host, a version or a server. A code is such a text of one word (`candidates`: the words).
+//! 4. JSON: `message`, `error`, `detail`, … in the order of one list, and what is below them, to
+//!    depth 4. In `errors` and `ModelState` member names are fields (`json`: the names).
+//! 5. XML: seven elements, if they hold only text (`xml`: the names, and the tags of 5 and 6).
+//! 6. HTML: the title. If it says nothing: `#error`, then the first `<p>`, `<pre>` or heading that
+//!    says something, else the title as it is. Hidden elements are not read (`html`).
+//! 7. Plain text: all of it.
+//! 8. A line has at most 512 bytes and no control, bidirectional or invisible characters.
+//!    `Display` shows the status once (`line`, and `status_line` beside this folder).
+//! 9. Requested data is never shown: no other member or element, no JSON or XML in a text.
+//! 10. Linear time: the body is parsed once.
 
-use http::{
-    HeaderMap, StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_TYPE},
-};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use http::status::StatusCode;
 
-mod best;
-mod block;
-mod elements;
-#[cfg(feature = "json")]
-mod fields;
-mod hidden;
+mod candidates;
+mod html;
 #[cfg(feature = "json")]
 mod json;
-mod known;
-mod line;
-mod markup;
-mod names;
-mod page;
-#[cfg(feature = "json")]
-mod place;
-mod segments;
-mod status_line;
-mod stock;
+pub(super) mod line;
+#[cfg(test)]
+mod tests;
 mod xml;
 
-use self::known::Known;
-pub(crate) use self::{line::one_line, status_line::beyond};
+use self::candidates::{Candidates, Worth};
+pub(crate) use self::candidates::{has_word, says_more};
 
 pub(crate) fn message(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Box<str>> {
-    if is_encoded(headers, body) {
-        return None;
-    }
-    let known = Known::new(status, headers);
-    let body = without_bom(body).trim_ascii();
-    let media_type = media_type(headers);
-    let text = String::from_utf8_lossy(body);
-    let is_json = media_type.ends_with("/json") || media_type.ends_with("+json");
-    // Frameworks send JSON under any name, and anything under the name of JSON.
-    let is_document = text.starts_with(['{', '[']);
-    if is_json || is_document {
-        let (found, is_well_formed) = from_json(&text, &known);
-        if found.is_some() || is_well_formed || is_json && is_document {
-            return found;
-        }
-    }
-    let is_html = matches!(&*media_type, "text/html" | "application/xhtml+xml");
-    let is_xml = media_type.ends_with("/xml") || media_type.ends_with("+xml");
-    let is_markup = text.starts_with('<') || is_html && text.contains('<');
-    let is_text = media_type.starts_with("text/") || is_html || is_xml && is_markup;
-    // Where nobody says that it is text it may be anything: a PDF, an image, a compressed page.
-    let is_like_text = (is_json || media_type.is_empty()) && !is_broken(body);
-    if !(is_text || is_like_text) || text.contains('\0') {
-        return None;
-    }
-    if !is_markup {
-        return one_line(&text);
-    }
-    // What it holds may be what was asked for, in any form.
-    if let Some(text) = xml::only_text(&text) {
-        let text = text.trim_ascii_start();
-        return match text.starts_with(['{', '[']) {
-            true => from_json(text, &known).0,
-            false => one_line(text).filter(|text| !text.starts_with('<')),
-        };
-    }
-    let is_xml = xml::is_xml(&text);
-    let in_xml = is_xml.then(|| xml::message(&text, &known)).flatten();
-    in_xml.or_else(|| page::message(&text, is_xml, &known))
+    let mut candidates = Candidates::new(status, headers);
+    read(headers, body, &mut candidates);
+    candidates.best.map(|(_, _, line)| line)
 }
 
-/// Windows servers put one before the text of files they serve.
+fn read(headers: &HeaderMap, body: &[u8], candidates: &mut Candidates<'_>) {
+    let media_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |v| v.as_bytes());
+    let name = media_type.split(|byte| *byte == b';').next();
+    let media_type = name.unwrap_or(b"").trim_ascii().to_ascii_lowercase();
+    let is = |suffixes: [&[u8]; 2]| suffixes.iter().any(|suffix| media_type.ends_with(suffix));
+    let (is_json, is_xml) = (is([b"/json", b"+json"]), is([b"/xml", b"+xml"]));
+    let is_text = media_type.is_empty() || media_type.starts_with(b"text/");
+    let Some(text) = text(headers, body).filter(|_| is_text || is_json || is_xml) else {
+        return;
+    };
+    let is_document = text.starts_with(['{', '[']);
+    #[cfg(feature = "json")]
+    if (is_document || is_json && text.starts_with('"')) && json::read(text, candidates) {
+        return;
+    }
+    let is_html = is([b"text/html", b"/xhtml+xml"]) && text.contains('<');
+    if is_html || starts_as_html(text) {
+        html::read(text, candidates);
+    } else if text.starts_with('<') {
+        xml::read(text, candidates);
+    } else if !(is_document && is_json) {
+        candidates.offer(0, Worth::Nothing, "", text);
+    }
+}
+
+/// Returns the body if it is text. A character that was cut off at the end is dropped.
+fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<&'a str> {
+    let body = without_bom(body);
+    let end = match std::str::from_utf8(body) {
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        _ => body.len(),
+    };
+    let text = std::str::from_utf8(body.get(..end)?).ok()?;
+    let is_odd = |c: char| c.is_control() && !c.is_whitespace();
+    let is_coded = headers.contains_key(CONTENT_ENCODING) && text.contains(is_odd);
+    (!is_coded && !text.contains('\0')).then(|| text.trim())
+}
+
+/// Strips the byte order mark that Windows servers put before a file.
 pub(crate) fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
-/// Whether this is no UTF-8, not even UTF-8 that was cut off.
-fn is_broken(body: &[u8]) -> bool {
-    std::str::from_utf8(body).is_err_and(|error| error.error_len().is_some())
-}
-
-#[cfg(feature = "json")]
-fn from_json(text: &str, known: &Known<'_>) -> (Option<Box<str>>, bool) {
-    json::search(text, known)
-}
-
-/// Without a parser, what begins like a document says nothing: it is no text for a person.
-#[cfg(not(feature = "json"))]
-fn from_json(text: &str, _: &Known<'_>) -> (Option<Box<str>>, bool) {
-    (None, text.starts_with(['{', '[']))
-}
-
-fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(CONTENT_TYPE).map_or(&b""[..], |v| v.as_bytes());
-    let essence = value.split(|byte| *byte == b';').next().unwrap_or(value);
-    String::from_utf8_lossy(essence.trim_ascii()).to_ascii_lowercase()
-}
-
-/// The names of codings that make a text unreadable.
-const CODINGS: [&str; 7] = [
-    "br",
-    "compress",
-    "deflate",
-    "gzip",
-    "x-compress",
-    "x-gzip",
-    "zstd",
-];
-
-/// Compressed bytes are no text; a decompressing layer inside ours removes the header. Some servers
-/// name a coding that the body has not: it is a text like any other.
-fn is_encoded(headers: &HeaderMap, body: &[u8]) -> bool {
-    let names = headers.get_all(CONTENT_ENCODING).iter();
-    let mut names = names.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let is_coding = |name: &[u8]| {
-        let name = name.trim_ascii();
-        let mut known = CODINGS.iter();
-        known.any(|known| known.as_bytes().eq_ignore_ascii_case(name))
-    };
-    names.any(is_coding) && !is_plain(body)
-}
-
-/// Whether it has letters, and nothing that no text has.
-fn is_plain(body: &[u8]) -> bool {
-    let is_odd = |c: char| c.is_control() && !c.is_whitespace();
-    let text = String::from_utf8_lossy(body);
-    !is_broken(body) && text.contains(char::is_alphabetic) && !text.contains(is_odd)
+fn starts_as_html(text: &str) -> bool {
+    ["<!doctype html", "<html"].iter().any(|tag| {
+        let start = text.get(..tag.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(tag))
+    })
 }

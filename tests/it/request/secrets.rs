@@ -7,7 +7,7 @@ use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use revio_status::{
     Attempt, Budget, Decision, Error, ReplayBody, RetryPolicy, RevioStatusLayer, StandardPolicy,
-    StopReason, policy_fn,
+    StatusError, StopReason, policy_fn,
 };
 use tower::{Layer, Service, ServiceExt};
 
@@ -227,4 +227,139 @@ async fn what_the_server_said_is_in_display_and_nowhere_else() {
         "Status(StatusError { status: 504, attempts: 1, stop_reason: AttemptsExhausted, body_len: 18, .. })"
     );
     assert!(!format!("{error:#?} {:?}", events.ours()).contains("4111"));
+}
+
+/// Bodies that hold what was requested, beside an error or without one.
+const REQUESTED: [(&str, &str); 34] = [
+    ("application/json", r#"{"data": {"message": "private"}}"#),
+    (
+        "application/json",
+        r#"{"data": [{"message": "private"}], "error": "E_1"}"#,
+    ),
+    (
+        "application/json",
+        r#"{"error": {"code": 7, "data": {"message": "private"}}}"#,
+    ),
+    (
+        "application/json",
+        r#"{"data": {"error": {"message": "private"}}}"#,
+    ),
+    (
+        "application/json",
+        r#"{"result": {"message": "private"}, "response": {"message": "private"}}"#,
+    ),
+    (
+        "application/json",
+        r#"{"description": "private", "amount": 5}"#,
+    ),
+    (
+        "application/json",
+        r#"{"error": "charge_locked", "description": "private", "reason": "private"}"#,
+    ),
+    (
+        "application/json",
+        r#"{"value": "private", "error": {"value": "private"}}"#,
+    ),
+    (
+        "application/json",
+        r#"{"errors": [{"value": "private", "path": "card", "input": "private"}]}"#,
+    ),
+    (
+        "application/json",
+        r#"{"errors": {"card": {"value": "private", "kind": "private"}}}"#,
+    ),
+    (
+        "application/json",
+        r#"{"messages": [{"id": 1, "message": "private", "from": "private"}]}"#,
+    ),
+    (
+        "application/json",
+        r#"[{"id": 5, "text": "private"}, {"id": 6, "description": "private"}]"#,
+    ),
+    ("application/json", r#"{"emails": ["private"]}"#),
+    (
+        "application/json",
+        r#"{"status": {"text": "private"}, "name": "private"}"#,
+    ),
+    (
+        "application/json",
+        r#"{"message": "{\"data\": {\"message\": \"private\"}}"}"#,
+    ),
+    (
+        "application/json",
+        r#"{"message": "{\"data\": {\"message\": \"priv"}"#,
+    ),
+    (
+        "application/json",
+        r#"{"message": "[{\"name\": \"private\"}]"}"#,
+    ),
+    (
+        "application/json",
+        r#"{"message": " <Customer><Name>private</Name></Customer>"}"#,
+    ),
+    (
+        "application/json",
+        r#"" <Customer><Name>private</Name></Customer>""#,
+    ),
+    ("application/json", r#"{"name": "private", "message": "#),
+    ("text/plain", r#"{"data": {"message": "private"}} trailing"#),
+    ("text/plain", r#"{"name": "private"#),
+    ("text/plain", r#"[5, {"name": "private"#),
+    ("application/json", r#"[null, "private", "#),
+    (
+        "application/xml",
+        "<ledger><description>private</description></ledger>",
+    ),
+    (
+        "application/xml",
+        "<Order><Details>private</Details><note>private</note></Order>",
+    ),
+    (
+        "application/xml",
+        "<error><name>private</name><Detail><name>private</name></Detail></error>",
+    ),
+    (
+        "application/xml",
+        "<string>&lt;Customer&gt;&lt;Name&gt;private&lt;/Name&gt;&lt;/Customer&gt;</string>",
+    ),
+    (
+        "application/xml",
+        "<string><Customer><Message>private</Message></Customer></string>",
+    ),
+    (
+        "application/xml",
+        "<string xmlns='urn:x'>{\"CustomerId\": 5, \"Name\": \"private\"}</string>",
+    ),
+    (
+        "application/xml",
+        "<e><Message>&lt;Name&gt;private&lt;/Name&gt;</Message></e>",
+    ),
+    (
+        "application/xml",
+        "<e><Message>{\"Name\": \"private\"}</Message></e>",
+    ),
+    (
+        "application/xml",
+        "<!DOCTYPE e [<!ENTITY m 'private'>]><e><Name>private</Name></e>",
+    ),
+    (
+        "text/html",
+        "<title>Error</title><p hidden>private</p><form><input value=private><textarea>private</textarea></form>",
+    ),
+];
+
+#[test]
+fn requested_data_is_never_shown() {
+    for status in [400, 409, 500, 503] {
+        for (media_type, body) in REQUESTED {
+            let response = Response::builder()
+                .status(status)
+                .header("content-type", media_type)
+                .body(bytes::Bytes::from_static(body.as_bytes()))
+                .expect("valid");
+            let error = StatusError::from_response(response).expect("a failure");
+            let shown = format!("{error} {:?}", error.message());
+            assert!(!shown.contains("priv"), "{body}: {shown}");
+        }
+    }
 }
