@@ -1,5 +1,5 @@
-//! Nanoseconds, side by side in one run: `cargo bench -p benches --bench time`. On a noisy machine compare the
-//! lines with each other and with nothing else; `table.rs` counts what is repeatable.
+//! Nanoseconds, side by side in one run: `cargo bench -p benches --bench time --features time`.
+//! On a noisy machine compare the lines with each other and with nothing else; `table.rs` counts what is repeatable.
 
 use std::{
     hint::black_box,
