@@ -46,7 +46,7 @@ const NOTE: &str = r#"{"customer_id": 7, "body": "Asked for a copy of bill 31."}
 async fn main() -> Result<ExitCode, BoxError> {
     let api = Api::start().await?;
     if std::env::args().nth(1).as_deref() == Some("serve") {
-        println!("The stand-in is up. Tell the other examples where it is:\n");
+        println!("The stand-in is up. Settings for the other examples:\n");
         print!(
             "    export REVIO_BASE_URL={} REVIO_USERNAME=ada ",
             api.uri("")
