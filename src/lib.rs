@@ -1,5 +1,5 @@
-//! Middleware that turns failed answers of the Rev.io billing REST API into typed errors and
-//! retries those that may be retried. It is unofficial, not made by Rev.io.
+//! Tower middleware for HTTP clients of the Rev.io billing API: it turns error statuses into typed errors, and
+//! retries 503 and 504 if that cannot charge a customer twice. Unofficial; not affiliated with Rev.io.
 //!
 //! [`RevioStatusLayer`] wraps any `tower::Service` that takes an [`http::Request`] and returns an
 //! [`http::Response`].
@@ -33,48 +33,52 @@
 //! | status | result | retried |
 //! |---|---|---|
 //! | 1xx, 2xx, 3xx | `Ok`: the inner service's response, untouched | |
-//! | 503, 504 | [`Error::Status`] | yes, if the request may be applied twice |
-//! | all others from 400 to 999 | [`Error::Status`] | where you name them ([`StandardPolicy::retry_on`]) |
-//! | no answer | [`Error::Service`], with the inner service's error as its source | where you ask for it ([`StandardPolicy::retry_unsent`], [`StandardPolicy::retry_transient`]) |
+//! | 503, 504 | [`Error::Status`] | yes, if the request is idempotent |
+//! | all others from 400 to 999 | [`Error::Status`] | opt-in ([`StandardPolicy::retry_on`]) |
+//! | no response | [`Error::Service`], with the inner service's error as its source | opt-in ([`StandardPolicy::retry_unsent`], [`StandardPolicy::retry_transient`]) |
 //!
-//! A redirect is not a failure: where nothing above follows it, it comes back as `Ok`.
+//! A redirect is not a failure: unless a layer follows it, it is returned as `Ok`.
 //!
-//! A [`StatusError`] has a [`StatusKind`], what the server said
-//! ([`message`](StatusError::message), [`body`](StatusError::body),
-//! [`headers`](StatusError::headers)), when to come back
-//! ([`retry_after`](StatusError::retry_after)), and why the request was not sent again
-//! ([`StopReason`]). [`StatusError::find`] digs it out of the errors of other layers.
+//! A [`StatusError`] has a [`StatusKind`], the server's words
+//! ([`message`](StatusError::message), [`body`](StatusError::body), [`headers`](StatusError::headers)), the time
+//! to wait ([`retry_after`](StatusError::retry_after)), and the reason why the request was not resent
+//! ([`StopReason`]). [`StatusError::find`] finds it inside the errors of other layers.
 //!
 //! # What is retried
 //!
-//! 503 and 504, if the request may be applied twice: GET, HEAD, OPTIONS, TRACE, PUT, DELETE
-//! ([RFC 9110 §9.2.2]), and what you mark with [`Idempotent`]. At most 3 attempts, never earlier
-//! than `Retry-After` asks for, within a [`Budget`] that all requests of a layer share.
-//! [`StopReason`] lists the questions in the order in which they are asked.
+//! 503 and 504, if the request is idempotent: GET, HEAD, OPTIONS, TRACE, PUT, DELETE
+//! ([RFC 9110 §9.2.2]), and requests with the extension [`Idempotent`]. At most 3 attempts, never earlier than
+//! `Retry-After` asks, within a [`Budget`] that all requests of a layer share. [`StopReason`] lists the questions
+//! in the order in which they are asked.
 //!
-//! By default a POST is sent once: a 504 does not say that the payment was not posted.
-//! [`Error::may_have_been_applied`] tells whether to look before you send it again.
-//! [`guide::why_not_my_post`] tells after which failures the layer may do it.
+//! By default a POST is sent once: after a 504 the payment may have been posted.
+//! [`Error::may_have_been_applied`] tells whether to check before you send it again, and
+//! [`guide::why_not_my_post`] after which failures the layer can resend it.
+//!
+//! # Cool-down
+//!
+//! A 429, or the 403 of a used-up quota, applies to the whole account. So by default it pauses all requests of
+//! the layer until the time that it names: see [`Cooldown`] and [`guide::cool_down`].
 //!
 //! # Where to read on
 //!
-//! [`RevioStatusLayer`] lists all settings with their defaults, [`StandardPolicy`] those of the
-//! retries. The [`guide`] has the rest:
+//! [`RevioStatusLayer`] lists all settings with their defaults, [`StandardPolicy`] those of the retries. The
+//! [`guide`] has the rest:
 //!
-//! - [`guide::stacks`]: the order of layers, a client for production, reqwest, axum, any runtime.
-//! - [`guide::why_not_my_post`]: what is sent again after which failure.
-//! - [`guide::errors`]: what to do about each, and how to match them under other layers.
+//! - [`guide::stacks`]: the order of layers, a production client, reqwest, axum, any runtime.
+//! - [`guide::why_not_my_post`]: which requests are resent after which failure.
+//! - [`guide::errors`]: what to do about each error, and how to match it above other layers.
 //! - [`guide::choosing`]: retry settings. [`guide::cool_down`]: what a 429 does to its account.
-//! - [`guide::processes`]: several processes, one account.
+//! - [`guide::processes`]: several processes that share one account.
 //! - [`guide::observing`]: logs, traces and metrics. [`guide::testing`]: tests that do not wait.
-//! - [`guide::cost`], [`guide::compile_errors`], and how this is [`guide::compared`] with others.
+//! - [`guide::cost`], [`guide::compile_errors`], and how other crates [compare](guide::compared).
 //!
 //! # Features
 //!
 //! - `tokio` (default): `RevioStatusLayer::new`, on tokio's clock. Without it,
 //!   [`RevioStatusLayer::with_timer`] takes any [`hyper::rt::Timer`].
-//! - `hyper-util` (default): connect errors of its client, which reqwest and others hand on, are known
-//!   as unsent.
+//! - `hyper-util` (default): recognises hyper-util's connect errors, also inside reqwest's and others', as
+//!   "request not sent".
 //! - `json` (default): messages from JSON bodies, and `StatusError::json`.
 //! - `tower-http`: `classify::StatusClassifier`, for tower-http's `TraceLayer`.
 //!
