@@ -155,8 +155,8 @@ impl<P> RevioStatusLayer<P> {
     /// timeout layer below this one for each attempt, or above it for all. Of a failure that
     /// arrives after the deadline only the body's part that is already here is kept, and so its
     /// message may be missing.
-    pub fn time_limit(mut self, deadline: Duration) -> Self {
-        self.0.deadline = Some(deadline);
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.0.time_limit = Some(limit);
         self
     }
 

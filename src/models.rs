@@ -79,30 +79,44 @@ fn of_two_answers_the_longer_time_counts_and_nobody_sees_it_shortened() {
     });
 }
 
-/// Where two answers arm it the longer one is told, and who looks afterwards, at any time, waits
-/// exactly as long as that asked for.
+/// If two responses start the cool-down, one or two events report it, the later end among them.
 #[test]
-fn of_two_answers_that_arm_it_the_longer_is_told_and_heeded_until_it_expires() {
+fn concurrent_starts_report_the_later_end() {
     loom::model(|| {
         let cooldown = Cooldown::default();
         let now = Instant::now();
         let [short, long] = [5, 9].map(Duration::from_secs);
         let [one, two] = [cooldown.clone(), cooldown.clone()];
-        let arm = move |cooldown: &Cooldown, wait| {
-            let armed = cooldown.arm(StatusCode::TOO_MANY_REQUESTS, now, wait);
-            armed.expect("within all time").1
+        let start = move |cooldown: &Cooldown, wait| {
+            cooldown.start(StatusCode::TOO_MANY_REQUESTS, now, wait).1
         };
-        let thread = thread::spawn(move || arm(&one, short));
-        let other = thread::spawn(move || arm(&two, long));
-        // Who looks meanwhile sees what one of them asked for, or nothing yet.
-        let seen = cooldown.armed().map(|armed| armed.asked(now));
-        assert!(seen.is_none_or(|rest| rest == short || rest == long));
+        let thread = thread::spawn(move || start(&one, short));
+        let other = thread::spawn(move || start(&two, long));
+        let seen = cooldown.active().map(|active| active.remaining(now));
+        assert!(seen.is_none_or(|seen| seen == short || seen == long));
         thread.join().expect("no panic");
-        assert!(other.join().expect("no panic"), "the longer one is news");
-        let armed = cooldown.armed().expect("armed");
-        assert_eq!(armed.asked(now), long);
+        assert!(other.join().expect("no panic"), "the later end is reported");
+        let active = cooldown.active().expect("started");
+        assert_eq!(active.remaining(now), long);
         let (before, after) = (now + long / 2, now + 2 * long);
-        assert!(!armed.rest(before).is_zero() && armed.rest(after).is_zero());
+        assert!(!active.wait(before).is_zero() && active.wait(after).is_zero());
+    });
+}
+
+/// Two responses with the same end: one event.
+#[test]
+fn concurrent_starts_with_one_end_report_once() {
+    loom::model(|| {
+        let cooldown = Cooldown::default();
+        let (now, wait) = (Instant::now(), Duration::from_secs(5));
+        let threads = [cooldown.clone(), cooldown].map(|cooldown| {
+            thread::spawn(move || cooldown.start(StatusCode::TOO_MANY_REQUESTS, now, wait).1)
+        });
+        let reports = threads.map(|thread| thread.join().expect("no panic"));
+        assert_eq!(
+            reports.iter().filter(|is_reported| **is_reported).count(),
+            1
+        );
     });
 }
 

@@ -1,4 +1,4 @@
-//! The service: what is kept of a request is decided here, before the first send.
+//! The service: holds or sends the first attempt.
 
 use std::{
     any::type_name,
@@ -14,23 +14,22 @@ use tower::Service;
 use crate::{
     body::ReplayBody,
     failure::{BoxError, Error},
-    policy::RetryPolicy,
-    request::{Held, Kept, ResponseFuture},
+    policy::{RetryPolicy, StandardPolicy},
+    request::{Call, ResponseFuture},
     settings::Settings,
 };
 
-/// The service that [`RevioStatusLayer`](crate::RevioStatusLayer) makes.
+/// The service that [`RevioStatusLayer`](crate::RevioStatusLayer) creates.
 ///
-/// It is ready when the inner service is. The first attempt uses the very instance whose
-/// `poll_ready` said yes, unless a [`Cooldown`](crate::Cooldown) holds the request. Resends, and what
-/// was held, use a clone that is made ready after the wait.
+/// It is ready when the inner service is. The first attempt uses the instance whose `poll_ready`
+/// returned ready, unless a [`Cooldown`](crate::Cooldown) holds the request. A resend, and a held
+/// request, use a clone that is polled for readiness after the wait.
 ///
 /// # Errors
 ///
-/// [`Error::Status`] for an answer of 400 or above, and for a request that a cool-down refused;
-/// [`Error::Service`] for an error of the inner
-/// service, in `poll_ready` as in `call`.
-pub struct RevioStatus<S, P> {
+/// - [`Error::Status`] for a response of 400 or above, and for a request that a cool-down refused.
+/// - [`Error::Service`] for an error of the inner service, in `poll_ready` as in `call`.
+pub struct RevioStatus<S, P = StandardPolicy> {
     inner: S,
     settings: Arc<Settings<P>>,
 }
@@ -40,17 +39,17 @@ impl<S, P> RevioStatus<S, P> {
         Self { inner, settings }
     }
 
-    /// The inner service.
+    /// Returns the inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The inner service, to change it.
+    /// Returns the inner service, mutably.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The inner service without this layer.
+    /// Unwraps the inner service.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -72,21 +71,22 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner
             .poll_ready(cx)
-            .map_err(|error| Error::of_readiness(error.into()))
+            .map_err(|error| Error::not_ready(error.into()))
     }
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if let Some((armed, now)) = self.settings.quiet(request.extensions()) {
-            let held = Held::begin(&self.settings, &self.inner, request, armed, now);
-            // What the service is ready for, others may wait for.
-            self.inner = held.service.clone();
-            return ResponseFuture::held(held);
+        let active = self.settings.active_cooldown(request.extensions());
+        let (mut head, body) = request.into_parts();
+        let (mut call, body) = Call::new(&self.settings, &self.inner, &mut head, body);
+        let request = Request::from_parts(head, body);
+        if let Some(active) = active {
+            // A ready instance may hold a permit; the clone gives it back while the request waits.
+            self.inner = self.inner.clone();
+            call.hold(self.inner.clone(), request, active);
+            return ResponseFuture::held(call);
         }
-        let (head, body) = request.into_parts();
-        let (kept, body) = Kept::begin(&self.settings, &self.inner, &head, body, None);
-        let future = self.inner.call(Request::from_parts(head, body));
-        ResponseFuture::new(kept, future)
+        ResponseFuture::sending(call, self.inner.call(request))
     }
 }
 
@@ -99,7 +99,7 @@ impl<S: Clone, P> Clone for RevioStatus<S, P> {
     }
 }
 
-/// Names the inner service and shows nothing of it: it may hold credentials.
+/// Shows the inner service's type alone: the service may contain credentials.
 impl<S, P: fmt::Debug> fmt::Debug for RevioStatus<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RevioStatus")

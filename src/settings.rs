@@ -1,4 +1,4 @@
-//! What a layer was told, shared by all requests of a service.
+//! The settings of a layer, and its timer, shared by all requests of a service.
 
 use std::{
     fmt,
@@ -11,8 +11,8 @@ use http::Extensions;
 use hyper::rt::Sleep;
 
 use crate::{
-    policy::{Observer, RetryPolicy, TimeLimit},
-    shared::{Armed, Budget, Cooldown},
+    policy::{Deadline, Observer, RetryPolicy, TimeLimit},
+    shared::{Active, Budget, Cooldown},
 };
 
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Settings<P> {
     pub(crate) budget: Option<Budget>,
     pub(crate) cooldown: Option<Cooldown>,
     pub(crate) observer: Option<Observer>,
-    pub(crate) deadline: Option<Duration>,
+    pub(crate) time_limit: Option<Duration>,
     pub(crate) error_body_limit: usize,
     pub(crate) error_body_timeout: Duration,
     pub(crate) replay_body_limit: usize,
@@ -36,7 +36,7 @@ impl<P> Settings<P> {
             budget: Some(Budget::default()),
             cooldown: Some(Cooldown::default()),
             observer: None,
-            deadline: None,
+            time_limit: None,
             error_body_limit: 64 * 1024,
             error_body_timeout: Duration::from_secs(5),
             replay_body_limit: 64 * 1024,
@@ -44,59 +44,48 @@ impl<P> Settings<P> {
     }
 
     pub(crate) fn with_policy<Q>(self, policy: Q) -> Settings<Q> {
-        let Self {
-            policy: _,
-            timer,
-            budget,
-            cooldown,
-            observer,
-            deadline,
-            error_body_limit,
-            error_body_timeout,
-            replay_body_limit,
-        } = self;
         Settings {
             policy,
-            timer,
-            budget,
-            cooldown,
-            observer,
-            deadline,
-            error_body_limit,
-            error_body_timeout,
-            replay_body_limit,
+            timer: self.timer,
+            budget: self.budget,
+            cooldown: self.cooldown,
+            observer: self.observer,
+            time_limit: self.time_limit,
+            error_body_limit: self.error_body_limit,
+            error_body_timeout: self.error_body_timeout,
+            replay_body_limit: self.replay_body_limit,
         }
     }
 
-    /// When the deadline of a request with these extensions is. One beyond all time is none.
+    /// Returns the deadline of a request with these extensions, and adds it to them, unless they have
+    /// an earlier one. Overflow means no deadline.
     #[inline]
-    pub(crate) fn end(
+    pub(crate) fn set_deadline(
         &self,
-        extensions: &Extensions,
+        extensions: &mut Extensions,
         started: impl FnOnce() -> Instant,
     ) -> Option<Instant> {
         let own = extensions.get().map(|TimeLimit(time)| *time);
-        let time = own.or(self.deadline)?;
-        started().checked_add(time)
+        let time = own.or(self.time_limit)?;
+        let deadline = started().checked_add(time)?;
+        let earlier = extensions.get().map(|Deadline(earlier)| *earlier);
+        if earlier.is_none_or(|earlier| earlier > deadline) {
+            extensions.insert(Deadline(deadline));
+        }
+        Some(deadline)
     }
 
-    /// Whether a request with these extensions came while its account is to be quiet, and when. A
-    /// cool-down that was never armed costs one load.
+    /// Returns the cool-down that holds a request with these extensions. Costs one load, and no clock,
+    /// if the cool-down never started.
     #[inline]
-    pub(crate) fn quiet(&self, extensions: &Extensions) -> Option<(Armed, Instant)>
+    pub(crate) fn active_cooldown(&self, extensions: &Extensions) -> Option<Active>
     where
         P: RetryPolicy,
     {
-        self.policy.max_hold()?; // or it pays no heed
         let own = extensions.get::<Cooldown>();
-        let armed = own.or(self.cooldown.as_ref())?.armed()?;
-        let now = self.timer.now();
-        (!armed.rest(now).is_zero()).then_some((armed, now))
-    }
-
-    /// The time until then.
-    pub(crate) fn remaining(&self, end: Option<Instant>) -> Option<Duration> {
-        end.map(|end| end.saturating_duration_since(self.timer.now()))
+        let active = own.or(self.cooldown.as_ref())?.active()?;
+        self.policy.max_hold()?; // `None` ignores cool-downs
+        (!active.wait(self.timer.now()).is_zero()).then_some(active)
     }
 }
 

@@ -259,6 +259,15 @@ fn auto_traits_hold() {
 }
 
 #[test]
+fn service_type_defaults_to_standard_policy() {
+    struct Api {
+        _client: RevioStatus<Script>,
+    }
+    let _client = support::layer().layer(Script::new([200]));
+    drop(Api { _client });
+}
+
+#[test]
 fn a_body_that_is_not_sync_is_sent_all_the_same() {
     fn is_sendable<T: Send>() {}
     type Body = UnsyncBoxBody<Bytes, BoxError>; // as axum's: Send alone

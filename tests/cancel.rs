@@ -39,7 +39,7 @@ impl Body for Traced {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stuck {
     Sending,
-    Capturing,
+    ReadingError,
     Sleeping,
     Readying,
 }
@@ -71,7 +71,7 @@ impl Service<Request<ReplayBody<Traced>>> for Stucks {
                 std::future::pending::<()>().await;
             }
             let steps = match stuck {
-                Stuck::Capturing => vec![data("x"), Step::Hang],
+                Stuck::ReadingError => vec![data("x"), Step::Hang],
                 _ => vec![data("x")],
             };
             let mut response = Response::new(any_body(Steps::new(steps)));
@@ -91,7 +91,7 @@ impl Service<Request<ReplayBody<Traced>>> for Stucks {
 async fn nothing_is_left_and_the_budget_is_whole() {
     for stuck in [
         Stuck::Sending,
-        Stuck::Capturing,
+        Stuck::ReadingError,
         Stuck::Sleeping,
         Stuck::Readying,
     ] {

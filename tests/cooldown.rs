@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::{Method, StatusCode};
-use revio_status::{Cooldown, Error, Event};
+use revio_status::{Cooldown, Error, Event, RevioStatusLayer};
 use support::{Refused, body::*, get, layer, post, quiet::*, request, script::*};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
@@ -188,7 +188,7 @@ async fn it_is_told_when_one_begins_is_extended_and_holds_or_refuses() {
 }
 
 #[test]
-#[should_panic(expected = "a cool-down of at most 0ns is none")]
+#[should_panic(expected = "the cool-down's maximum is 0ns")]
 fn a_cool_down_without_time_is_refused() {
     let _ = Cooldown::new(Duration::ZERO);
 }
@@ -224,6 +224,67 @@ async fn less_than_a_second_is_news_where_it_was_quiet_no_more() {
     sleep(3 * SECOND).await;
     answered(&layer, answer(429).header("retry-after-ms", "5"), post()).await;
     assert_eq!(*begun.lock().expect("no panic"), 3);
+}
+
+/// Returns a layer whose policy ignores cool-downs, and the number of `CooldownStarted` events.
+fn counted(cooldown: Cooldown) -> (RevioStatusLayer<Heedless>, Arc<Mutex<u32>>) {
+    let started = Arc::new(Mutex::new(0));
+    let count = started.clone();
+    let layer = layer().policy(Heedless).cooldown(cooldown);
+    let layer = layer.on_event(move |event| {
+        if let Event::CooldownStarted { .. } = event {
+            *count.lock().expect("no panic") += 1;
+        }
+    });
+    (layer, started)
+}
+
+/// Promise: many small extensions are reported once they sum up to a second.
+#[tokio::test(start_paused = true)]
+async fn small_extensions_are_reported_each_second() {
+    let cooldown = Cooldown::default();
+    let (layer, started) = counted(cooldown);
+    let mut seen = Vec::new();
+    for tenth in 0..=25 {
+        let wait = (10_000 + 100 * tenth).to_string();
+        let answer = answer(429).header("retry-after-ms", &wait);
+        answered(&layer, answer, post()).await;
+        seen.push(*started.lock().expect("no panic"));
+    }
+    let expected: Vec<_> = (0..=25).map(|tenth| 1 + tenth / 10).collect();
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn extend_until_counts_as_reported() {
+    let cooldown = Cooldown::default();
+    let (layer, started) = counted(cooldown.clone());
+    for (asked, reported) in [("9500", 0), ("10900", 0), ("11000", 1)] {
+        begin(&cooldown, 10 * SECOND);
+        let answer = answer(429).header("retry-after-ms", asked);
+        answered(&layer, answer, post()).await;
+        assert_eq!(*started.lock().expect("no panic"), reported, "{asked} ms");
+    }
+    cooldown.clear();
+    answered(&layer, answer(429).retry_after("1"), post()).await;
+    assert_eq!(*started.lock().expect("no panic"), 2, "starts again");
+}
+
+/// Promise: no `Retry-After`, however large, is lost to an overflow of the clock.
+#[tokio::test(start_paused = true)]
+async fn endless_wait_without_maximum_starts_one() {
+    for asked in [
+        "99999999999",
+        "18446744073709551615",
+        "9999999999999999999999",
+    ] {
+        let cooldown = Cooldown::new(Duration::MAX);
+        let (layer, started) = counted(cooldown.clone());
+        answered(&layer, answer(429).retry_after(asked), post()).await;
+        let century = 100 * 365 * 24 * 3_600 * SECOND;
+        assert!(rest(&cooldown) > Some(century), "{asked}");
+        assert_eq!(*started.lock().expect("no panic"), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,7 +47,7 @@ async fn display_is_one_line() {
 async fn a_service_error_keeps_its_cause_as_the_source() {
     let cause = io::Error::from(io::ErrorKind::ConnectionRefused);
     let error = Error::from(ServiceError::new(cause));
-    assert_eq!(error.to_string(), "no answer came from the API");
+    assert_eq!(error.to_string(), "no response from the API");
     let source = error.source().expect("a source");
     assert!(source.is::<io::Error>());
     assert!(StatusError::find(&error).is_none());
@@ -442,4 +442,15 @@ async fn the_body_can_be_read_as_json() {
             .json::<Refusal>()
             .is_err()
     );
+}
+
+#[test]
+fn with_unsent_makes_it_unsent_and_unapplied() {
+    let error = ServiceError::new("refused");
+    assert!(!error.is_unsent() && error.may_have_been_applied());
+    let error = error.with_unsent();
+    assert!(error.is_unsent() && !error.may_have_been_applied());
+    assert_eq!(error.to_string(), "the request was not sent");
+    let error = Error::from(error);
+    assert!(!error.may_have_been_applied());
 }

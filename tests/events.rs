@@ -110,7 +110,7 @@ async fn no_answer_after_a_503_is_given_up_and_tells_both() {
         told.take(),
         [
             "1 Some(503) retry after 0ns",
-            "GET given up: no answer came from the API (2 attempts, not_retryable)",
+            "GET given up: no response from the API (2 attempts, not_retryable)",
         ]
     );
     let events = events.ours();

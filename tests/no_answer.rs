@@ -208,7 +208,7 @@ async fn display_says_whether_it_was_sent_how_often_and_why_no_more() {
     let unsent = failed(policy(), &acts([Act::Dead]), get()).await;
     assert_eq!(unsent.to_string(), "the request was not sent");
     let lost = failed(policy(), &acts([LOST]), get()).await;
-    assert_eq!(lost.to_string(), "no answer came from the API");
+    assert_eq!(lost.to_string(), "no response from the API");
     let unsent = failed(policy().retry_unsent(), &acts([Act::Dead]), post()).await;
     assert_eq!(
         unsent.to_string(),
@@ -223,7 +223,7 @@ async fn display_says_whether_it_was_sent_how_often_and_why_no_more() {
     let lost = failed(policy().retry_transient(), &acts([LOST]), post()).await;
     assert_eq!(
         lost.to_string(),
-        "no answer came from the API (not_idempotent)"
+        "no response from the API (not_idempotent)"
     );
 }
 

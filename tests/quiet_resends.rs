@@ -150,17 +150,43 @@ async fn a_resend_is_held_by_who_asks_for_more_than_its_own_answer() {
     assert!(script.waits()[0] >= 31 * SECOND);
 }
 
-/// The word of who asks for retries at once counts for what its own request was told.
-#[tokio::test(start_paused = true)]
-async fn all_that_it_armed_itself_holds_it_not() {
-    let policy = policy_fn(|_| Decision::Retry {
-        after: Duration::ZERO,
+/// Returns the waits of a POST that gets two 429s and then a 200, if its policy waits for this part of
+/// the time that each 429 asks for. Another request started a cool-down of 39.5 s before.
+async fn waits_after_429s(part: u32) -> Vec<Duration> {
+    let policy = policy_fn(move |attempt| Decision::Retry {
+        after: attempt.retry_after().unwrap_or_default() * part / 100,
     });
-    let answers = [answer(429).retry_after("40"), answer(429).retry_after("5")];
-    let script = Script::new(answers.into_iter().chain([answer(200)]));
-    let service = layer().policy(policy).layer(script.clone());
-    service.oneshot(post()).await.expect("200");
-    assert_eq!(script.waits(), [Duration::ZERO; 2]);
+    let (layer, cooldown) = shared();
+    let script = Script::new([
+        answer(429)
+            .retry_after("40")
+            .body([Step::Wait(SECOND / 100), data("slow")]),
+        answer(429).retry_after("5"),
+        answer(200),
+    ]);
+    let service = layer.policy(policy).layer(script.clone());
+    let call = tokio::spawn(service.oneshot(post()));
+    sleep(SECOND / 1_000).await;
+    begin(&cooldown, 39 * SECOND + SECOND / 2);
+    call.await.expect("no panic").expect("200");
+    script.waits()
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_that_waits_as_asked_is_not_held() {
+    assert_eq!(
+        waits_after_429s(100).await,
+        [40 * SECOND + SECOND / 100, 5 * SECOND]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_earlier_than_asked_is_held() {
+    for part in [0, 99] {
+        let waits = waits_after_429s(part).await;
+        assert!(waits[0] >= 40 * SECOND && waits[0] <= 44 * SECOND + SECOND / 10);
+        assert!(waits[1] > 5 * SECOND, "{waits:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,9 @@
-//! Arrows between the rooms of `src` point down only.
+//! Dependencies between the rooms of `src` point down only, and `CONTRIBUTING.md` names every file.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Each room, and those that it may use.
 const ROOMS: [(&str, &[&str]); 6] = [
@@ -53,22 +56,32 @@ fn used(text: &str) -> Vec<String> {
     used
 }
 
-#[test]
-fn no_room_uses_one_above_it() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let rooms: Vec<_> = ROOMS.iter().map(|(room, _)| *room).collect();
-    for (room, below) in ROOMS {
-        let mut paths = vec![src.join(room).with_extension("rs")];
-        let mut folders = vec![src.join(room)];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).into_iter().flatten() {
-                let path = entry.expect("readable").path();
-                match path.is_dir() {
-                    true => folders.push(path),
-                    false => paths.push(path),
-                }
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// All Rust files in this folder and below.
+fn files(folder: PathBuf) -> Vec<PathBuf> {
+    let (mut folders, mut files) = (vec![folder], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.expect("readable").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => files.push(path),
             }
         }
+    }
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "rs"));
+    files
+}
+
+#[test]
+fn rooms_use_only_rooms_below() {
+    let rooms: Vec<_> = ROOMS.iter().map(|(room, _)| *room).collect();
+    for (room, below) in ROOMS {
+        let mut paths = files(src().join(room));
+        paths.push(src().join(room).with_extension("rs"));
         for path in paths.into_iter().filter(|path| path.exists()) {
             let text = fs::read_to_string(&path).expect("UTF-8");
             for word in used(&text) {
@@ -77,5 +90,27 @@ fn no_room_uses_one_above_it() {
                 assert!(!is_up && !is_top, "{}: {word}", path.display());
             }
         }
+    }
+}
+
+/// The paths in the table of symptoms; a folder stands for its files.
+fn named() -> Vec<PathBuf> {
+    let text = include_str!("../CONTRIBUTING.md");
+    let start = text.find("## Which file to open").expect("the table");
+    let end = text.find("## Dependencies").expect("the next section");
+    let words = text[start..end].split('`').skip(1).step_by(2);
+    let paths = words.filter(|word| word.ends_with(".rs") || word.ends_with('/'));
+    paths.map(|path| src().join(path)).collect()
+}
+
+#[test]
+fn contributing_names_every_file_of_src() {
+    let named = named();
+    for path in &named {
+        assert!(path.exists(), "{} does not exist", path.display());
+    }
+    for file in files(src()) {
+        let is_named = named.iter().any(|path| file.starts_with(path));
+        assert!(is_named, "{} is not named", file.display());
     }
 }

@@ -196,7 +196,7 @@ async fn an_error_without_an_answer_shows_nothing_of_the_request() {
         .oneshot(request(Method::GET))
         .await
         .expect_err("broken");
-    assert_eq!(error.to_string(), "no answer came from the API");
+    assert_eq!(error.to_string(), "no response from the API");
     assert_eq!(
         format!("{error:?}"),
         "Service(ServiceError { attempts: 1, stop_reason: NotRetryable, error: \"no route to host\", .. })"

@@ -93,7 +93,7 @@ async fn a_cool_down_and_whom_it_holds_and_refuses_is_told() {
         ("retry.delay_ms", "40000"),
     ];
     let mut expected = [
-        record(Level::DEBUG, [("message", "cool-down began")]),
+        record(Level::DEBUG, [("message", "cool-down started")]),
         record(Level::DEBUG, [("message", "request held")]),
         record(
             Level::WARN,
@@ -107,7 +107,10 @@ async fn a_cool_down_and_whom_it_holds_and_refuses_is_told() {
         ),
     ];
     let owned = |(name, value): (_, &str)| (name, value.to_owned());
-    expected[0].fields.extend(quiet.map(owned));
+    let get = [("http.request.method", "\"GET\""), post[1], post[2]];
+    expected[0]
+        .fields
+        .extend(get.into_iter().chain(quiet).map(owned));
     expected[1]
         .fields
         .extend(post.into_iter().chain(quiet).map(owned));

@@ -1,39 +1,38 @@
-//! What a failed call returns: an answer that says no, or no answer at all.
+//! The error of a failed call: a failed response, or no response.
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use super::{
-    PreviousAttempt, ServiceError, StatusError, StatusKind, StopReason, chain::chain,
-    outcome::History,
+    PreviousAttempt, ServiceError, StatusError, StatusKind, chain::chain, outcome::Outcome,
 };
 
-/// Any error that is not ours: the inner service's, or a request body's.
+/// Any error of another crate: the inner service's, or a request body's.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// The error of a [`RevioStatus`](crate::RevioStatus) service.
+/// The error of a [`RevioStatus`](crate::RevioStatus) service: a failed response, or no response.
 ///
-/// It is 16 bytes. There is no third case: either an answer came or none did.
+/// 16 bytes.
 ///
 /// # Formatting
 ///
-/// It prints as the [`StatusError`] or the [`ServiceError`] that it holds.
+/// `Display` prints the [`StatusError`] or [`ServiceError`] inside.
 ///
 /// # Source
 ///
-/// [`Service`](Self::Service) has the inner service's error as its source, [`Status`](Self::Status)
-/// has none. Where the last try was not sent, but an attempt before it may have been applied, the
-/// [`ServiceError`] stands in between: nobody who follows the chain takes the one for the other.
+/// [`Status`](Self::Status) has no source. The source of [`Service`](Self::Service) is the inner
+/// service's error. If the last attempt was not sent but an earlier one may have been applied, the
+/// [`ServiceError`] stands in between, so that code that walks the source chain does not mistake the
+/// request for an unsent one.
 #[derive(Debug)]
 pub enum Error {
-    /// The API answered, and the answer was a failure. Or the request was not sent, because an answer
-    /// to another one had asked the account for quiet.
+    /// A failed response, or a request that a cool-down refused.
     Status(StatusError),
-    /// No answer came: the inner service failed, for instance to connect, or timed out.
+    /// No response: the inner service failed, for instance to connect, or timed out.
     Service(ServiceError),
 }
 
 impl Error {
-    /// The failed answer, if one came.
+    /// Returns the failed response, if one came.
     pub fn status_error(&self) -> Option<&StatusError> {
         match self {
             Self::Status(error) => Some(error),
@@ -41,7 +40,7 @@ impl Error {
         }
     }
 
-    /// What is known where no answer came.
+    /// Returns the error of the inner service, if no response came.
     pub fn service_error(&self) -> Option<&ServiceError> {
         match self {
             Self::Status(_) => None,
@@ -49,70 +48,38 @@ impl Error {
         }
     }
 
-    /// The kind of the failed answer, if one came.
+    /// Returns the kind of the failed response, if one came.
     pub fn kind(&self) -> Option<StatusKind> {
         self.status_error().map(StatusError::kind)
     }
 
-    /// How often the request was sent or tried to be sent, the first time included. 0: never, or not
-    /// known.
-    pub fn attempts(&self) -> u32 {
-        match self {
-            Self::Status(error) => error.attempts(),
-            Self::Service(error) => error.attempts(),
-        }
-    }
-
-    /// Why the request was not sent again.
-    pub fn stop_reason(&self) -> StopReason {
-        match self {
-            Self::Status(error) => error.stop_reason(),
-            Self::Service(error) => error.stop_reason(),
-        }
-    }
-
-    /// Whether the server may have done what the request asked for, although the call failed.
+    /// Returns the time to wait before the next call, if the server or a cool-down named one.
     ///
-    /// Once true for one attempt, true for the request: see
-    /// [`StatusError::may_have_been_applied`] and [`ServiceError::may_have_been_applied`]. The method
-    /// is not looked at: where a GET may have been applied there is nothing to undo.
-    pub fn may_have_been_applied(&self) -> bool {
-        match self {
-            Self::Status(error) => error.may_have_been_applied(),
-            Self::Service(error) => error.may_have_been_applied(),
-        }
-    }
-
-    /// How long the server asked to be left alone, see [`StatusError::retry_after`]. Where no
-    /// answer came: what a cool-down had left, if one ended the request.
+    /// For a failed response see [`StatusError::retry_after`]. Without a response: the remaining time
+    /// of the cool-down that ended the request.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status(error) => error.retry_after(),
-            Self::Service(error) => error.rest(),
+            Self::Service(error) => error.remaining(),
         }
     }
 
-    /// The failed attempts before the last one, oldest first: the last 16 of them.
-    ///
-    /// ```
-    /// # use revio_status::Error;
-    /// fn line(error: &Error) -> String {
-    ///     let statuses = error.previous_attempts().iter().filter_map(|attempt| attempt.status());
-    ///     match statuses.last() {
-    ///         Some(status) => format!("{error}; before that {status}"),
-    ///         None => error.to_string(),
-    ///     }
-    /// }
-    /// ```
-    pub fn previous_attempts(&self) -> &[PreviousAttempt] {
+    pub(super) fn outcome(&self) -> &Outcome {
         match self {
-            Self::Status(error) => error.previous_attempts(),
-            Self::Service(error) => error.previous_attempts(),
+            Self::Status(error) => error.outcome(),
+            Self::Service(error) => error.outcome(),
         }
     }
 
-    /// What another layer of this kind has said, taken out of its box.
-    pub(crate) fn ours(error: BoxError) -> Result<Self, BoxError> {
+    pub(crate) fn outcome_mut(&mut self) -> &mut Outcome {
+        match self {
+            Self::Status(error) => error.outcome_mut(),
+            Self::Service(error) => error.outcome_mut(),
+        }
+    }
+
+    /// Downcasts the box to one of this crate's error types.
+    pub(crate) fn downcast(error: BoxError) -> Result<Self, BoxError> {
         let error = match error.downcast::<Self>() {
             Ok(ours) => return Ok(*ours),
             Err(other) => other,
@@ -126,50 +93,24 @@ impl Error {
             .map(|error| Self::Service(*error))
     }
 
-    /// An error of a service that was asked before the first attempt whether it is ready.
-    pub(crate) fn of_readiness(error: BoxError) -> Self {
-        Self::ours(error).unwrap_or_else(|error| {
-            let error = ServiceError::of_readiness(error);
+    /// The error of a service that failed in `poll_ready`, before the first attempt.
+    pub(crate) fn not_ready(error: BoxError) -> Self {
+        Self::downcast(error).unwrap_or_else(|error| {
+            let error = ServiceError::of_attempt(error, true);
             error.with_attempts(0).into()
         })
     }
 
-    /// Makes it the result of a request.
-    pub(crate) fn conclude(
-        self,
-        attempts: u32,
-        reason: StopReason,
-        may_have_been_applied: bool,
-        history: History,
-    ) -> Self {
+    /// Raises `retry_after` to at least the remaining time of a cool-down.
+    pub(crate) fn with_remaining(self, remaining: Option<Duration>) -> Self {
         match self {
-            Self::Status(error) => error
-                .conclude(attempts, reason, may_have_been_applied, history)
-                .into(),
-            Self::Service(error) => error
-                .conclude(attempts, reason, may_have_been_applied, history)
-                .into(),
+            Self::Status(error) => error.with_remaining(remaining).into(),
+            Self::Service(error) => error.with_remaining(remaining).into(),
         }
     }
 
-    /// Lets it ask for a wait of at least this, if there is one.
-    pub(crate) fn with_rest(self, rest: Option<Duration>) -> Self {
-        match self {
-            Self::Status(error) => error.with_rest(rest).into(),
-            Self::Service(error) => error.with_rest(rest).into(),
-        }
-    }
-
-    /// What another layer of this kind has said stays so.
-    pub(crate) fn keep(self) -> Self {
-        match self {
-            Self::Status(error) => error.keep().into(),
-            Self::Service(error) => error.keep().into(),
-        }
-    }
-
-    /// This failure, once another attempt follows it.
-    pub(crate) fn into_attempt(self, delay: Duration) -> PreviousAttempt {
+    /// Converts the failure into a part of the history, because another attempt follows.
+    pub(crate) fn into_previous(self, delay: Duration) -> PreviousAttempt {
         let status = self.status_error().map(StatusError::status);
         let is_unsent = self.service_error().is_some_and(ServiceError::is_unsent);
         PreviousAttempt::new(status, is_unsent, delay)
@@ -197,12 +138,12 @@ impl StdError for Error {
     }
 }
 
-/// Brings the typed error back from below a layer that boxes errors, such as tower's `Timeout` or
-/// `Buffer`: `.map_err(Error::from)` above it.
+/// Unboxes the typed error above a layer that boxes errors, such as tower's `Timeout` or `Buffer`:
+/// `.map_err(Error::from)`.
 ///
-/// An [`Error`], a [`StatusError`] or a [`ServiceError`] in the box is moved out. Anything else, the
-/// boxing layer's own error for instance, becomes [`Error::Service`] of a request of which nothing is
-/// known: 0 attempts, possibly applied.
+/// An [`Error`], a [`StatusError`] or a [`ServiceError`] is moved out of the box. Any other error, for
+/// instance the boxing layer's own, becomes an [`Error::Service`] of unknown history: 0 attempts,
+/// possibly applied.
 ///
 /// ```
 /// use revio_status::{BoxError, Error, StatusKind};
@@ -211,13 +152,14 @@ impl StdError for Error {
 ///     match Error::from(error) {
 ///         Error::Status(e) if e.kind() == StatusKind::NotFound => "no such customer",
 ///         Error::Status(_) => "the API refused",
-///         Error::Service(_) => "no answer came",
+///         Error::Service(_) => "no response",
 ///     }
 /// }
 /// ```
 impl From<BoxError> for Error {
     fn from(error: BoxError) -> Self {
-        Self::ours(error).unwrap_or_else(|error| ServiceError::of_unknown(error).into())
+        Self::downcast(error)
+            .unwrap_or_else(|error| ServiceError::new(error).with_attempts(0).into())
     }
 }
 
@@ -234,11 +176,11 @@ impl From<ServiceError> for Error {
 }
 
 impl StatusError {
-    /// Finds a `StatusError` in an error or anywhere below it, through whatever layers wrapped it.
+    /// Finds a `StatusError` in an error or anywhere below it, through the wrappers of other layers.
     ///
-    /// Follows [`source`](StdError::source), and looks into [`io::Error`](std::io::Error),
-    /// [`Arc`](std::sync::Arc) and `Box`, which hide what they hold from that chain: into
-    /// `Arc<dyn Error + Send + Sync>`, and into those of an `io::Error` or an error of this crate.
+    /// Follows [`source`](StdError::source). Also looks into wrappers whose `source` skips the error
+    /// inside: [`io::Error`](std::io::Error), `Arc<dyn Error + Send + Sync>`, and an
+    /// [`Arc`](std::sync::Arc) or `Box` of an `io::Error` or of an error of this crate.
     ///
     /// ```
     /// use revio_status::StatusError;

@@ -1,15 +1,15 @@
-//! How a failed request ended, and what came before: the same for both kinds of error.
+//! How a failed request ended, and what came before: the part that all three error types share.
 
 use std::{fmt, time::Duration};
 
 use http::StatusCode;
 
-use super::StopReason;
+use super::{Error, ServiceError, StatusError, StopReason};
 
-/// An error keeps this many of the attempts before the last one.
-const MOST: usize = 16;
+/// The number of previous attempts that an error keeps.
+const MAX_HISTORY: usize = 16;
 
-/// An attempt that failed and was followed by another one.
+/// A failed attempt that another attempt followed.
 ///
 /// [`Error::previous_attempts`](crate::Error::previous_attempts) lists those of a request.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct PreviousAttempt {
 }
 
 impl PreviousAttempt {
-    pub(crate) fn new(status: Option<StatusCode>, is_unsent: bool, delay: Duration) -> Self {
+    pub(super) fn new(status: Option<StatusCode>, is_unsent: bool, delay: Duration) -> Self {
         Self {
             status,
             is_unsent,
@@ -28,47 +28,47 @@ impl PreviousAttempt {
         }
     }
 
-    /// The status that came back, or `None` where no answer came.
+    /// Returns the status of the response, or `None` if no response came.
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// Whether it is known not to have reached the server.
+    /// Returns `true` if the attempt is known not to have reached the server.
     pub fn is_unsent(&self) -> bool {
         self.is_unsent
     }
 
-    /// The wait that was planned after it.
+    /// Returns the wait that was planned after the attempt.
     pub fn delay(&self) -> Duration {
         self.delay
     }
 }
 
-/// The latest of the attempts that failed, oldest first. Allocates nothing until there is one.
+/// The last failures of a request, oldest first. The first one allocates.
 #[derive(Default)]
 pub(crate) struct History(Vec<PreviousAttempt>);
 
 impl History {
     pub(crate) fn push(&mut self, attempt: PreviousAttempt) {
-        if self.0.len() >= MOST {
+        if self.0.len() >= MAX_HISTORY {
             self.0.remove(0);
         }
         self.0.push(attempt);
     }
 }
 
-/// What an error says about its request as a whole.
+/// What an error knows of its request as a whole.
 pub(crate) struct Outcome {
-    pub(super) attempts: u32,
-    pub(super) stop_reason: StopReason,
-    pub(super) may_have_been_applied: bool,
-    /// A layer further down has said all this already.
+    attempts: u32,
+    stop_reason: StopReason,
+    may_have_been_applied: bool,
+    /// An inner layer of this crate, or this one, has set attempts and reason.
     is_concluded: bool,
     history: History,
 }
 
 impl Outcome {
-    /// One attempt, nothing decided yet.
+    /// One attempt, not retryable.
     pub(super) fn of_attempt(may_have_been_applied: bool) -> Self {
         Self {
             attempts: 1,
@@ -79,14 +79,11 @@ impl Outcome {
         }
     }
 
-    pub(super) fn previous_attempts(&self) -> &[PreviousAttempt] {
-        &self.history.0
-    }
-
-    /// Makes it the result of a request. Other attempts may have been applied as well. What another
-    /// layer has concluded keeps all else that it says; where it knows of no failure before, ours are
-    /// those.
-    pub(super) fn conclude(
+    /// Makes the error the result of a request.
+    ///
+    /// An outcome set by an inner layer wins: only its missing history is filled in. Once an attempt
+    /// may have been applied, so may the request.
+    pub(crate) fn conclude(
         &mut self,
         attempts: u32,
         stop_reason: StopReason,
@@ -104,17 +101,26 @@ impl Outcome {
         }
     }
 
-    pub(super) fn keep(&mut self) {
+    /// Keeps what an inner layer of this crate concluded.
+    pub(crate) fn conclude_below(&mut self) {
         self.is_concluded = true;
     }
 
-    pub(super) fn is_kept(&self) -> bool {
+    pub(super) fn is_concluded(&self) -> bool {
         self.is_concluded
+    }
+
+    pub(super) fn set_applied(&mut self, may_have_been_applied: bool) {
+        self.may_have_been_applied = may_have_been_applied;
+    }
+
+    pub(super) fn set_attempts(&mut self, attempts: u32) {
+        self.attempts = attempts;
     }
 }
 
-/// The end of a line: the attempts if there were several, and the reason unless such a failure is
-/// never retried.
+/// The end of an error's line: the attempts if there were several, and the reason unless such a
+/// failure is never retried.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.attempts, self.stop_reason) {
@@ -124,3 +130,77 @@ impl fmt::Display for Outcome {
         }
     }
 }
+
+/// The four accessors of all three error types. Each type has `outcome`.
+macro_rules! outcome_accessors {
+    ($($error:ty),*) => {$(
+        impl $error {
+            /// Returns the number of attempts, the first included.
+            ///
+            /// 0: the request was never sent, or its history is unknown.
+            pub fn attempts(&self) -> u32 {
+                self.outcome().attempts
+            }
+
+            /// Returns the reason why the request was not sent again.
+            pub fn stop_reason(&self) -> StopReason {
+                self.outcome().stop_reason
+            }
+
+            /// Returns `true` if the server may have performed the request's effect although the call
+            /// failed.
+            ///
+            /// `false` for a 4xx other than 408, for 501, and for attempts known not to have reached
+            /// the server. `true` for every other failure: a 503 can come from a proxy whose upstream
+            /// died half-way, and some gateways send 408 for slow work. Once `true` for one attempt,
+            /// `true` for the request. The method does not matter: a GET that may have been applied
+            /// has nothing to undo.
+            ///
+            /// If `true` for a payment, check whether the payment exists before you send it again.
+            pub fn may_have_been_applied(&self) -> bool {
+                self.outcome().may_have_been_applied
+            }
+
+            /// Returns the failed attempts before the last one, oldest first, at most 16.
+            ///
+            /// ```
+            /// # use revio_status::Error;
+            /// fn line(error: &Error) -> String {
+            ///     let statuses = error.previous_attempts().iter().filter_map(|attempt| attempt.status());
+            ///     match statuses.last() {
+            ///         Some(status) => format!("{error}; before that {status}"),
+            ///         None => error.to_string(),
+            ///     }
+            /// }
+            /// ```
+            pub fn previous_attempts(&self) -> &[PreviousAttempt] {
+                &self.outcome().history.0
+            }
+        }
+    )*};
+}
+
+outcome_accessors!(Error, StatusError, ServiceError);
+
+/// The two setters for tests of a caller's own error handling.
+macro_rules! outcome_setters {
+    ($($error:ty),*) => {$(
+        impl $error {
+            /// Sets the number of attempts, to test your own error handling.
+            #[must_use]
+            pub fn with_attempts(mut self, attempts: u32) -> Self {
+                self.outcome_mut().attempts = attempts;
+                self
+            }
+
+            /// Sets the stop reason, to test your own error handling.
+            #[must_use]
+            pub fn with_stop_reason(mut self, reason: StopReason) -> Self {
+                self.outcome_mut().stop_reason = reason;
+                self
+            }
+        }
+    )*};
+}
+
+outcome_setters!(StatusError, ServiceError);

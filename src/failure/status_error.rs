@@ -6,10 +6,7 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap, StatusCode, Version, header::CONTENT_LENGTH, response};
 
 use super::{
-    PreviousAttempt, StatusKind, StopReason, fields, message,
-    outcome::{History, Outcome},
-    retry_after::retry_after,
-    status::may_be_applied,
+    StatusKind, fields, message, outcome::Outcome, retry_after::retry_after, status::may_be_applied,
 };
 
 /// A failed answer: status 400 or above, with all that was learned about it.
@@ -94,55 +91,32 @@ impl StatusError {
         Some(error.with_body(body, is_truncated))
     }
 
-    /// What a request gets that was not sent, because this status has armed a cool-down that lasts so
-    /// long still. Nothing of the answer that armed it.
-    pub(crate) fn refused(status: StatusCode, rest: Duration) -> Self {
+    /// The error of a request that a cool-down with this time remaining refused. It holds nothing of the
+    /// response that started the cool-down.
+    pub(crate) fn refused(status: StatusCode, remaining: Duration) -> Self {
         let (mut head, ()) = http::Response::new(()).into_parts();
         head.status = status;
-        fields::set_retry_after(&mut head.headers, rest);
+        fields::set_retry_after(&mut head.headers, remaining);
         let mut error = Self::new(head);
-        error.0.retry_after = Some(rest);
-        error.0.outcome = Outcome::of_attempt(false);
-        error.with_attempts(0)
+        error.0.retry_after = Some(remaining);
+        error.0.outcome.set_applied(false);
+        error.0.outcome.set_attempts(0);
+        error
     }
 
-    /// Lets it ask for a wait of at least this, if there is one.
-    pub(crate) fn with_rest(mut self, rest: Option<Duration>) -> Self {
-        self.0.is_put_off = rest > self.0.retry_after;
-        self.0.retry_after = self.0.retry_after.max(rest);
+    /// Raises `retry_after` to at least the remaining time of a cool-down.
+    pub(crate) fn with_remaining(mut self, remaining: Option<Duration>) -> Self {
+        self.0.is_put_off = remaining > self.0.retry_after;
+        self.0.retry_after = self.0.retry_after.max(remaining);
         self
     }
 
-    /// Makes it the error of a request that was sent this often.
-    #[must_use]
-    pub fn with_attempts(mut self, attempts: u32) -> Self {
-        self.0.outcome.attempts = attempts;
-        self
+    pub(super) fn outcome(&self) -> &Outcome {
+        &self.0.outcome
     }
 
-    /// Makes it the error of a request that was not sent again for this reason.
-    #[must_use]
-    pub fn with_stop_reason(mut self, reason: StopReason) -> Self {
-        self.0.outcome.stop_reason = reason;
-        self
-    }
-
-    /// What another layer of this kind has said stays so.
-    pub(crate) fn keep(mut self) -> Self {
-        self.0.outcome.keep();
-        self
-    }
-
-    pub(crate) fn conclude(
-        mut self,
-        attempts: u32,
-        stop_reason: StopReason,
-        may_have_been_applied: bool,
-        history: History,
-    ) -> Self {
-        let outcome = &mut self.0.outcome;
-        outcome.conclude(attempts, stop_reason, may_have_been_applied, history);
-        self
+    pub(super) fn outcome_mut(&mut self) -> &mut Outcome {
+        &mut self.0.outcome
     }
 
     /// The status of the last attempt.
@@ -236,32 +210,6 @@ impl StatusError {
             return reason.filter(|reason| !reason.eq_ignore_ascii_case(standard));
         }
         None
-    }
-
-    /// How often the request was sent, the first time included.
-    pub fn attempts(&self) -> u32 {
-        self.0.outcome.attempts
-    }
-
-    /// Why the request was not sent again.
-    pub fn stop_reason(&self) -> StopReason {
-        self.0.outcome.stop_reason
-    }
-
-    /// Whether the server may have done what the request asked for, although the call failed.
-    ///
-    /// False for 4xx other than 408, and for 501. True for every other failure: even a 503 can come
-    /// from a proxy whose upstream died half-way, and some gateways say 408 of work that is slow.
-    /// Once true for one attempt, true for the request.
-    ///
-    /// When this is true of a payment, look whether it exists before you send it again.
-    pub fn may_have_been_applied(&self) -> bool {
-        self.0.outcome.may_have_been_applied
-    }
-
-    /// The failed attempts before the last one, oldest first: the last 16 of them.
-    pub fn previous_attempts(&self) -> &[PreviousAttempt] {
-        self.0.outcome.previous_attempts()
     }
 
     /// The failed answer as a response that can be served to somebody else, with its version and

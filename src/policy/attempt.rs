@@ -114,7 +114,7 @@ impl<'a> Attempt<'a> {
                 ..Self::first(
                     request,
                     // What a layer further down has made of it, or the service's own.
-                    End::NoResponse(match error.is_kept() {
+                    End::NoResponse(match error.is_from_below() {
                         true => error,
                         false => error.get_ref(),
                     }),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::shared::random;
+
 /// The wait between attempts: exponential with full jitter, fixed, or none.
 ///
 /// The default is `Backoff::exponential(500 ms, 20 s)`.
@@ -74,22 +76,25 @@ impl Backoff {
         }
     }
 
-    /// The wait after this attempt; the first attempt is 1.
+    /// Returns the wait after this attempt; the first attempt is 1.
     ///
-    /// With jitter every call draws anew, from a generator that no other thread shares.
+    /// With jitter, every call draws a new random time.
     pub fn delay(&self, attempt: u32) -> Duration {
-        if self.base == self.max && !self.jitter {
-            return self.base;
+        match self.jitter {
+            true => random(self.ceiling(attempt)),
+            false => self.ceiling(attempt),
         }
+    }
+
+    /// Returns the range of the jitter after this attempt, or `None` without jitter.
+    pub(super) fn jitter_range(&self, attempt: u32) -> Option<Duration> {
+        self.jitter.then(|| self.ceiling(attempt))
+    }
+
+    fn ceiling(&self, attempt: u32) -> Duration {
         let doublings = attempt.saturating_sub(1).min(127);
-        let max = self.max.as_nanos();
-        let ceiling = self.base.as_nanos().saturating_mul(1 << doublings).min(max);
-        let nanos = if self.jitter {
-            fastrand::u128(..=ceiling)
-        } else {
-            ceiling
-        };
-        duration(nanos)
+        let nanos = self.base.as_nanos().saturating_mul(1 << doublings);
+        duration(nanos.min(self.max.as_nanos()))
     }
 }
 

@@ -65,7 +65,7 @@ impl Observer {
         Self(Arc::new(observer))
     }
 
-    pub(crate) fn tell(&self, event: &Event<'_>) {
+    pub(crate) fn notify(&self, event: &Event<'_>) {
         (self.0)(event);
     }
 }

@@ -16,7 +16,6 @@ mod policy_fn;
 mod retry_policy;
 mod standard;
 
-pub(crate) use self::event::Observer;
 pub use self::{
     attempt::Attempt,
     backoff::Backoff,
@@ -27,3 +26,4 @@ pub use self::{
     retry_policy::{Decision, Resend, RetryPolicy},
     standard::StandardPolicy,
 };
+pub(crate) use self::{event::Observer, retry_policy::cooldown_wait};

@@ -120,6 +120,16 @@ pub(super) fn is_of_the_account(status: StatusCode) -> bool {
     )
 }
 
+/// Returns the time for which a response starts a cool-down, or `None` if the response starts none.
+pub(crate) fn cooldown_wait<P: RetryPolicy + ?Sized>(
+    policy: &P,
+    status: Option<StatusCode>,
+    retry_after: Option<Duration>,
+) -> Option<Duration> {
+    let wait = retry_after.filter(|wait| !wait.is_zero())?;
+    policy.cools_down(status?).then_some(wait)
+}
+
 pub(super) fn is_temporary(status: StatusCode) -> bool {
     matches!(
         status,

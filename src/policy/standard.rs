@@ -6,9 +6,12 @@ use http::{StatusCode, request};
 
 use super::{
     Attempt, Backoff, Decision, MaxAttempts, Resend, RetryPolicy,
-    retry_policy::{MAX_HOLD, is_idempotent, is_of_the_account, is_temporary},
+    retry_policy::{MAX_HOLD, cooldown_wait, is_idempotent, is_of_the_account, is_temporary},
 };
-use crate::failure::{StopReason, is_lost, may_be_applied};
+use crate::{
+    failure::{StopReason, is_lost, may_be_applied},
+    shared::{random, spread},
+};
 
 /// Up to three attempts, full-jitter exponential backoff, and never earlier than the server asks.
 ///
@@ -223,19 +226,25 @@ impl RetryPolicy for StandardPolicy {
 
     fn decide(&self, attempt: &Attempt<'_>) -> Decision {
         let asked = attempt.retry_after().unwrap_or(Duration::ZERO);
-        let cools_down = |status| self.cools_down(status);
-        let limit = match attempt.status().is_some_and(cools_down) {
+        let starts_cooldown =
+            cooldown_wait(self, attempt.status(), attempt.retry_after()).is_some();
+        let limit = match starts_cooldown {
             true => self.max_hold,
             false => self.max_retry_after,
         };
         if attempt.number() >= self.most_attempts(attempt.request()) {
-            Decision::Stop(StopReason::AttemptsExhausted)
-        } else if asked > limit {
-            Decision::Stop(StopReason::RetryAfterTooLong)
-        } else {
-            let after = asked.saturating_add(self.backoff.delay(attempt.number()));
-            Decision::Retry { after }
+            return Decision::Stop(StopReason::AttemptsExhausted);
         }
+        if asked > limit {
+            return Decision::Stop(StopReason::RetryAfterTooLong);
+        }
+        let backoff = match self.backoff.jitter_range(attempt.number()) {
+            // Retries are spread as widely as the requests that the cool-down holds.
+            Some(range) if starts_cooldown => random(spread(asked, attempt.remaining(), range)),
+            _ => self.backoff.delay(attempt.number()),
+        };
+        let after = asked.saturating_add(backoff);
+        Decision::Retry { after }
     }
 
     fn cools_down(&self, status: StatusCode) -> bool {

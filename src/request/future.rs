@@ -1,4 +1,4 @@
-//! The future of one request. It only puts the steps in order; every decision is made below.
+//! The future of one request: the order of its steps. Every decision is made in `call`.
 
 use std::{
     fmt,
@@ -14,32 +14,32 @@ use hyper::rt::Sleep;
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::{completed, held::Held, kept::Kept, pause::Pause};
+use super::{call::Call, completed, hold::Wait};
 use crate::{
     body::{Capture, ReplayBody},
     failure::{BoxError, Error, StatusError, StopReason},
     policy::RetryPolicy,
 };
 
-/// An attempt takes three steps. A policy may ask for endless instant retries of a service that
-/// never waits: after so many steps other tasks get a turn.
+/// An attempt takes three steps. A policy may ask for endless retries without a delay, of a service
+/// that is always ready: after this many steps, other tasks get a turn.
 const STEPS_PER_POLL: u32 = 96;
 
 pin_project! {
     /// The future that [`RevioStatus`](crate::RevioStatus) returns.
     ///
-    /// Dropping it cancels the request wherever it stands. Nothing runs on elsewhere, and a retry
-    /// that was not sent yet goes back to the budget.
+    /// Dropping the future cancels the request in any state: no task runs on, and a retry that was
+    /// not sent returns to the budget.
     ///
     /// # Panics
     ///
-    /// If it is polled again after it returned.
+    /// If polled after completion.
     pub struct ResponseFuture<S, P, B, R>
     where
         S: Service<Request<ReplayBody<B>>>,
     {
-        // `None` once it has returned: a service made ready holds what others may wait for.
-        kept: Option<Kept<S, P, B>>,
+        // `None` after completion: a ready service may hold a permit.
+        call: Option<Call<S, P, B>>,
         #[pin]
         state: State<S::Future, R>,
     }
@@ -49,33 +49,33 @@ pin_project! {
     #[project = StateProj]
     enum State<F, R> {
         Sending { #[pin] future: F },
-        Capturing { #[pin] capture: Capture<R>, error: Option<StatusError> },
-        /// Not sent yet: the account is to be quiet.
+        ReadingError { #[pin] body: Capture<R>, error: Option<StatusError> },
+        // Not sent yet: a cool-down holds the first attempt.
         Held,
-        Sleeping { sleep: Pin<Box<dyn Sleep>>, pause: Pause },
-        /// With a deadline, `alarm` ends the wait for readiness at it.
+        Sleeping { sleep: Pin<Box<dyn Sleep>>, wait: Wait },
+        // `alarm` ends the wait for readiness at the deadline.
         Readying { alarm: Option<Pin<Box<dyn Sleep>>> },
         Done,
     }
 }
 
-/// The next step, or the error that ends the request.
+/// The next state, or the error that ends the request.
 type Next<F, R> = Result<State<F, R>, Error>;
 
 impl<S, P, B, R> ResponseFuture<S, P, B, R>
 where
     S: Service<Request<ReplayBody<B>>>,
 {
-    pub(crate) fn new(kept: Kept<S, P, B>, future: S::Future) -> Self {
+    pub(crate) fn sending(call: Call<S, P, B>, future: S::Future) -> Self {
         Self {
-            kept: Some(kept),
+            call: Some(call),
             state: State::Sending { future },
         }
     }
 
-    pub(crate) fn held(held: Box<Held<S, P, B>>) -> Self {
+    pub(crate) fn held(call: Call<S, P, B>) -> Self {
         Self {
-            kept: Some(Kept::Held(held)),
+            call: Some(call),
             state: State::Held,
         }
     }
@@ -105,7 +105,7 @@ where
                     self.succeed(&mut response);
                     return Poll::Ready(Ok(response));
                 }
-                Ok(response) => self.as_mut().capture(response),
+                Ok(response) => self.as_mut().read_error(response),
                 Err(error) => {
                     if let Some(error) = self.as_mut().fail(error.into()) {
                         return Poll::Ready(Err(error));
@@ -129,38 +129,38 @@ where
     #[inline]
     fn succeed(self: Pin<&mut Self>, response: &mut Response<R>) {
         let mut this = self.project();
-        if let Some(kept) = this.kept.take() {
-            kept.succeed(response);
+        if let Some(call) = this.call.take() {
+            call.succeed(response);
         }
         this.state.set(State::Done);
     }
 
     #[cold]
-    fn capture(self: Pin<&mut Self>, response: Response<R>) {
+    fn read_error(self: Pin<&mut Self>, response: Response<R>) {
         let (head, body) = response.into_parts();
         let error = StatusError::new(head);
         let mut this = self.project();
-        if let Some(kept) = this.kept {
-            kept.arm(&error);
+        if let Some(call) = this.call {
+            call.start_cooldown(&error);
         }
-        this.state.set(State::Capturing {
-            capture: Capture::new(body),
+        this.state.set(State::ReadingError {
+            body: Capture::new(body),
             error: Some(error),
         });
     }
 
-    /// No answer came. Returns the error that ends the request, if it ends here.
+    /// Returns the error that ends the request, if no attempt follows this one.
     #[cold]
     fn fail(mut self: Pin<&mut Self>, error: BoxError) -> Option<Error> {
-        let Some(kept) = self.as_mut().project().kept.as_mut() else {
+        let Some(call) = self.as_mut().project().call.as_mut() else {
             completed()
         };
-        let next = kept.unanswered(error);
-        let next = next.and_then(|pause| State::wait(kept, pause));
+        let delay = call.after_no_response(error);
+        let next = delay.and_then(|delay| State::wait(call, delay));
         self.go(next)
     }
 
-    /// Takes the next step, or ends with this error.
+    /// Takes the next step, or returns the error that ends the request.
     fn go(self: Pin<&mut Self>, next: Next<S::Future, R>) -> Option<Error> {
         let mut this = self.project();
         match next {
@@ -170,37 +170,37 @@ where
             }
             Err(error) => {
                 this.state.set(State::Done);
-                *this.kept = None;
+                *this.call = None;
                 Some(error)
             }
         }
     }
 
-    /// A step of a request that has failed at least once, or is held. Returns the error that ends it.
+    /// Polls any state but `Sending`. Returns the error that ends the request.
     #[cold]
     fn poll_step(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         let mut this = self.as_mut().project();
-        let Some(kept) = this.kept.as_mut() else {
+        let Some(call) = this.call.as_mut() else {
             completed()
         };
         let next = match this.state.as_mut().project() {
-            StateProj::Capturing { capture, error } => {
-                let captured = ready!(kept.poll_capture(capture, cx));
+            StateProj::ReadingError { body, error } => {
+                let body = ready!(call.poll_error_body(body, cx));
                 let Some(error) = error.take() else {
                     completed()
                 };
-                let is_cut_off = !kept.is_head() && error.announces_more_than(captured.body.len());
-                let is_truncated = captured.is_truncated || is_cut_off;
-                let error = error.with_body(captured.body, is_truncated);
-                let pause = kept.answered(error);
-                pause.and_then(|pause| State::wait(kept, pause))
+                let delay = call.after_failure(call.add_body(error, body));
+                delay.and_then(|delay| State::wait(call, delay))
             }
-            StateProj::Held => State::look(kept),
-            StateProj::Sleeping { sleep, pause } => {
+            StateProj::Held => State::check_cooldown(call),
+            StateProj::Sleeping { sleep, wait } => {
                 ready!(sleep.as_mut().poll(cx));
-                State::woken(kept, *pause)
+                match wait.left(call.settings().timer.now()) {
+                    Some(left) => Ok(State::sleep(call, *wait, left)),
+                    None => State::check_cooldown(call),
+                }
             }
-            StateProj::Readying { alarm } => ready!(poll_send(this.kept, alarm, cx)),
+            StateProj::Readying { alarm } => ready!(poll_send(call, alarm, cx)),
             StateProj::Sending { .. } | StateProj::Done => completed(),
         };
         Poll::Ready(self.go(next))
@@ -208,50 +208,32 @@ where
 }
 
 impl<F, R> State<F, R> {
-    /// A delay of zero does not go through the timer.
-    fn wait<S, P: RetryPolicy, B>(kept: &mut Kept<S, P, B>, pause: Pause) -> Next<F, R> {
-        match pause.time.is_zero() {
-            true => Self::look(kept),
-            false => Ok(Self::sleeping(kept, pause)),
+    /// A zero delay does not use the timer.
+    fn wait<S, P: RetryPolicy, B>(call: &mut Call<S, P, B>, delay: Wait) -> Next<F, R> {
+        match delay.time.is_zero() {
+            true => Self::check_cooldown(call),
+            false => Ok(Self::sleep(call, delay, delay.time)),
         }
     }
 
-    /// May it be sent, or is the account to be quiet?
-    fn look<S, P: RetryPolicy, B>(kept: &mut Kept<S, P, B>) -> Next<F, R> {
-        Ok(match kept.look()? {
+    fn check_cooldown<S, P: RetryPolicy, B>(call: &mut Call<S, P, B>) -> Next<F, R> {
+        Ok(match call.check_cooldown()? {
             None => Self::Readying { alarm: None },
-            Some(pause) => Self::sleeping(kept, pause),
+            Some(wait) => Self::sleep(call, wait, wait.time),
         })
     }
 
-    /// A timer that rounds down wakes too early, and the server's word counts: the rest is waited
-    /// for too. One that is off by more than half does not follow the clock that it tells.
-    #[cfg_attr(
-        not(test),
-        expect(clippy::arithmetic_side_effects, reason = "a half never overflows")
-    )]
-    fn woken<S, P: RetryPolicy, B>(kept: &mut Kept<S, P, B>, pause: Pause) -> Next<F, R> {
-        let rest = pause.rest(kept.settings().timer.now());
-        if rest.is_zero() || rest > pause.time / 2 {
-            return Self::look(kept);
-        }
-        Ok(Self::Sleeping {
-            sleep: kept.settings().timer.sleep(rest),
-            pause,
-        })
-    }
-
-    fn sleeping<S, P: RetryPolicy, B>(kept: &Kept<S, P, B>, pause: Pause) -> Self {
+    fn sleep<S, P: RetryPolicy, B>(call: &Call<S, P, B>, wait: Wait, time: Duration) -> Self {
         Self::Sleeping {
-            sleep: kept.settings().timer.sleep(pause.time),
-            pause,
+            sleep: call.settings().timer.sleep(time),
+            wait,
         }
     }
 }
 
-/// Waits until the service is ready, looks at the clock and at the cool-down, and sends.
+/// Waits until the service is ready, checks the deadline and the cool-down, and sends.
 fn poll_send<S, P, B, R>(
-    kept: &mut Option<Kept<S, P, B>>,
+    call: &mut Call<S, P, B>,
     alarm: &mut Option<Pin<Box<dyn Sleep>>>,
     cx: &mut Context<'_>,
 ) -> Poll<Next<S::Future, R>>
@@ -261,50 +243,36 @@ where
     P: RetryPolicy,
     B: Body,
 {
-    let Some(keeping) = kept else { completed() };
-    let ready = keeping.service().poll_ready(cx);
+    let ready = call.service().poll_ready(cx);
     if let Poll::Ready(Err(error)) = ready {
-        return Poll::Ready(Err(keeping.unready(error.into())));
+        return Poll::Ready(Err(call.after_not_ready(error.into())));
     }
-    let is_late = match keeping.remaining() {
+    let is_late = match call.remaining() {
         None => false,
         Some(Duration::ZERO) => true,
         Some(_) if ready.is_ready() => false,
-        Some(rest) => {
-            let alarm = alarm.get_or_insert_with(|| keeping.settings().timer.sleep(rest));
+        Some(remaining) => {
+            let alarm = alarm.get_or_insert_with(|| call.settings().timer.sleep(remaining));
             alarm.as_mut().poll(cx).is_ready()
         }
     };
-    if ready.is_pending() && !is_late {
+    if is_late {
+        return Poll::Ready(Err(call.cancel(StopReason::DeadlineExceeded, None)));
+    }
+    if ready.is_pending() {
         return Poll::Pending;
     }
-    if is_late {
-        return Poll::Ready(Err(keeping.give_up(StopReason::DeadlineExceeded, None)));
+    if let Some(wait) = call.check_cooldown()? {
+        // A ready instance may hold a permit; the clone gives it back while the request waits.
+        let fresh = call.service().clone();
+        *call.service() = fresh;
+        return Poll::Ready(Ok(State::sleep(call, wait, wait.time)));
     }
-    if let Some(pause) = keeping.look()? {
-        // What it is ready for, others may wait for.
-        let fresh = keeping.service().clone();
-        *keeping.service() = fresh;
-        return Poll::Ready(Ok(State::sleeping(keeping, pause)));
-    }
-    let future = match kept.take() {
-        Some(Kept::Held(held)) => {
-            let (sent, mut service, request) = held.send();
-            *kept = Some(sent);
-            service.call(request)
-        }
-        Some(Kept::Resendable(mut session)) => {
-            let request = session.resend();
-            let future = session.service.call(request);
-            *kept = Some(Kept::Resendable(session));
-            future
-        }
-        _ => completed(),
-    };
+    let future = call.send();
     Poll::Ready(Ok(State::Sending { future }))
 }
 
-/// Shows where the request stands, and nothing of what it says.
+/// Shows the state and the number of resends, and nothing of the request.
 impl<S, P, B, R> fmt::Debug for ResponseFuture<S, P, B, R>
 where
     S: Service<Request<ReplayBody<B>>>,
@@ -313,7 +281,7 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
             State::Sending { .. } => "Sending",
-            State::Capturing { .. } => "Capturing",
+            State::ReadingError { .. } => "ReadingError",
             State::Held => "Held",
             State::Sleeping { .. } => "Sleeping",
             State::Readying { .. } => "Readying",
@@ -321,7 +289,7 @@ where
         };
         f.debug_struct("ResponseFuture")
             .field("state", &state)
-            .field("resends", &self.kept.as_ref().map(Kept::resends))
+            .field("resends", &self.call.as_ref().map(Call::resends))
             .finish_non_exhaustive()
     }
 }

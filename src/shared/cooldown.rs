@@ -1,4 +1,4 @@
-//! What one answer says to all requests of an account: send nothing until then.
+//! The cool-down: a pause that one response starts for all requests of an account.
 
 use std::{
     fmt,
@@ -10,28 +10,29 @@ use http::StatusCode;
 
 use super::sync::{Arc, AtomicU64};
 
-/// A time until which an account sends nothing, shared by many requests.
+/// A shared pause: until it ends, no request of the account is sent.
 ///
-/// The gateway in front of the API counts the calls of an account. When it answers 429 with
-/// `Retry-After: 40` to one request, it speaks to all. That answer *arms* the cool-down, and requests
-/// that have not been sent yet are held until it is over.
+/// The gateway in front of the API counts the calls of an account. A 429 with `Retry-After: 40`
+/// concerns the whole account, so the response *starts* the cool-down, and all requests that were not
+/// sent yet are held until it ends. A later end *extends* the cool-down; nothing shortens it but
+/// [`clear`](Self::clear).
 ///
 /// The default is `Cooldown::new(5 min)`.
 ///
-/// A clone is the same cool-down, not a second one. Each [`RevioStatusLayer`] starts with its own;
-/// give one to several layers of the same account and the same clock. In a request's extensions it is
-/// the one that this request listens to and arms: one layer, several accounts.
+/// A clone is the same cool-down. Each [`RevioStatusLayer`] begins with its own; pass one to several
+/// layers of the same account, if they use the same clock. A `Cooldown` in a request's extensions
+/// replaces the layer's for this request: one layer, several accounts.
 ///
 /// ```
 /// use revio_status::{Cooldown, RevioStatusLayer};
 ///
-/// let of_acme = Cooldown::default();
+/// let acme = Cooldown::default();
 /// # #[cfg(feature = "tokio")] {
-/// let customers = RevioStatusLayer::new().cooldown(of_acme.clone());
-/// let payments = RevioStatusLayer::new().cooldown(of_acme.clone());
+/// let customers = RevioStatusLayer::new().cooldown(acme.clone());
+/// let payments = RevioStatusLayer::new().cooldown(acme.clone());
 /// # }
-/// assert_eq!(of_acme.until(), None);
-/// let request = http::Request::get("http://localhost/v1/Bills").extension(of_acme);
+/// assert_eq!(acme.until(), None);
+/// let request = http::Request::get("http://localhost/v1/Bills").extension(acme);
 /// ```
 ///
 /// [`RevioStatusLayer`]: crate::RevioStatusLayer
@@ -39,31 +40,34 @@ use super::sync::{Arc, AtomicU64};
 pub struct Cooldown(Arc<State>);
 
 struct State {
-    /// Until when, and by which status: 0 if it was never armed, or was lifted. The time is in the
-    /// upper bits, so that the larger number is the longer cool-down.
-    word: AtomicU64,
+    /// The end and its status: see `encode`. 0 if the cool-down never started, or was cleared.
+    end: AtomicU64,
+    /// The end of the last event, as a number of `micros`.
+    reported: AtomicU64,
     max: Duration,
 }
 
 impl Cooldown {
-    /// A cool-down that an answer arms for at most `max` at a time.
+    /// Creates a cool-down that a response starts, or extends, for at most `max` from now.
     ///
     /// # Panics
     ///
     /// If `max` is zero.
     #[must_use]
     pub fn new(max: Duration) -> Self {
-        assert!(!max.is_zero(), "a cool-down of at most {max:?} is none");
+        assert!(!max.is_zero(), "the cool-down's maximum is {max:?}");
         Self(Arc::new(State {
-            word: AtomicU64::new(0),
+            end: AtomicU64::new(0),
+            reported: AtomicU64::new(0),
             max,
         }))
     }
 
-    /// Until when nothing is sent, on the layer's clock, to the microsecond, rounded up. It may lie in
-    /// the past. `None`: it was never armed, or was lifted.
+    /// Returns the end of the cool-down, on the layer's clock, rounded up to the microsecond.
+    ///
+    /// The end may be in the past. Returns `None` if the cool-down never started, or was cleared.
     pub fn until(&self) -> Option<Instant> {
-        self.armed().map(|armed| armed.until)
+        self.active().map(|active| active.until)
     }
 
     /// Starts or extends the cool-down from outside, for instance because another process was told.
@@ -75,61 +79,76 @@ impl Cooldown {
             ..400 => StatusCode::TOO_MANY_REQUESTS,
             _ => status,
         };
-        self.0.word.fetch_max(word(status, until), Relaxed);
+        let end = micros(until);
+        self.0.reported.fetch_max(end, Relaxed);
+        self.0.end.fetch_max(encode(status, end), Relaxed);
     }
 
-    /// Lifts it: requests that are held go on to wait, those that come are sent.
+    /// Ends the cool-down for requests that come from now on. Requests that are already held keep
+    /// waiting.
     pub fn clear(&self) {
-        self.0.word.store(0, Relaxed);
+        self.0.reported.store(0, Relaxed);
+        self.0.end.store(0, Relaxed);
     }
 
-    /// Arms it for the time that an answer asked for, within its maximum. Returns until when, and
-    /// whether that makes it begin, or longer by a second or more.
-    pub(crate) fn arm(
+    /// Starts or extends the cool-down for the time that a response asked for, at most the maximum.
+    ///
+    /// Returns the end, and `true` if the end is to be reported: the cool-down starts, or ends at
+    /// least a second later than the last event said.
+    pub(crate) fn start(
         &self,
         status: StatusCode,
         now: Instant,
         wait: Duration,
-    ) -> Option<(Instant, bool)> {
-        const SECOND: Duration = Duration::from_secs(1);
-        let word = word(status, now.checked_add(wait.min(self.0.max))?);
-        let before = self.0.word.fetch_max(word, Relaxed);
-        let until = armed(word)?.until;
-        let rest = armed(before).map_or(Duration::ZERO, |before| before.rest(now));
-        let longer = until.saturating_duration_since(now).saturating_sub(rest);
-        Some((until, rest.is_zero() || longer >= SECOND))
+    ) -> (Instant, bool) {
+        const SECOND: u64 = 1_000_000;
+        let end = now.checked_add(wait.min(self.0.max));
+        let end = end.map_or(LATEST, micros);
+        self.0.end.fetch_max(encode(status, end), Relaxed);
+        let now_micros = micros(now);
+        let is_news =
+            |reported: u64| reported <= now_micros || end >= reported.saturating_add(SECOND);
+        let update = |reported| is_news(reported).then_some(end);
+        let is_reported = self
+            .0
+            .reported
+            .fetch_update(Relaxed, Relaxed, update)
+            .is_ok();
+        (instant(end).unwrap_or(now), is_reported)
     }
 
-    /// One load if it was never armed.
+    /// Returns the end and its status. Costs one load if the cool-down never started.
     #[inline]
-    pub(crate) fn armed(&self) -> Option<Armed> {
-        match self.0.word.load(Relaxed) {
+    pub(crate) fn active(&self) -> Option<Active> {
+        match self.0.end.load(Relaxed) {
             0 => None,
-            word => armed(word),
+            word => decode(word),
         }
     }
 }
 
-/// What an answer, or another process, has said.
+/// The end of a cool-down, and the status of the response that set it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Armed {
+pub(crate) struct Active {
     pub(crate) status: StatusCode,
     pub(crate) until: Instant,
 }
 
-impl Armed {
-    pub(crate) fn rest(&self, now: Instant) -> Duration {
+impl Active {
+    /// Returns the time to wait. Zero: the cool-down is over.
+    pub(crate) fn wait(&self, now: Instant) -> Duration {
         self.until.saturating_duration_since(now)
     }
 
-    /// What of that was asked for: without what rounding the end up has added.
-    pub(crate) fn asked(&self, now: Instant) -> Duration {
-        let micros = u64::try_from(self.rest(now).as_micros()).unwrap_or(u64::MAX);
+    /// Returns the remaining time as the server asked for it: without the fraction of a microsecond
+    /// that rounding the end up added.
+    pub(crate) fn remaining(&self, now: Instant) -> Duration {
+        let micros = u64::try_from(self.wait(now).as_micros()).unwrap_or(u64::MAX);
         Duration::from_micros(micros)
     }
 }
 
-/// Two are equal if one is a clone of the other, whatever their times.
+/// Two are equal if one is a clone of the other, whatever their ends.
 impl PartialEq for Cooldown {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -146,51 +165,79 @@ impl Default for Cooldown {
 
 impl fmt::Debug for Cooldown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let armed = self.armed();
+        let active = self.active();
         f.debug_struct("Cooldown")
-            .field("status", &armed.map(|armed| armed.status))
-            .field("until", &armed.map(|armed| armed.until))
+            .field("status", &active.map(|active| active.status))
+            .field("until", &active.map(|active| active.until))
             .field("max", &self.0.max)
             .finish()
     }
 }
 
-/// Statuses have three digits.
-const STATUS_BITS: u32 = 10;
+/// Returns the range of the random time that is added to a wait of this length: a tenth of it, at
+/// least 100 ms and at most 5 s.
+///
+/// If less than that is left between the wait's end and the deadline, half of the time left.
+pub(crate) fn spread(wait: Duration, remaining: Option<Duration>, least: Duration) -> Duration {
+    let tenth = wait.checked_div(10).unwrap_or(wait);
+    let spread = tenth
+        .clamp(Duration::from_millis(100), Duration::from_secs(5))
+        .max(least);
+    match remaining.map(|remaining| remaining.saturating_sub(wait)) {
+        Some(left) if left < spread => left.checked_div(2).unwrap_or(left),
+        _ => spread,
+    }
+}
 
-/// Instants are told apart by their distance, in microseconds, from this one. It lies in the middle:
-/// a clock of one's own may be behind it.
+/// Returns a random time, uniform in zero to `range`.
+pub(crate) fn random(range: Duration) -> Duration {
+    let nanos = u64::try_from(range.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(fastrand::u64(..=nanos))
+}
+
+/// An end is kept as the microseconds from an instant that lies `MIDDLE` before this one, so that the
+/// layer's clock may be behind ours.
 fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
     *EPOCH.get_or_init(Instant::now)
 }
 
 const MIDDLE: u64 = 1 << 53;
+const LATEST: u64 = 2 * MIDDLE - 1;
 
-/// Never zero, and rounded up: nobody comes too early.
-fn word(status: StatusCode, until: Instant) -> u64 {
-    let micros = |time: Duration| u64::try_from(time.as_nanos().div_ceil(1_000)).unwrap_or(MIDDLE);
-    let time = match until.checked_duration_since(epoch()) {
-        Some(after) => MIDDLE.saturating_add(micros(after)),
+/// Never zero, and rounded up, so that no request comes too early.
+fn micros(time: Instant) -> u64 {
+    let number = |time: Duration| u64::try_from(time.as_nanos().div_ceil(1_000)).unwrap_or(MIDDLE);
+    let micros = match time.checked_duration_since(epoch()) {
+        Some(after) => MIDDLE.saturating_add(number(after)),
         None => {
-            let before = epoch().saturating_duration_since(until).as_micros();
+            let before = epoch().saturating_duration_since(time).as_micros();
             MIDDLE.saturating_sub(u64::try_from(before).unwrap_or(MIDDLE))
         }
     };
-    let time = time.clamp(1, 2 * MIDDLE - 1);
-    (time << STATUS_BITS) | u64::from(status.as_u16())
+    micros.clamp(1, LATEST)
+}
+
+fn instant(micros: u64) -> Option<Instant> {
+    match micros.checked_sub(MIDDLE) {
+        Some(after) => epoch().checked_add(Duration::from_micros(after)),
+        None => epoch().checked_sub(Duration::from_micros(MIDDLE.saturating_sub(micros))),
+    }
+}
+
+/// Statuses have three digits.
+const STATUS_BITS: u32 = 10;
+
+/// The end takes the upper bits, so that the larger number is the later end.
+fn encode(status: StatusCode, micros: u64) -> u64 {
+    (micros << STATUS_BITS) | u64::from(status.as_u16())
 }
 
 #[cold]
-fn armed(word: u64) -> Option<Armed> {
-    let (time, status) = (word >> STATUS_BITS, word & ((1 << STATUS_BITS) - 1));
-    let status = StatusCode::from_u16(u16::try_from(status).ok()?).ok()?;
-    let until = match time.checked_sub(MIDDLE) {
-        Some(after) => epoch().checked_add(Duration::from_micros(after)),
-        None => epoch().checked_sub(Duration::from_micros(MIDDLE.saturating_sub(time))),
-    };
-    Some(Armed {
-        status,
-        until: until?,
+fn decode(word: u64) -> Option<Active> {
+    let (micros, status) = (word >> STATUS_BITS, word & ((1 << STATUS_BITS) - 1));
+    Some(Active {
+        status: StatusCode::from_u16(u16::try_from(status).ok()?).ok()?,
+        until: instant(micros)?,
     })
 }
