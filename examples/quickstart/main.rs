@@ -26,6 +26,7 @@ use revio_status::{
     BoxError, Cooldown, Error, Idempotent, ReplayBody, RevioStatus, RevioStatusLayer,
     StandardPolicy, StatusKind, StopReason, TimeLimit,
 };
+use revio_status_limit::{Limit, LimitLayer, Quota};
 use tower::ServiceBuilder;
 
 use server::Api;
@@ -36,7 +37,7 @@ use table::Table;
 type Body = BoxBody<Bytes, BoxError>;
 
 /// The client's type, needed only to store the client or pass it on.
-type ApiClient = RevioStatus<Client<HttpConnector, ReplayBody<Body>>, StandardPolicy>;
+type ApiClient = RevioStatus<Limit<Client<HttpConnector, ReplayBody<Body>>>>;
 
 const SECOND: Duration = Duration::from_secs(1);
 const KEY: &str = "Ocp-Apim-Subscription-Key";
@@ -55,14 +56,17 @@ async fn main() -> Result<ExitCode, BoxError> {
         std::future::pending::<()>().await;
     }
     let cooldown = Cooldown::default();
+    let limit = LimitLayer::new(Quota::per_minute(500)).cooldown(cooldown.clone());
     let client = ServiceBuilder::new()
         .layer(RevioStatusLayer::new().cooldown(cooldown.clone()))
+        .layer(limit.clone())
         .service(Client::builder(TokioExecutor::new()).build_http());
 
     let mut story = Story {
         api,
         cooldown,
         table: Table::begin(),
+        limit,
     };
     successes(&mut story, &client).await?;
     refusals(&mut story, &client).await?;
@@ -151,8 +155,10 @@ async fn rate_limits(story: &mut Story, client: &ApiClient) -> Result<(), BoxErr
     cool_down(story, client).await?;
 
     let policy = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
+    let layer = RevioStatusLayer::new().policy(policy);
     let patient = ServiceBuilder::new()
-        .layer(RevioStatusLayer::new().policy(policy))
+        .layer(layer.cooldown(story.cooldown.clone()))
+        .layer(story.limit.clone())
         .service(Client::builder(TokioExecutor::new()).build_http());
     let promise = "attempts 2, applied 1: 200 OK, id 7";
     let call = story.get(&patient, "/v1/Services", promise).await?;

@@ -10,6 +10,7 @@ use http::{
 };
 use http_body_util::{BodyExt, Full};
 use revio_status::{Cooldown, Error, ServiceError};
+use revio_status_limit::LimitLayer;
 use tower::ServiceExt;
 
 use crate::{
@@ -18,10 +19,11 @@ use crate::{
     table::{Call, Table},
 };
 
-/// The server, the account's cool-down, and the table of results.
+/// The server, the account's cool-down and limit, and the table of results.
 pub struct Story {
     pub api: Api,
     pub cooldown: Cooldown,
+    pub limit: LimitLayer,
     pub table: Table,
 }
 
