@@ -1,5 +1,5 @@
-//! Tower middleware for HTTP clients of the Rev.io billing API: it turns error statuses into typed errors, and
-//! retries 503 and 504 if that cannot charge a customer twice. Unofficial; not affiliated with Rev.io.
+//! Tower middleware for HTTP clients of the Rev.io billing API. It turns error responses into typed
+//! errors and retries the ones that are safe to retry. Unofficial; not affiliated with Rev.io.
 //!
 //! [`RevioStatusLayer`] wraps any `tower::Service` that takes an [`http::Request`] and returns an
 //! [`http::Response`].
@@ -37,33 +37,32 @@
 //! | all others from 400 to 999 | [`Error::Status`] | opt-in ([`StandardPolicy::retry_on`]) |
 //! | no response | [`Error::Service`], with the inner service's error as its source | opt-in ([`StandardPolicy::retry_unsent`], [`StandardPolicy::retry_transient`]) |
 //!
-//! A redirect is not a failure: unless a layer follows it, it is returned as `Ok`.
+//! [`StandardPolicy`] is the default policy. A redirect is not a failure: if no layer above follows it, the
+//! caller gets it as `Ok`.
 //!
-//! A [`StatusError`] has a [`StatusKind`], the server's words
-//! ([`message`](StatusError::message), [`body`](StatusError::body), [`headers`](StatusError::headers)), the time
-//! to wait ([`retry_after`](StatusError::retry_after)), and the reason why the request was not resent
-//! ([`StopReason`]). [`StatusError::find`] finds it inside the errors of other layers.
+//! A [`StatusError`] has a [`StatusKind`], the response's [`message`](StatusError::message),
+//! [`body`](StatusError::body) and [`headers`](StatusError::headers), the wait that the server asked for
+//! ([`retry_after`](StatusError::retry_after)), and the [`StopReason`] of the retries.
+//! [`StatusError::find`] finds a `StatusError` below the errors of other layers.
 //!
 //! # What is retried
 //!
 //! 503 and 504, if the request is idempotent: GET, HEAD, OPTIONS, TRACE, PUT, DELETE
-//! ([RFC 9110 §9.2.2]), and requests with the extension [`Idempotent`]. At most 3 attempts, never earlier than
-//! `Retry-After` asks, within a [`Budget`] that all requests of a layer share. [`StopReason`] lists the questions
-//! in the order in which they are asked.
+//! ([RFC 9110 §9.2.2]), and requests that you mark with [`Idempotent`]. At most 3 attempts, never earlier
+//! than `Retry-After`, within a [`Budget`] that all requests of a layer share. [`StopReason`] lists the
+//! conditions in the order in which they are checked.
 //!
-//! By default a POST is sent once: after a 504 the payment may have been posted.
-//! [`Error::may_have_been_applied`] tells whether to check before you send it again, and
-//! [`guide::why_not_my_post`] after which failures the layer can resend it.
+//! By default a POST is sent once: after a 504 the payment may still have been posted.
+//! [`Error::may_have_been_applied`] tells you whether to check before you send the request again.
+//! [`guide::why_not_my_post`] lists the failures after which the layer may resend a POST.
 //!
-//! # Cool-down
-//!
-//! A 429, or the 403 of a used-up quota, applies to the whole account. So by default it pauses all requests of
-//! the layer until the time that it names: see [`Cooldown`] and [`guide::cool_down`].
+//! A 429, or a 403 with `Retry-After`, starts a [`Cooldown`]: until it ends, the layer sends no
+//! request. [`guide::cool_down`] explains which requests are held, and which are refused.
 //!
 //! # Where to read on
 //!
-//! [`RevioStatusLayer`] lists all settings with their defaults, [`StandardPolicy`] those of the retries. The
-//! [`guide`] has the rest:
+//! [`RevioStatusLayer`] lists all settings with their defaults, [`StandardPolicy`] the settings of the
+//! retries. The [`guide`] explains the rest:
 //!
 //! - [`guide::stacks`]: the order of layers, a production client, reqwest, axum, any runtime.
 //! - [`guide::why_not_my_post`]: which requests are resent after which failure.
@@ -77,8 +76,8 @@
 //!
 //! - `tokio` (default): `RevioStatusLayer::new`, on tokio's clock. Without it,
 //!   [`RevioStatusLayer::with_timer`] takes any [`hyper::rt::Timer`].
-//! - `hyper-util` (default): recognises hyper-util's connect errors, also inside reqwest's and others', as
-//!   "request not sent".
+//! - `hyper-util` (default): recognises connect errors of hyper-util's client, also inside reqwest's
+//!   errors, as "request not sent".
 //! - `json` (default): messages from JSON bodies, and `StatusError::json`.
 //! - `tower-http`: `classify::StatusClassifier`, for tower-http's `TraceLayer`.
 //!

@@ -1,4 +1,4 @@
-//! Every order in which threads can meet at the budget and at the tape, by loom:
+//! Models for loom: every interleaving of threads at the budget, the cool-down and the tape.
 //!
 //! ```console
 //! $ RUSTFLAGS="--cfg revio_loom" cargo test --release --lib models
@@ -28,6 +28,7 @@ use crate::{
     shared::{Budget, Cooldown},
 };
 
+/// Promise (load): The budget is exact, also across threads.
 #[test]
 fn the_last_retry_is_granted_once() {
     loom::model(|| {
@@ -39,6 +40,7 @@ fn the_last_retry_is_granted_once() {
     });
 }
 
+/// Promise (load): The budget is exact, also across threads.
 #[test]
 fn no_deposit_and_no_retry_given_back_is_lost() {
     loom::model(|| {
@@ -57,6 +59,7 @@ fn no_deposit_and_no_retry_given_back_is_lost() {
     });
 }
 
+/// Promise (load): Of two cool-downs the longer one holds, and no thread sees it shortened.
 #[test]
 fn of_two_answers_the_longer_time_counts_and_nobody_sees_it_shortened() {
     loom::model(|| {
@@ -79,7 +82,7 @@ fn of_two_answers_the_longer_time_counts_and_nobody_sees_it_shortened() {
     });
 }
 
-/// If two responses start the cool-down, one or two events report it, the later end among them.
+/// Two responses start the cool-down: the later end is reported, the other may be.
 #[test]
 fn concurrent_starts_report_the_later_end() {
     loom::model(|| {
@@ -103,7 +106,7 @@ fn concurrent_starts_report_the_later_end() {
     });
 }
 
-/// Two responses with the same end: one event.
+/// Two responses with the same end cause one event.
 #[test]
 fn concurrent_starts_with_one_end_report_once() {
     loom::model(|| {
@@ -121,7 +124,7 @@ fn concurrent_starts_with_one_end_report_once() {
 }
 
 #[test]
-fn after_an_end_what_was_armed_before_is_gone_and_what_comes_after_stays() {
+fn clear_keeps_later_starts() {
     loom::model(|| {
         let cooldown = Cooldown::default();
         let until = Instant::now() + Duration::from_secs(9);
@@ -139,7 +142,7 @@ fn after_an_end_what_was_armed_before_is_gone_and_what_comes_after_stays() {
 }
 
 #[test]
-fn deposits_do_not_go_beyond_the_reserve() {
+fn deposits_stop_at_the_reserve() {
     loom::model(|| {
         let budget = Budget::new(2, 0.75);
         assert!(budget.withdraw());
@@ -152,7 +155,7 @@ fn deposits_do_not_go_beyond_the_reserve() {
     });
 }
 
-/// Two chunks; before the second it waits to be let on.
+/// A body of two chunks. The second waits until the gate opens.
 struct Chunks {
     chunks: VecDeque<&'static str>,
     gate: Arc<Gate>,
@@ -197,7 +200,7 @@ fn chunks(gate: &Arc<Gate>) -> Chunks {
     }
 }
 
-/// All that an attempt could read, and whether that was the whole body.
+/// Returns the text that an attempt could read, and `true` if it reached the end.
 fn read(mut reader: Reader<Chunks>) -> (String, bool) {
     block_on(async move {
         let mut text = String::new();
@@ -214,7 +217,10 @@ fn read(mut reader: Reader<Chunks>) -> (String, bool) {
     })
 }
 
-/// An early answer in mid-upload: one thread still reads the body when another hands it over.
+/// Promise (once): The request body belongs to one attempt at a time; an attempt that loses it is
+/// woken with an error.
+///
+/// An early response: one thread still reads the body while another hands it over.
 #[test]
 fn after_the_hand_over_the_next_attempt_reads_all_and_the_last_one_is_told() {
     loom::model(|| {
@@ -231,7 +237,10 @@ fn after_the_hand_over_the_next_attempt_reads_all_and_the_last_one_is_told() {
     });
 }
 
-/// Nobody opens the gate: the attempt that waits at it must be woken by the hand-over itself.
+/// Promise (once): The request body belongs to one attempt at a time; an attempt that loses it is
+/// woken with an error.
+///
+/// The gate stays closed: the hand-over itself must wake the attempt that waits at it.
 #[test]
 fn an_attempt_that_waits_is_woken_by_the_hand_over() {
     loom::model(|| {
@@ -247,7 +256,9 @@ fn an_attempt_that_waits_is_woken_by_the_hand_over() {
     });
 }
 
-/// What is recorded is too long: either the hand-over came first or it is refused, never half.
+/// Promise (once): A body above the limit is sent once and whole.
+///
+/// The body exceeds the limit: the hand-over comes first, or is refused. It is never partial.
 #[test]
 fn a_body_too_long_is_never_handed_over_in_part() {
     loom::model(|| {

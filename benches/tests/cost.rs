@@ -92,6 +92,8 @@ impl<B: http_body::Body<Data = Bytes> + Unpin> Service<Request<B>> for Only {
     }
 }
 
+/// Promise (bounds): A request that is not resent costs no allocation, no clone and no look at the
+/// clock.
 #[test]
 fn a_request_that_may_not_be_resent_reads_no_clock_and_clones_no_service() {
     let layer = RevioStatusLayer::with_timer(NoClock { is_readable: false });
@@ -107,6 +109,8 @@ fn a_success_makes_no_sleep() {
     block_on(stacks::drive(service, Template::new(Scenario::Get), 1));
 }
 
+/// Promise (bounds): A request that is not resent costs no allocation, no clone and no look at the
+/// clock.
 #[test]
 fn a_request_that_may_not_be_resent_allocates_nothing() {
     let post = || Template::new(Scenario::Post);
@@ -124,6 +128,8 @@ fn typed_errors_alone_allocate_nothing() {
 /// A session, a list of names and a text of values.
 const KEPT: usize = 3;
 
+/// Promise (bounds): A request that may be resent costs three allocations at any number of headers,
+/// freed with it.
 #[test]
 fn a_request_that_may_be_resent_allocates_three_times_at_any_number_of_headers() {
     for headers in [6, 20, 60, 400] {
@@ -161,6 +167,8 @@ fn long_values_make_the_text_of_values_grow_once() {
     assert_eq!(send(2000), send(1) + 1);
 }
 
+/// Promise (bounds): A value that a lower layer keeps contains no credential.
+///
 /// Somebody below keeps a value of the resend, as HTTP/2's table of fields does.
 #[test]
 fn a_value_that_is_kept_below_keeps_no_credential() {
@@ -189,6 +197,9 @@ fn a_value_that_is_kept_below_keeps_no_credential() {
     assert!(more < 10_000, "{more} bytes");
 }
 
+/// Promise (bounds): A request that may be resent costs three allocations at any number of headers,
+/// freed with it.
+///
 /// No buffer outlives the request: what a header says may be a credential.
 #[test]
 fn what_is_kept_goes_with_the_request() {
@@ -244,6 +255,8 @@ impl Clone for Counted {
     }
 }
 
+/// Promise (bounds): A request that is not resent costs no allocation, no clone and no look at the
+/// clock.
 #[test]
 fn of_a_single_attempt_the_extensions_are_not_cloned() {
     let clones = |max_attempts| {

@@ -1,22 +1,26 @@
-//! The whole layer against a reference model. The bytes decide settings, requests, statuses,
-//! headers, bodies, pendings, errors, the clock and where the caller goes away; everything that
-//! happens is written down, and the model goes through it and says what had to happen.
+//! The whole layer against a reference model. The input decides settings, requests, statuses,
+//! headers, bodies, pendings, errors, the clock, and when the caller drops the future. Everything
+//! that happens is logged, and the model checks the log.
 //!
-//! `scene` is what the bytes say, `world`, `upload` and `service` play it, `drive` polls, and
-//! `model` judges by what is promised, and by nothing else.
+//! `scene` is the input; `world`, `upload` and `service` play it; `drive` polls; `model` judges by
+//! the documented promises alone.
 
 #![no_main]
 
 #[path = "layer/capture.rs"]
 mod capture;
+#[path = "layer/cooldown.rs"]
+mod cooldown;
 #[path = "layer/drive.rs"]
 mod drive;
 #[path = "layer/finish.rs"]
 mod finish;
 #[path = "layer/model.rs"]
 mod model;
-#[path = "layer/quiet.rs"]
-mod quiet;
+#[path = "layer/others.rs"]
+mod others;
+#[path = "layer/plan.rs"]
+mod plan;
 #[path = "layer/reading.rs"]
 mod reading;
 #[path = "layer/scene.rs"]
@@ -25,6 +29,8 @@ mod scene;
 mod service;
 #[path = "layer/settings.rs"]
 mod settings;
+#[path = "layer/setup.rs"]
+mod setup;
 #[path = "layer/upload.rs"]
 mod upload;
 #[path = "layer/verdict.rs"]

@@ -1,5 +1,5 @@
-//! `Retry-After`, `Date`, `Age` and the millisecond fields: every way to read them gives what the bytes
-//! were made from.
+//! `Retry-After`, `Date`, `Age` and the millisecond headers: each way to read them gives the time from
+//! which the bytes were made.
 
 #![no_main]
 
@@ -33,7 +33,7 @@ use tower::{Layer, ServiceExt, service_fn};
 #[derive(Arbitrary, Debug)]
 struct Input {
     server: Server,
-    /// Of an answer that a cache had.
+    /// The `Age` of a cached response.
     age: Option<u16>,
     lines: Vec<(Name, Line)>,
 }
@@ -46,12 +46,12 @@ fuzz_target!(|input: Input| {
         .filter(|date| is_value(date.text()));
     let mut headers = HeaderMap::new();
     if let Some(date) = &date {
-        headers.insert(DATE, value(date.text()).expect("looked at above"));
+        headers.insert(DATE, value(date.text()).expect("checked above"));
     }
     if let Some(age) = input.age {
         headers.insert(AGE, age.into());
     }
-    // The clock that counts.
+    // The clock that the dates are measured against.
     let date = date.map(|date| date.later(input.age.unwrap_or(0)));
     let mut lines = Vec::new();
     for (name, line) in input.lines.iter().take(8) {
@@ -72,7 +72,7 @@ fuzz_target!(|input: Input| {
     }
 });
 
-/// All that can be asked.
+/// Reads the headers in each way that the crate offers.
 fn read(headers: &HeaderMap) -> [Option<Duration>; 3] {
     let (request, ()) = Request::new(()).into_parts();
     let (mut response, ()) = Response::new(()).into_parts();
@@ -80,7 +80,7 @@ fn read(headers: &HeaderMap) -> [Option<Duration>; 3] {
     response.headers = headers.clone();
     let body = Bytes::new();
     let attempt = Attempt::new(&request, &response, &body);
-    let error = refused(headers);
+    let error = error(headers);
 
     let waits = attempt.retry_after().is_some();
     let kind = match waits {
@@ -90,7 +90,7 @@ fn read(headers: &HeaderMap) -> [Option<Duration>; 3] {
     assert_eq!(attempt.kind(), Some(kind));
     assert_eq!(StatusKind::classify(response.status, headers), Some(kind));
     assert_eq!(error.kind(), kind);
-    // The second reading of one error is the first one.
+    // Reading an error twice gives the same time.
     [
         attempt.retry_after(),
         error.retry_after(),
@@ -98,8 +98,8 @@ fn read(headers: &HeaderMap) -> [Option<Duration>; 3] {
     ]
 }
 
-/// What the layer makes of a 403 with these headers.
-fn refused(headers: &HeaderMap) -> StatusError {
+/// Returns the layer's error for a 403 with these headers.
+fn error(headers: &HeaderMap) -> StatusError {
     let inner = service_fn(|_| async {
         let mut response = Response::new(Empty::<Bytes>::new());
         *response.status_mut() = StatusCode::FORBIDDEN;
@@ -118,7 +118,7 @@ fn is_value(text: &[u8]) -> bool {
     value(text).is_some()
 }
 
-/// `None` where `http` refuses the bytes, so that no response can bring them.
+/// Returns `None` if `http` rejects the bytes: no response can contain them.
 fn value(text: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_bytes(text).ok()
 }

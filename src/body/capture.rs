@@ -1,4 +1,4 @@
-//! Keeps the body of a failed response, within bounds.
+//! Reads and keeps an error body, within its limits.
 
 use std::{
     pin::Pin,
@@ -13,15 +13,15 @@ use pin_project_lite::pin_project;
 
 use crate::settings::Timer;
 
-/// Empty frames cost time but no bytes; more of them than this is no honest body.
+/// Empty frames cost time but no bytes: more than this is treated as an attack.
 const MAX_EMPTY_FRAMES: u32 = 1024;
 
 pin_project! {
-    /// Reads a body to its end if it can, so that the connection below can be used again.
+    /// A reader of an error body: to its end if possible, so that the connection returns to its pool.
     pub(crate) struct Capture<R> {
         #[pin]
         body: R,
-        // Copied out: a small chunk may be a view of a large buffer, and nobody can tell.
+        // A copy: a small chunk may pin a large buffer.
         bytes: Vec<u8>,
         empty_frames: u32,
         sleep: Option<Pin<Box<dyn Sleep>>>,
@@ -43,7 +43,7 @@ impl<R: Body> Capture<R> {
         }
     }
 
-    /// Reads up to `limit` bytes. Should it have to wait, `timeout` says how long in all.
+    /// Reads up to `limit` bytes. `timeout` is called on the first wait, and limits all waits together.
     pub(crate) fn poll(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -57,7 +57,7 @@ impl<R: Body> Capture<R> {
                 break false;
             }
             let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
-                // No timer is made for a body that is already here.
+                // A body that has already arrived needs no timer.
                 if this.sleep.is_none() {
                     *this.sleep = match timeout() {
                         Duration::ZERO => break true,
@@ -95,7 +95,7 @@ impl<R: Body> Capture<R> {
             }
         };
         Poll::Ready(Captured {
-            // Without what the vector has to spare.
+            // Frees the vector's spare capacity.
             body: std::mem::take(this.bytes).into_boxed_slice().into(),
             is_truncated,
         })

@@ -1,9 +1,8 @@
-//! Bodies: a request's is recorded while it streams, so that it can be sent again; a failed
-//! response's is read and kept.
+//! Bodies: a request's body is recorded for a resend while it streams; an error body is read and kept.
 //!
 //! - `replay`: the request body that the inner service receives.
 //! - `tape`: the recording, and which attempt may read it.
-//! - `capture`: the body of a failed response, within its limits.
+//! - `capture`: reads an error body, within its limits.
 
 mod capture;
 mod replay;

@@ -17,21 +17,21 @@ use crate::{
 };
 
 pin_project! {
-    /// A request body as the inner service of a [`RevioStatus`](crate::RevioStatus) sees it.
+    /// The request body that the inner service of a [`RevioStatus`](crate::RevioStatus) receives.
     ///
-    /// The body of a request that will not be resent passes through. That of any other is recorded
-    /// while the inner service reads it, never ahead of it, up to the layer's
-    /// [`replay_body_limit`](crate::RevioStatusLayer::replay_body_limit); a resend carries the same bytes
-    /// and trailers. An empty body is neither kept nor allocated for.
+    /// The body of a request that will not be resent passes through. Any other body is recorded while the
+    /// inner service reads it, never ahead of it, up to the layer's
+    /// [`replay_body_limit`](crate::RevioStatusLayer::replay_body_limit). A resend carries the same bytes
+    /// and trailers. An empty body costs nothing.
     ///
-    /// Up to 32 chunks are shared with the caller, and keep the buffers that they are parts of; of more
-    /// than that, small ones are copied together.
+    /// Up to 32 chunks are shared with the caller, and pin their buffers. Further chunks are copied
+    /// together.
     ///
     /// # Errors
     ///
-    /// The caller's body's own errors, as the source of one that says so, and one of its own: when an answer comes while the body is
-    /// still being sent and the request is resent, the body belongs to the resend, and the
-    /// attempt that still reads it is told so.
+    /// - An error of the caller's body, as the source of an error that says "the request body failed".
+    /// - An error for an attempt that still reads the body when the request is resent, after an early
+    ///   response. The body then belongs to the resend.
     pub struct ReplayBody<B> {
         #[pin]
         kind: Kind<B>,
@@ -66,7 +66,7 @@ impl<B> ReplayBody<B> {
 }
 
 impl<B: Body> ReplayBody<B> {
-    /// A body that can be sent again, and the tape to do it with; an empty one needs none.
+    /// Returns a body that can be sent again, and its tape. An empty body needs no tape.
     pub(crate) fn record(body: B, limit: usize) -> (Self, Option<Arc<Tape<B>>>) {
         if body.is_end_stream() {
             return (Self::empty(), None);

@@ -1,4 +1,4 @@
-//! The recording of one request body, and who may read it: the latest attempt, and nobody else.
+//! The recording of one request body. Only the latest attempt may read it.
 
 use std::{
     fmt,
@@ -15,56 +15,54 @@ use crate::{
     shared::sync::{Arc, Mutex, MutexGuard},
 };
 
-/// Chunks beyond this many are copied together: a handle is 32 bytes, whatever it points at.
+/// Further chunks are copied together: each handle costs 32 bytes, however short its chunk is.
 const MAX_CHUNKS: usize = 32;
 
 /// A body that is recorded while the attempts read it.
 ///
-/// All attempts share one tape. Each reads what was recorded from the start and then goes on with
-/// the body itself, which nobody has read further than the recording goes.
+/// All attempts share one tape. Each attempt reads the recording from its start, and then continues with
+/// the body itself where the recording ends.
 pub(crate) struct Tape<B> {
     state: Mutex<State<B>>,
     limit: usize,
-    /// What the body promised at the start. Every attempt promises it again, so that the framing
-    /// on the wire (`Content-Length` or chunks) is the same.
+    /// The body's hint before it was read. Every attempt repeats it, so that the framing on the wire
+    /// (`Content-Length` or chunks) is the same.
     size_hint: SizeHint,
 }
 
 struct State<B> {
     /// `None`: read to its end.
     body: Option<Pin<Box<B>>>,
-    /// `None`: too long or broken, so that no attempt can follow.
+    /// `None`: the body was too long or failed, so that no attempt can follow.
     recording: Option<Recording>,
     /// The attempt that may read, counted from 0.
     attempt: u32,
-    /// That attempt has asked for the body.
     was_read: bool,
-    /// No other attempt will follow it.
     is_last: bool,
     waker: Option<Waker>,
 }
 
 impl<B> Tape<B> {
-    /// Whether another attempt could send the whole body, as far as one can tell now.
+    /// Returns `true` if another attempt could send the whole body, as far as is known now.
     pub(crate) fn is_replayable(&self) -> bool {
         self.lock().is_some_and(|state| state.recording.is_some())
     }
 
-    /// Whether the present attempt has asked for the body: what it is sent over was ready to take it.
+    /// Returns `true` if the current attempt has polled the body, and so may have reached the server.
     pub(crate) fn was_read(&self) -> bool {
         self.lock().is_none_or(|state| state.was_read)
     }
 
-    /// Lets the recording go while the present attempt reads it: no other one will follow.
-    pub(crate) fn end(&self) {
+    /// Frees the recording while the current attempt reads it, because no attempt follows.
+    pub(crate) fn finish_recording(&self) {
         if let Some(mut state) = self.lock() {
             state.is_last = true;
         }
     }
 
-    /// Gives the recording to the next attempt. An attempt that still reads gets an error.
+    /// Gives the body to the next attempt. An attempt that still reads gets an error.
     ///
-    /// Returns `None` where it is too late.
+    /// Returns `None` if the recording was dropped: the body was too long, or failed.
     pub(crate) fn hand_over(tape: &Arc<Self>) -> Option<Reader<B>> {
         let mut state = tape.lock()?;
         let recording = state.recording.as_mut()?;
@@ -73,7 +71,7 @@ impl<B> Tape<B> {
         state.was_read = false;
         let attempt = state.attempt;
         let waker = state.waker.take();
-        // A waker may run anything, even a reader that wants the lock.
+        // A waker may run any code, even a reader that takes the lock.
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -81,14 +79,14 @@ impl<B> Tape<B> {
         Some(Reader::new(tape.clone(), attempt))
     }
 
-    /// `None` where the caller's body panicked while it was read: nobody can tell what was lost.
+    /// Returns `None` if the caller's body panicked while it was read: the recording may lack data.
     fn lock(&self) -> Option<MutexGuard<'_, State<B>>> {
         self.state.lock().ok()
     }
 }
 
 impl<B: Body<Error: Into<BoxError>>> State<B> {
-    /// Reads on where the recording ends.
+    /// Polls and records the body itself.
     fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
@@ -131,17 +129,17 @@ impl<B: Body<Error: Into<BoxError>>> State<B> {
 #[derive(Default)]
 struct Recording {
     chunks: Vec<Bytes>,
-    /// What came after the chunks were too many.
-    small: BytesMut,
+    /// The data after the first `MAX_CHUNKS` chunks, until `seal`.
+    merged: BytesMut,
     length: usize,
     trailers: Option<HeaderMap>,
 }
 
 impl Recording {
-    /// Returns false for what it cannot keep.
+    /// Returns `false` if the frame cannot be recorded.
     fn push(&mut self, frame: &Frame<Bytes>, limit: usize) -> bool {
         if self.trailers.is_some() {
-            return false; // nothing may follow trailers
+            return false; // no frame may follow trailers
         }
         if let Some(trailers) = frame.trailers_ref() {
             self.trailers = Some(trailers.clone());
@@ -155,25 +153,25 @@ impl Recording {
         }
         self.length = self.length.saturating_add(data.len());
         if self.chunks.len() >= MAX_CHUNKS {
-            self.small.extend_from_slice(data);
+            self.merged.extend_from_slice(data);
         } else if !data.is_empty() {
             self.chunks.push(data.clone());
         }
         true
     }
 
-    /// Makes all of it readable by number.
+    /// Makes the whole recording readable by `frame`.
     fn seal(&mut self) {
-        if !self.small.is_empty() {
-            self.chunks.push(self.small.split().freeze());
+        if !self.merged.is_empty() {
+            self.chunks.push(self.merged.split().freeze());
         }
     }
 
-    fn frame(&self, number: u32) -> Option<Frame<Bytes>> {
-        let number = usize::try_from(number).ok()?;
-        match self.chunks.get(number) {
+    fn frame(&self, index: u32) -> Option<Frame<Bytes>> {
+        let index = usize::try_from(index).ok()?;
+        match self.chunks.get(index) {
             Some(chunk) => Some(Frame::data(chunk.clone())),
-            None if number == self.chunks.len() => self.trailers.clone().map(Frame::trailers),
+            None if index == self.chunks.len() => self.trailers.clone().map(Frame::trailers),
             None => None,
         }
     }
@@ -183,14 +181,13 @@ impl Recording {
 pub(crate) struct Reader<B> {
     tape: Arc<Tape<B>>,
     attempt: u32,
-    /// The next recorded frame; `None` once the recording is read.
+    /// The index of the next recorded frame; `None` once the recording is read.
     next: Option<u32>,
     sent: u64,
     is_ended: bool,
 }
 
 impl<B: Body> Reader<B> {
-    /// The first attempt's view of a body that is not known to be empty.
     pub(crate) fn record(body: B, limit: usize) -> Self {
         let tape = Tape {
             limit,
@@ -228,12 +225,13 @@ impl<B> Reader<B> {
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
-        let mut rest = SizeHint::new();
-        rest.set_lower(self.tape.size_hint.lower().saturating_sub(self.sent));
-        if let Some(upper) = self.tape.size_hint.upper() {
-            rest.set_upper(upper.saturating_sub(self.sent));
+        let mut remaining = SizeHint::new();
+        let hint = &self.tape.size_hint;
+        remaining.set_lower(hint.lower().saturating_sub(self.sent));
+        if let Some(upper) = hint.upper() {
+            remaining.set_upper(upper.saturating_sub(self.sent));
         }
-        rest
+        remaining
     }
 }
 
@@ -257,19 +255,19 @@ impl<B: Body<Error: Into<BoxError>>> Reader<B> {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        // Nobody else holds the tape: the answer has come, and there will be no resend.
+        // If nothing else holds the tape, a response has come, and no resend follows.
         let is_alone = Arc::strong_count(&self.tape) == 1;
         let Some(mut state) = self.tape.lock() else {
-            return Poll::Ready(Some(Err(Lost::Panicked.into())));
+            return Poll::Ready(Some(Err(ReadError::Panicked.into())));
         };
         if state.attempt != self.attempt {
-            return Poll::Ready(Some(Err(Lost::TakenOver.into())));
+            return Poll::Ready(Some(Err(ReadError::TakenOver.into())));
         }
         state.was_read = true;
         let is_last = is_alone || state.is_last;
-        let recorded = |number| state.recording.as_ref().and_then(|r| r.frame(number));
+        let recorded = |index| state.recording.as_ref().and_then(|r| r.frame(index));
         if let Some(frame) = self.next.and_then(recorded) {
-            self.next = self.next.map(|number| number.saturating_add(1));
+            self.next = self.next.map(|index| index.saturating_add(1));
             let more = self.next.and_then(recorded).is_some();
             self.is_ended = !more && state.body.is_none();
             if is_last && !more {
@@ -296,14 +294,15 @@ impl<B> fmt::Debug for Reader<B> {
     }
 }
 
-/// Why an attempt cannot read on. The connection that sends it must not pretend that it could.
+/// The error that makes the connection abort. Otherwise the connection would send a truncated body as if
+/// it were complete.
 #[derive(Debug)]
-enum Lost {
+enum ReadError {
     TakenOver,
     Panicked,
 }
 
-impl fmt::Display for Lost {
+impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TakenOver => "this attempt is over: the request body belongs to the next one",
@@ -312,4 +311,4 @@ impl fmt::Display for Lost {
     }
 }
 
-impl std::error::Error for Lost {}
+impl std::error::Error for ReadError {}

@@ -1,4 +1,4 @@
-//! Lets tower-http's `TraceLayer` and its relatives call a failure what this crate calls it.
+//! A classifier for tower-http's `TraceLayer` and similar middleware, by this crate's kinds.
 
 use std::{any::Any, error::Error as StdError, fmt};
 
@@ -9,8 +9,8 @@ use super::{BoxError, Error, StatusError, StatusKind};
 
 /// Classifies responses as [`RevioStatus`](crate::RevioStatus) does: 400 and above are failures.
 ///
-/// Put it into a `TraceLayer` below the layer to see every attempt, or above it to see every
-/// request; the failures are the same ones.
+/// In a `TraceLayer` below [`RevioStatusLayer`](crate::RevioStatusLayer) it classifies every attempt, above
+/// that layer every request.
 ///
 /// ```
 /// use revio_status::classify::StatusClassifier;
@@ -23,15 +23,15 @@ pub struct StatusClassifier {
     _priv: (),
 }
 
-/// Why a response or an error is a failure.
+/// The class of a failure.
 ///
-/// `Display` prints the kind in snake case, or `no_response`. It never prints an error's own text.
+/// `Display` prints the kind in snake case, or `no_response`, and never an error's own text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureClass {
-    /// The API answered, and the answer was a failure.
+    /// A failed response.
     Status(StatusKind),
-    /// No answer came.
+    /// No response.
     NoResponse,
 }
 
@@ -47,9 +47,8 @@ impl ClassifyResponse for StatusClassifier {
         ClassifiedResponse::Ready(kind.map_or(Ok(()), |kind| Err(FailureClass::Status(kind))))
     }
 
-    /// Above the layer a failed answer comes as an error, and is classified by its status still,
-    /// whether it is an [`Error`], a [`StatusError`] or a [`BoxError`] around one. An error type of
-    /// your own is [`FailureClass::NoResponse`], whatever its source.
+    /// Classifies an error by its status: an [`Error`], a [`StatusError`], or a [`BoxError`] with one of
+    /// them inside. Any other error type, whatever its source, is [`FailureClass::NoResponse`].
     fn classify_error<E>(self, error: &E) -> FailureClass
     where
         E: fmt::Display + 'static,

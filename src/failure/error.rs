@@ -93,7 +93,7 @@ impl Error {
             .map(|error| Self::Service(*error))
     }
 
-    /// The error of a service that failed in `poll_ready`, before the first attempt.
+    /// Creates the error of a service that failed in `poll_ready`, before the first attempt.
     pub(crate) fn not_ready(error: BoxError) -> Self {
         Self::downcast(error).unwrap_or_else(|error| {
             let error = ServiceError::of_attempt(error, true);
@@ -190,10 +190,11 @@ impl StatusError {
     /// }
     /// ```
     pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
-        chain(error).find_map(Self::of)
+        chain(error).find_map(Self::downcast)
     }
 
-    pub(super) fn of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
+    /// Downcasts an error to a `StatusError`, also if it is an [`Error`].
+    pub(super) fn downcast<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
         let ours = || error.downcast_ref::<Error>()?.status_error();
         error.downcast_ref().or_else(ours)
     }

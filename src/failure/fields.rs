@@ -1,4 +1,4 @@
-//! The header fields of a failed answer, as they are kept and as they are served.
+//! The header fields of a failed response, as kept and as served.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use http::{
 
 use super::retry_after::digits;
 
-/// Lets each value go from the buffer that the whole head, or the body too, was read into: nobody
-/// can tell how large that is.
-pub(super) fn copy_out(headers: &mut HeaderMap) {
+/// Copies all values into a buffer of their own. Otherwise they pin the buffer that the whole response
+/// was read into.
+pub(super) fn copy_values(headers: &mut HeaderMap) {
     let length = headers.values().map(HeaderValue::len).sum();
     let mut all = Vec::with_capacity(length);
     for value in headers.values() {
@@ -24,7 +24,7 @@ pub(super) fn copy_out(headers: &mut HeaderMap) {
     let mut all = Bytes::from(all);
     for value in headers.values_mut() {
         let bytes = match all.len() == value.len() {
-            true => std::mem::take(&mut all), // shared with no other
+            true => std::mem::take(&mut all), // the last value owns the buffer
             false => all.split_to(value.len()),
         };
         if let Ok(mut copy) = HeaderValue::from_maybe_shared(bytes) {
@@ -34,20 +34,20 @@ pub(super) fn copy_out(headers: &mut HeaderMap) {
     }
 }
 
-/// The longest `Content-Length`. In chunks it has no meaning: RFC 9112 §6.3.
-pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
-    // One look at each header is cheaper than two lookups in a map.
-    let mut longest = None;
+/// Returns the largest `Content-Length`, or `None` if `Transfer-Encoding` overrides it (RFC 9112 §6.3).
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    // One pass over the headers is cheaper than two lookups.
+    let mut largest = None;
     for (name, value) in headers {
         if *name == TRANSFER_ENCODING {
             return None;
         }
         if *name == CONTENT_LENGTH {
             let lengths = value.as_bytes().split(|byte| *byte == b',');
-            longest = lengths.filter_map(digits).max().max(longest);
+            largest = lengths.filter_map(digits).max().max(largest);
         }
     }
-    longest
+    largest
 }
 
 pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
@@ -72,7 +72,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// In whole seconds, rounded up, and in no other form beside it.
+/// Sets `Retry-After` in whole seconds, rounded up, and removes its variants in milliseconds.
 pub(super) fn set_retry_after(headers: &mut HeaderMap, wait: Duration) {
     for name in ["retry-after-ms", "x-ms-retry-after-ms"] {
         headers.remove(name);

@@ -1,17 +1,17 @@
-//! What went wrong, in types: an answer that says no, or no answer at all.
+//! Error types: a failed response, or no response.
 //!
 //! - `status`: the table of statuses and their kinds.
-//! - `status_error`: a failed answer, with all that was learned about it.
-//! - `fields`: the header fields of a failed answer, kept and served.
-//! - `service_error`: no answer, with all that was learned about that.
-//! - `outcome`: how the request ended, which both kinds of error tell.
-//! - `error`: what a failed call returns, and how to find it below other errors.
-//! - `chain`: the sources of an error, one after the other.
-//! - `unsent`: errors that say that nothing was sent, or that an answer was lost.
-//! - `message`: the line that a person would read in a failed body.
-//! - `retry_after`: how long the server asked to be left alone.
+//! - `status_error`: a failed response.
+//! - `fields`: the header fields of a failed response, as kept and as served.
+//! - `service_error`: no response.
+//! - `outcome`: attempts, stop reason and history, shared by both errors.
+//! - `error`: either of the two; finds a `StatusError` below other errors.
+//! - `chain`: the source chain of an error.
+//! - `unsent`: errors of unsent attempts, and transient errors.
+//! - `message`: the server's message in an error body.
+//! - `retry_after`: the wait that the server asked for.
 //! - `stop_reason`: why a request was not sent again.
-//! - `classify`: the same verdicts for tower-http's middleware.
+//! - `classify`: the classifier for tower-http's middleware.
 
 mod chain;
 #[cfg(feature = "tower-http")]
@@ -39,5 +39,5 @@ pub(crate) use self::{
     outcome::History,
     retry_after::retry_after,
     status::may_be_applied,
-    unsent::{BodyError, is_lost, is_unsent},
+    unsent::{BodyError, is_transient, is_unsent},
 };

@@ -1,4 +1,4 @@
-//! How a failed request ended, and what came before: the part that all three error types share.
+//! The outcome of a failed request, and its history. All three error types share it.
 
 use std::{fmt, time::Duration};
 
@@ -57,7 +57,7 @@ impl History {
     }
 }
 
-/// What an error knows of its request as a whole.
+/// The facts about the request as a whole.
 pub(crate) struct Outcome {
     attempts: u32,
     stop_reason: StopReason,
@@ -68,7 +68,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// One attempt, not retryable.
+    /// Creates the outcome of one attempt that is not retryable.
     pub(super) fn of_attempt(may_have_been_applied: bool) -> Self {
         Self {
             attempts: 1,
@@ -101,7 +101,7 @@ impl Outcome {
         }
     }
 
-    /// Keeps what an inner layer of this crate concluded.
+    /// Marks the outcome as set by an inner layer of this crate.
     pub(crate) fn conclude_below(&mut self) {
         self.is_concluded = true;
     }
@@ -119,8 +119,8 @@ impl Outcome {
     }
 }
 
-/// The end of an error's line: the attempts if there were several, and the reason unless such a
-/// failure is never retried.
+/// The end of an error's line: the attempts if there were several, and the stop reason. Empty for a single
+/// attempt that is not retryable.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.attempts, self.stop_reason) {

@@ -10,11 +10,11 @@ use super::{BoxError, outcome::Outcome};
 ///
 /// # Formatting
 ///
-/// `Display` prints one line: whether the request was sent, the attempts if there were several, and
-/// the stop reason unless such an error is never retried: `no response from the API (3 attempts,
-/// attempts_exhausted)`. The inner error's text is one step down, at [`source`](Error::source). It
-/// belongs to the inner service: reqwest's shows the URL with its query. `Debug` shows attempts,
-/// reason and the inner error's `Debug`.
+/// `Display` prints one line: that no response came, or that the request was not sent; the attempts if
+/// there were several; and the stop reason (omitted for a single attempt that is not retryable): `no
+/// response from the API (3 attempts, attempts_exhausted)`. The inner error's text is one step down, at
+/// [`source`](Error::source). It belongs to the inner service: reqwest's shows the URL with its query.
+/// `Debug` shows attempts, stop reason and the inner error's `Debug`.
 ///
 /// # Source
 ///
@@ -44,8 +44,8 @@ impl ServiceError {
         Self::of_attempt(error.into(), false)
     }
 
-    /// Makes the attempt one that did not reach the server, and was not applied, to test your own error
-    /// handling.
+    /// Marks the attempt as known not to have reached the server, and so not applied, to test your own
+    /// error handling.
     ///
     /// ```
     /// use revio_status::ServiceError;

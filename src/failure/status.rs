@@ -1,4 +1,4 @@
-//! What a status code means: the one table that everything else asks.
+//! The kinds of failed statuses: the one table for all rules.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::retry_after::retry_after;
 
-/// What a failed response means to a client of the Rev.io API.
+/// The kind of a failed response, from its status and `Retry-After`.
 ///
 /// | status | kind | in the API's documentation |
 /// |---|---|---|
@@ -24,23 +24,23 @@ use super::retry_after::retry_after;
 /// | 504 | [`GatewayTimeout`](Self::GatewayTimeout) | yes |
 /// | other 5xx, and 600–999 ([RFC 9110 §15]) | [`OtherServerError`](Self::OtherServerError) | no |
 ///
-/// `Display` prints the name in snake case, `service_unavailable`, ready for a log or a metric.
+/// `Display` prints the name in snake case: `service_unavailable`.
 ///
 /// [RFC 9110 §15]: https://www.rfc-editor.org/rfc/rfc9110#section-15
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StatusKind {
-    /// 400: the request is malformed or lacks something.
+    /// 400: the request is malformed or incomplete.
     BadRequest,
     /// 401: the credentials are missing or wrong.
     Unauthorized,
-    /// 403: the user may not do this.
+    /// 403: the user has no permission.
     Forbidden,
-    /// 403 with a readable waiting time: the account's call quota is used up.
+    /// 403 with a readable `Retry-After`: the account's call quota is used up.
     QuotaExceeded,
     /// 404: no such resource, or no such operation.
     NotFound,
-    /// 405: the resource exists, the method does not apply to it.
+    /// 405: the resource does not support the method.
     MethodNotAllowed,
     /// 429: too many calls in a short time.
     TooManyRequests,
@@ -48,28 +48,26 @@ pub enum StatusKind {
     OtherClientError,
     /// 500: the server failed.
     InternalServerError,
-    /// 501: the server does not know how to do this.
+    /// 501: the server does not implement the operation.
     NotImplemented,
     /// 503: maintenance, or too much load.
     ServiceUnavailable,
-    /// 504: a gateway waited too long for an answer.
+    /// 504: a gateway got no response in time; the work may still have been done.
     GatewayTimeout,
     /// Any other 5xx, and 600–999.
     OtherServerError,
 }
 
 impl StatusKind {
-    /// The kind of a response with this status and these headers.
-    ///
-    /// Returns `None` for 1xx, 2xx and 3xx, which are no failures.
+    /// Returns the kind of a response with this status and these headers, or `None` below 400.
     pub fn classify(status: StatusCode, headers: &HeaderMap) -> Option<Self> {
         let is_failure = status.as_u16() >= 400;
-        // Of the headers only one matters, and only to one status.
+        // Headers are read only for 403.
         let waits = || status == StatusCode::FORBIDDEN && retry_after(headers).is_some();
         is_failure.then(|| Self::of_failure(status, waits()))
     }
 
-    /// The kind of a failure; `waits` tells whether the server named a waiting time.
+    /// Returns the kind of a failure. `waits` is `true` if its `Retry-After` can be read.
     pub(crate) fn of_failure(status: StatusCode, waits: bool) -> Self {
         match status.as_u16() {
             400 => Self::BadRequest,
@@ -88,12 +86,12 @@ impl StatusKind {
         }
     }
 
-    /// Whether the request is at fault: the 4xx kinds.
+    /// Returns `true` for the 4xx kinds: the request is at fault.
     pub fn is_client_error(self) -> bool {
         !self.is_server_error()
     }
 
-    /// Whether the server or something in front of it is at fault: 5xx and above.
+    /// Returns `true` for 5xx and above: the server, or a gateway in front of it, is at fault.
     pub fn is_server_error(self) -> bool {
         matches!(
             self,
@@ -105,7 +103,7 @@ impl StatusKind {
         )
     }
 
-    /// Whether the Rev.io status code document lists this kind.
+    /// Returns `true` if Rev.io's documentation lists this kind.
     pub fn is_documented(self) -> bool {
         !matches!(
             self,
@@ -116,7 +114,7 @@ impl StatusKind {
         )
     }
 
-    /// One sentence for a person: what happened, and whose turn it is.
+    /// Returns one sentence for a person, in our own words: what happened, and what to do about it.
     pub fn explanation(self) -> &'static str {
         match self {
             Self::BadRequest => {
@@ -131,7 +129,7 @@ impl StatusKind {
             }
             Self::NotFound => "Nothing exists at this path, or not for this account.",
             Self::MethodNotAllowed => {
-                "The resource does not support this method: the Allow header lists those it does."
+                "The resource does not support this method: the Allow header lists the supported methods."
             }
             Self::TooManyRequests => "The account calls faster than the gateway allows: slow down.",
             Self::OtherClientError => "The server refused the request as it was sent.",
@@ -141,15 +139,15 @@ impl StatusKind {
                 "The server cannot handle requests now: maintenance, or too many at once."
             }
             Self::GatewayTimeout => {
-                "A gateway or proxy got no answer from the server in time: the work may still be done."
+                "A gateway or proxy got no response from the server in time: the work may still have been done."
             }
             Self::OtherServerError => "The server, or something in front of it, failed.",
         }
     }
 }
 
-/// Whether the server may have done the work and yet said so: a 503 can come from a proxy whose
-/// upstream died half-way, and some gateways say 408 of work that is slow.
+/// Returns `true` if the request may have been applied despite this status: a 503 can come from a proxy
+/// whose upstream died half-way, and some gateways send 408 for slow work.
 pub(crate) fn may_be_applied(status: StatusCode) -> bool {
     match status.as_u16() {
         408 => true,

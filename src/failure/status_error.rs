@@ -1,4 +1,4 @@
-//! A failed answer, with all that was learned about it.
+//! The error of a failed response.
 
 use std::{error::Error, fmt, sync::OnceLock, time::Duration};
 
@@ -9,17 +9,17 @@ use super::{
     StatusKind, fields, message, outcome::Outcome, retry_after::retry_after, status::may_be_applied,
 };
 
-/// A failed answer: status 400 or above, with all that was learned about it.
+/// A failed response: status 400 or above.
 ///
-/// It is one pointer.
+/// One pointer.
 ///
 /// # Formatting
 ///
-/// `Display` prints one line: the status, what the server said beyond it ([`message`](Self::message)),
-/// how many attempts there were if more than one, and why it was not sent again unless such a status
-/// never is: `503 Service Unavailable: Back at noon (3 attempts, attempts_exhausted)`. Where an HTTP/1
-/// server has a reason phrase of its own, that one is shown (feature `hyper-util`). The line is safe to
-/// print into a log or a terminal. `Debug` shows no text of the server's at all.
+/// `Display` prints one line: the status, the server's [`message`](Self::message) without repetition of
+/// the status, the attempts if there were several, and the stop reason (omitted for a single attempt that
+/// is not retryable): `503 Service Unavailable: Back at noon (3 attempts, attempts_exhausted)`. If an
+/// HTTP/1 server sent its own reason phrase, that phrase is shown (feature `hyper-util`). The line is safe
+/// to print to a log or a terminal. `Debug` shows no text from the server.
 pub struct StatusError(Box<Failure>);
 
 struct Failure {
@@ -28,26 +28,25 @@ struct Failure {
     retry_after: Option<Duration>,
     body: Bytes,
     is_body_truncated: bool,
-    /// Its account has to wait for longer than its own `Retry-After` says.
-    is_put_off: bool,
+    /// A cool-down asks for a longer wait than the response did.
+    has_longer_wait: bool,
     message: OnceLock<Option<Box<str>>>,
     outcome: Outcome,
 }
 
 impl StatusError {
-    /// A failed answer before its body is read.
     pub(crate) fn new(mut head: response::Parts) -> Self {
         let status = head.status;
         let retry_after = retry_after(&head.headers);
         let kind = StatusKind::of_failure(status, retry_after.is_some());
-        fields::copy_out(&mut head.headers);
+        fields::copy_values(&mut head.headers);
         Self(Box::new(Failure {
             head,
             kind,
             retry_after,
             body: Bytes::new(),
             is_body_truncated: false,
-            is_put_off: false,
+            has_longer_wait: false,
             message: OnceLock::new(),
             outcome: Outcome::of_attempt(may_be_applied(status)),
         }))
@@ -59,17 +58,17 @@ impl StatusError {
         self
     }
 
-    /// Whether its `Content-Length` promises more than so many bytes.
     pub(crate) fn announces_more_than(&self, length: usize) -> bool {
-        fields::announced(self.headers())
+        fields::content_length(self.headers())
             .is_some_and(|announced| u64::try_from(length).is_ok_and(|length| length < announced))
     }
 
-    /// Makes a failed answer of a response, to test what your own code makes of it: one attempt,
-    /// [`StopReason::NotRetryable`]. `None` where the status is below 400.
+    /// Creates the error of a failed response, to test your own error handling: one attempt,
+    /// [`StopReason::NotRetryable`](crate::StopReason::NotRetryable). Returns `None` if the status is below
+    /// 400.
     ///
-    /// It is taken as an answer to GET: a `Content-Length` above the body's length makes the body a
-    /// truncated one. Leave that header out where you test the answer to a HEAD.
+    /// If `Content-Length` is larger than the body, the body counts as truncated. For a response to HEAD,
+    /// leave that header out.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -91,8 +90,8 @@ impl StatusError {
         Some(error.with_body(body, is_truncated))
     }
 
-    /// The error of a request that a cool-down with this time remaining refused. It holds nothing of the
-    /// response that started the cool-down.
+    /// Creates the error of a request that a cool-down with this remaining time refused. It holds only the
+    /// status of the response that started the cool-down.
     pub(crate) fn refused(status: StatusCode, remaining: Duration) -> Self {
         let (mut head, ()) = http::Response::new(()).into_parts();
         head.status = status;
@@ -106,7 +105,7 @@ impl StatusError {
 
     /// Raises `retry_after` to at least the remaining time of a cool-down.
     pub(crate) fn with_remaining(mut self, remaining: Option<Duration>) -> Self {
-        self.0.is_put_off = remaining > self.0.retry_after;
+        self.0.has_longer_wait = remaining > self.0.retry_after;
         self.0.retry_after = self.0.retry_after.max(remaining);
         self
     }
@@ -119,41 +118,47 @@ impl StatusError {
         &mut self.0.outcome
     }
 
-    /// The status of the last attempt.
+    /// Returns the status of the last attempt's response.
+    ///
+    /// For a refused request: the status that started the cool-down.
     pub fn status(&self) -> StatusCode {
         self.0.head.status
     }
 
-    /// What that status means.
+    /// Returns the kind of the response.
     pub fn kind(&self) -> StatusKind {
         self.0.kind
     }
 
-    /// The headers of the last attempt's response.
+    /// Returns the headers of the last attempt's response.
+    ///
+    /// For a refused request: `Retry-After` alone.
     pub fn headers(&self) -> &HeaderMap {
         &self.0.head.headers
     }
 
-    /// The version of HTTP that the last attempt's response came in.
+    /// Returns the HTTP version of the last attempt's response.
     pub fn version(&self) -> Version {
         self.0.head.version
     }
 
-    /// The extensions of the last attempt's response: what the layers below put there, and the
-    /// reason phrase of an HTTP/1 response where it is not the standard one
+    /// Returns the extensions of the last attempt's response: those that the layers below set, and the
+    /// reason phrase of an HTTP/1 response if it is not the standard one
     /// (`hyper::ext::ReasonPhrase`).
     pub fn extensions(&self) -> &Extensions {
         &self.0.head.extensions
     }
 
-    /// The body of the last attempt's response, as far as it was read.
+    /// Returns the body of the last attempt's response, as far as it was read.
     pub fn body(&self) -> &Bytes {
         &self.0.body
     }
 
-    /// Whether the server had more to say than [`body`](Self::body) holds: the body was longer
-    /// than the layer's capture limit, slower than its capture timeout, broke off, or ended before
-    /// its `Content-Length`, which in answer to HEAD says nothing.
+    /// Returns `true` if bytes are missing in [`body`](Self::body).
+    ///
+    /// The body was longer than [`error_body_limit`](crate::RevioStatusLayer::error_body_limit), slower than
+    /// [`error_body_timeout`](crate::RevioStatusLayer::error_body_timeout) or the deadline, broke off, or
+    /// ended before its `Content-Length`, which does not count for a response to HEAD.
     pub fn is_body_truncated(&self) -> bool {
         self.0.is_body_truncated
     }
@@ -179,30 +184,32 @@ impl StatusError {
         self.0.message.get_or_init(search).as_deref()
     }
 
-    /// Reads the body as JSON, whatever its content type.
+    /// Parses the body as JSON, whatever its content type.
     ///
     /// # Errors
     ///
-    /// If what was read of the body is not JSON or does not fit `T`. A body that was cut off is
-    /// not JSON any more, unless it is a bare number.
+    /// If the body is not JSON, does not fit `T`, or is truncated (a truncated number may still parse).
     #[cfg(feature = "json")]
     #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(message::without_bom(&self.0.body))
     }
 
-    /// How long the server asked to be left alone, counted from the arrival of its answer.
+    /// Returns the wait that the server asked for, counted from the arrival of the response.
     ///
     /// Read from `retry-after-ms`, `x-ms-retry-after-ms` or `Retry-After`
-    /// ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)). A date in the
-    /// past is zero. Values without bound are passed on as they are: add them to a clock with
-    /// `checked_add`. Returns `None` where no header says so in a valid form.
+    /// ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)), in this order. A date in
+    /// the past is zero. If a cool-down refused or ended the request, and its remaining time is longer, the
+    /// remaining time is returned.
+    ///
+    /// The wait may be absurdly long: add it to a clock with `checked_add`. Returns `None` if no header has
+    /// a valid wait.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// The reason phrase of an HTTP/1 response, made safe, where it is not the standard one.
-    fn reason(&self) -> Option<Box<str>> {
+    /// Returns the reason phrase of an HTTP/1 response, made safe to print, if it is not the standard one.
+    fn custom_reason(&self) -> Option<Box<str>> {
         #[cfg(feature = "hyper-util")]
         if let Some(reason) = self.extensions().get::<hyper::ext::ReasonPhrase>() {
             let reason = message::one_line(&String::from_utf8_lossy(reason.as_bytes()));
@@ -212,26 +219,28 @@ impl StatusError {
         None
     }
 
-    /// The failed answer as a response that can be served to somebody else, with its version and
-    /// its extensions.
+    /// Converts the error into a response that can be served to another client, with its version and
+    /// extensions.
     ///
-    /// Headers that speak of one connection only
-    /// ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)) are gone, and so
-    /// is a `Content-Length` that differs from the body's. Where a cool-down asks for a longer wait than
-    /// the answer did, `Retry-After` says so. hyper's HTTP/1 server panics at
-    /// HTTP/3: set another version on an answer that came over it.
+    /// Removes hop-by-hop headers
+    /// ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), and a `Content-Length`
+    /// that differs from the body's length. If a cool-down asks for a longer wait than the response did,
+    /// `Retry-After` is set to it, in whole seconds, rounded up.
+    ///
+    /// hyper's HTTP/1 server panics on version HTTP/3: set another version on a response that came over
+    /// HTTP/3.
     #[must_use]
     pub fn into_response(self) -> http::Response<Bytes> {
         let Failure {
             mut head,
             body,
             retry_after,
-            is_put_off,
+            has_longer_wait,
             ..
         } = *self.0;
         let headers = &mut head.headers;
         fields::remove_hop_by_hop(headers);
-        if let Some(wait) = retry_after.filter(|_| is_put_off) {
+        if let Some(wait) = retry_after.filter(|_| has_longer_wait) {
             fields::set_retry_after(headers, wait);
         }
         let length = body.len().to_string();
@@ -249,9 +258,9 @@ impl StatusError {
 impl fmt::Display for StatusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (status, outcome) = (self.status(), &self.0.outcome);
-        let own = self.reason();
+        let custom = self.custom_reason();
         let standard = status.canonical_reason().unwrap_or_default();
-        let reason = own.as_deref().unwrap_or(standard);
+        let reason = custom.as_deref().unwrap_or(standard);
         f.write_str(status.as_str())?;
         if !reason.is_empty() {
             write!(f, " {reason}")?;

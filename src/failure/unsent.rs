@@ -1,4 +1,4 @@
-//! What an error without an answer tells: that nothing was sent, or that an answer was lost.
+//! Verdicts about errors without a response: unsent, or transient.
 
 use std::{
     error::Error as StdError,
@@ -8,13 +8,13 @@ use std::{
 
 use super::{BoxError, Error, ServiceError, StatusError, chain::chain};
 
-/// The error of a caller's request body, marked as such: what it says is said of another connection
-/// than the request's own.
+/// The error of a caller's request body, marked because it may be about another connection than the
+/// request's own.
 #[derive(Debug)]
 pub(crate) struct BodyError(BoxError);
 
 impl BodyError {
-    /// Marks it once, however many layers pass the body on.
+    /// Marks an error, once for any number of layers.
     pub(crate) fn mark(error: impl Into<BoxError>) -> BoxError {
         let error = error.into();
         match error.is::<Self>() {
@@ -36,10 +36,10 @@ impl StdError for BodyError {
     }
 }
 
-/// Whether the request is known not to have reached the server.
+/// Returns `true` if the request is known not to have reached the server.
 ///
-/// Only the outermost error of hyper-util or hyper counts. Nothing below it is looked at: the body
-/// of a request may stream from a dead host, and carry a connect error of its own.
+/// Stops at the outermost error of hyper-util or hyper: the request body may stream from a dead host, and
+/// so carry its own connect error further down.
 pub(crate) fn is_unsent(error: &(dyn StdError + 'static)) -> bool {
     let verdict = chain(error).find_map(|error| {
         if let Some(error) = service_error(error) {
@@ -55,11 +55,10 @@ pub(crate) fn is_unsent(error: &(dyn StdError + 'static)) -> bool {
     verdict.unwrap_or(false)
 }
 
-/// Whether the answer was lost on its way, so that sending again may bring one.
+/// Returns `true` if the response was lost on its way, so that a resend may help.
 ///
-/// Not past an error that sending again cannot mend: the caller's own, a message that is none, or
-/// one of this crate.
-pub(crate) fn is_lost(error: &(dyn StdError + 'static)) -> bool {
+/// Stops at errors that a resend cannot fix: user errors, parse errors, errors of this crate.
+pub(crate) fn is_transient(error: &(dyn StdError + 'static)) -> bool {
     let verdict = chain(error).find_map(|error| {
         if is_ours(error) || error.is::<BodyError>() {
             return Some(false);
@@ -67,7 +66,7 @@ pub(crate) fn is_lost(error: &(dyn StdError + 'static)) -> bool {
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
             return match error {
                 error if error.is_user() || error.is_parse() => Some(false),
-                error => is_lost_by_hyper(error).then_some(true),
+                error => is_transient_hyper(error).then_some(true),
             };
         }
         #[cfg(feature = "tokio")]
@@ -75,16 +74,16 @@ pub(crate) fn is_lost(error: &(dyn StdError + 'static)) -> bool {
             return Some(true);
         }
         let error = error.downcast_ref::<io::Error>()?;
-        is_lost_by_io(error.kind()).then_some(true)
+        is_transient_io(error.kind()).then_some(true)
     });
     verdict.unwrap_or(false)
 }
 
-fn is_lost_by_hyper(error: &hyper::Error) -> bool {
+fn is_transient_hyper(error: &hyper::Error) -> bool {
     error.is_incomplete_message() || error.is_timeout() || error.is_canceled() || error.is_closed()
 }
 
-fn is_lost_by_io(kind: ErrorKind) -> bool {
+fn is_transient_io(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::BrokenPipe
@@ -104,5 +103,5 @@ fn service_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a ServiceE
 }
 
 fn is_ours(error: &(dyn StdError + 'static)) -> bool {
-    service_error(error).is_some() || StatusError::of(error).is_some()
+    service_error(error).is_some() || StatusError::downcast(error).is_some()
 }

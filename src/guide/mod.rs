@@ -14,7 +14,7 @@
 //! | [`compile_errors`] | What does this compiler error mean, and how do I fix it? |
 //! | [`compared`] | How do other crates and SDKs handle failed requests? |
 
-// `tests/stacks` compiles the samples that need more than this package's dev-dependencies.
+// `tests/samples.rs` compiles the samples that need more than this package's dev-dependencies.
 
 #[cfg_attr(not(doctest), doc = include_str!("stacks.md"))]
 pub mod stacks {}

@@ -1,4 +1,4 @@
-//! What a policy sees of a failed attempt.
+//! A failed attempt, as a policy sees it.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -7,9 +7,9 @@ use http::{HeaderMap, Method, StatusCode, Uri, request, response};
 
 use crate::failure::{self, StatusKind, may_be_applied, retry_after};
 
-/// One failed attempt, as a [`RetryPolicy`](crate::RetryPolicy) sees it: what was sent and what came back.
+/// One failed attempt, as a [`RetryPolicy`](crate::RetryPolicy) sees it: what was sent and how it failed.
 ///
-/// It can be made by hand, to test a policy of one's own:
+/// Two constructors exist to test your own policy:
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::failure::{self, StatusKind, may_be_applied, retry_after};
 pub struct Attempt<'a> {
     number: u32,
     request: &'a request::Parts,
-    end: End<'a>,
+    failure: Failure<'a>,
     is_unsent: bool,
     may_have_been_applied: bool,
     retry_after: Option<Duration>,
@@ -36,10 +36,9 @@ pub struct Attempt<'a> {
     remaining: Option<Duration>,
 }
 
-/// How it ended.
 #[derive(Clone, Copy)]
-enum End<'a> {
-    Answer {
+enum Failure<'a> {
+    Response {
         status: StatusCode,
         kind: StatusKind,
         headers: &'a HeaderMap,
@@ -49,10 +48,10 @@ enum End<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    /// The first attempt, at once, without a deadline, and its answer.
+    /// Creates the first attempt, with this failed response, no elapsed time and no deadline.
     ///
-    /// A policy is asked about failures only. Of a response below 400,
-    /// [`kind`](Self::kind) says [`StatusKind::OtherServerError`].
+    /// Policies see failures only: a response below 400 has the kind
+    /// [`StatusKind::OtherServerError`].
     pub fn new(
         request: &'a request::Parts,
         response: &'a response::Parts,
@@ -61,7 +60,7 @@ impl<'a> Attempt<'a> {
         let (status, headers) = (response.status, &response.headers);
         let retry_after = retry_after(headers);
         let kind = StatusKind::of_failure(status, retry_after.is_some());
-        let end = End::Answer {
+        let failure = Failure::Response {
             status,
             kind,
             headers,
@@ -69,24 +68,29 @@ impl<'a> Attempt<'a> {
         };
         Self {
             retry_after,
-            ..Self::first(request, end, may_be_applied(status))
+            ..Self::first(request, failure, may_be_applied(status))
         }
     }
 
-    /// The first attempt, at once, without a deadline, and the error that came instead of an answer.
-    /// It may have been applied, unless [`with_unsent`](Self::with_unsent) says that it was not sent.
+    /// Creates the first attempt, with this error and no response, no elapsed time and no deadline.
+    ///
+    /// The attempt may have been applied, unless it is marked [`with_unsent`](Self::with_unsent).
     pub fn without_response(
         request: &'a request::Parts,
         error: &'a (dyn Error + Send + Sync + 'static),
     ) -> Self {
-        Self::first(request, End::NoResponse(error), true)
+        Self::first(request, Failure::NoResponse(error), true)
     }
 
-    fn first(request: &'a request::Parts, end: End<'a>, may_have_been_applied: bool) -> Self {
+    fn first(
+        request: &'a request::Parts,
+        failure: Failure<'a>,
+        may_have_been_applied: bool,
+    ) -> Self {
         Self {
             number: 1,
             request,
-            end,
+            failure,
             is_unsent: false,
             may_have_been_applied,
             retry_after: None,
@@ -95,10 +99,10 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    pub(crate) fn of_failure(request: &'a request::Parts, error: &'a failure::Error) -> Self {
+    pub(crate) fn from_failure(request: &'a request::Parts, error: &'a failure::Error) -> Self {
         match error {
             failure::Error::Status(error) => {
-                let end = End::Answer {
+                let failure = Failure::Response {
                     status: error.status(),
                     kind: error.kind(),
                     headers: error.headers(),
@@ -106,15 +110,15 @@ impl<'a> Attempt<'a> {
                 };
                 Self {
                     retry_after: error.retry_after(),
-                    ..Self::first(request, end, error.may_have_been_applied())
+                    ..Self::first(request, failure, error.may_have_been_applied())
                 }
             }
             failure::Error::Service(error) => Self {
                 is_unsent: error.is_unsent(),
                 ..Self::first(
                     request,
-                    // What a layer further down has made of it, or the service's own.
-                    End::NoResponse(match error.is_from_below() {
+                    // An inner layer's `ServiceError` as it is; otherwise the service's own error.
+                    Failure::NoResponse(match error.is_from_below() {
                         true => error,
                         false => error.get_ref(),
                     }),
@@ -124,7 +128,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// It, or one before it, may have been applied.
+    /// Sets whether this attempt, or an earlier one, may have been applied.
     pub(crate) fn with_possibly_applied(self, may_have_been_applied: bool) -> Self {
         Self {
             may_have_been_applied,
@@ -132,19 +136,19 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Makes it the attempt of this number; the first is 1.
+    /// Sets the number of the attempt, counted from 1.
     #[must_use]
     pub fn with_number(self, number: u32) -> Self {
         Self { number, ..self }
     }
 
-    /// Lets this time have passed since the request was made.
+    /// Sets the elapsed time.
     #[must_use]
     pub fn with_elapsed(self, elapsed: Duration) -> Self {
         Self { elapsed, ..self }
     }
 
-    /// Leaves this time until the deadline.
+    /// Sets the time until the deadline.
     #[must_use]
     pub fn with_remaining(self, remaining: Duration) -> Self {
         Self {
@@ -153,7 +157,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Makes it known not to have reached the server, and so not applied.
+    /// Marks the attempt as known not to have reached the server, and so not applied.
     #[must_use]
     pub fn with_unsent(self) -> Self {
         Self {
@@ -163,89 +167,92 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Which attempt this was; the first is 1.
+    /// Returns the number of the attempt, counted from 1.
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// The head of the request that was sent.
+    /// Returns the head of the request, as sent.
     pub fn request(&self) -> &'a request::Parts {
         self.request
     }
 
-    /// The method of the request.
+    /// Returns the method of the request.
     pub fn method(&self) -> &'a Method {
         &self.request.method
     }
 
-    /// The URI of the request.
+    /// Returns the URI of the request.
     pub fn uri(&self) -> &'a Uri {
         &self.request.uri
     }
 
-    /// The status that came back, or `None` where no answer came.
+    /// Returns the status of the response, or `None` without a response.
     pub fn status(&self) -> Option<StatusCode> {
-        match self.end {
-            End::Answer { status, .. } => Some(status),
-            End::NoResponse(_) => None,
+        match self.failure {
+            Failure::Response { status, .. } => Some(status),
+            Failure::NoResponse(_) => None,
         }
     }
 
-    /// What that status means.
+    /// Returns the kind of the response, or `None` without a response.
     pub fn kind(&self) -> Option<StatusKind> {
-        match self.end {
-            End::Answer { kind, .. } => Some(kind),
-            End::NoResponse(_) => None,
+        match self.failure {
+            Failure::Response { kind, .. } => Some(kind),
+            Failure::NoResponse(_) => None,
         }
     }
 
-    /// The headers that came back.
+    /// Returns the headers of the response, or `None` without a response.
     pub fn headers(&self) -> Option<&'a HeaderMap> {
-        match self.end {
-            End::Answer { headers, .. } => Some(headers),
-            End::NoResponse(_) => None,
+        match self.failure {
+            Failure::Response { headers, .. } => Some(headers),
+            Failure::NoResponse(_) => None,
         }
     }
 
-    /// The body that came back, as far as it was captured.
+    /// Returns the body of the response as far as it was read, or `None` without a response.
     pub fn body(&self) -> Option<&'a Bytes> {
-        match self.end {
-            End::Answer { body, .. } => Some(body),
-            End::NoResponse(_) => None,
+        match self.failure {
+            Failure::Response { body, .. } => Some(body),
+            Failure::NoResponse(_) => None,
         }
     }
 
-    /// The inner service's error, where no answer came: a [`ServiceError`](crate::ServiceError) where a
-    /// layer of this kind further down has made one.
+    /// Returns the inner service's error, or `None` if a response came.
+    ///
+    /// If an inner layer of this crate made the error, it is a [`ServiceError`](crate::ServiceError).
     pub fn error(&self) -> Option<&'a (dyn Error + Send + Sync + 'static)> {
-        match self.end {
-            End::Answer { .. } => None,
-            End::NoResponse(error) => Some(error),
+        match self.failure {
+            Failure::Response { .. } => None,
+            Failure::NoResponse(error) => Some(error),
         }
     }
 
-    /// Whether it is known not to have reached the server.
+    /// Returns `true` if the attempt is known not to have reached the server.
     pub fn is_unsent(&self) -> bool {
         self.is_unsent
     }
 
-    /// Whether it, or in the layer any attempt before it, may have been applied.
+    /// Returns `true` if the attempt may have been applied.
+    ///
+    /// In the layer, earlier attempts count too.
     pub fn may_have_been_applied(&self) -> bool {
         self.may_have_been_applied
     }
 
-    /// How long the server asked to be left alone, see
+    /// Returns the wait that the server asked for: see
     /// [`StatusError::retry_after`](crate::StatusError::retry_after).
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The time since the request was made, earlier attempts and waits included.
+    /// Returns the time since `call`, earlier attempts and waits included.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
 
-    /// The time until the deadline, or `None` where there is none.
+    /// Returns the time until the deadline, or `None` without a deadline.
     pub fn remaining(&self) -> Option<Duration> {
         self.remaining
     }

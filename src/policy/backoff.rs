@@ -1,14 +1,14 @@
-//! How long to wait between attempts when the server does not say.
+//! The computed delay between attempts.
 
 use std::time::Duration;
 
 use crate::shared::random;
 
-/// The wait between attempts: exponential with full jitter, fixed, or none.
+/// The delay between attempts: exponential with full jitter, fixed, or none.
 ///
 /// The default is `Backoff::exponential(500 ms, 20 s)`.
 ///
-/// *Full jitter* draws the wait uniformly from zero to the exponential value, so that clients that
+/// *Full jitter* draws the delay uniformly between zero and the exponential value, so that clients that
 /// failed together do not come back together
 /// ([Exponential Backoff And Jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)).
 ///
@@ -32,8 +32,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Waits up to `base` after the first attempt and twice as long after each further one, never
-    /// longer than `max`; with full jitter.
+    /// Creates a backoff with full jitter: up to `base` after the first attempt, doubled after each
+    /// further attempt, at most `max`.
     ///
     /// # Panics
     ///
@@ -51,7 +51,7 @@ impl Backoff {
         }
     }
 
-    /// Waits `delay` after every attempt, never jittered.
+    /// Creates a backoff of exactly `delay` after every attempt, without jitter.
     #[must_use]
     pub fn fixed(delay: Duration) -> Self {
         Self {
@@ -61,13 +61,13 @@ impl Backoff {
         }
     }
 
-    /// Does not wait.
+    /// Creates a backoff of zero.
     #[must_use]
     pub fn none() -> Self {
         Self::fixed(Duration::ZERO)
     }
 
-    /// Waits the exponential value itself, not a random part of it.
+    /// Switches the jitter off: the delay is the exponential value itself.
     #[must_use]
     pub fn without_jitter(self) -> Self {
         Self {
@@ -76,25 +76,24 @@ impl Backoff {
         }
     }
 
-    /// Returns the wait after this attempt; the first attempt is 1.
-    ///
-    /// With jitter, every call draws a new random time.
+    /// Returns the delay after this attempt, counted from 1. With jitter, every call draws a new random
+    /// time.
     pub fn delay(&self, attempt: u32) -> Duration {
         match self.jitter {
-            true => random(self.ceiling(attempt)),
-            false => self.ceiling(attempt),
+            true => random(self.exponential_value(attempt)),
+            false => self.exponential_value(attempt),
         }
     }
 
     /// Returns the range of the jitter after this attempt, or `None` without jitter.
     pub(super) fn jitter_range(&self, attempt: u32) -> Option<Duration> {
-        self.jitter.then(|| self.ceiling(attempt))
+        self.jitter.then(|| self.exponential_value(attempt))
     }
 
-    fn ceiling(&self, attempt: u32) -> Duration {
+    fn exponential_value(&self, attempt: u32) -> Duration {
         let doublings = attempt.saturating_sub(1).min(127);
         let nanos = self.base.as_nanos().saturating_mul(1 << doublings);
-        duration(nanos.min(self.max.as_nanos()))
+        from_nanos(nanos.min(self.max.as_nanos()))
     }
 }
 
@@ -104,8 +103,8 @@ impl Default for Backoff {
     }
 }
 
-/// The nanoseconds come from a `Duration` or are fewer, so the seconds fit.
-fn duration(nanos: u128) -> Duration {
+/// `nanos` is at most that of a `Duration`, so the seconds fit.
+fn from_nanos(nanos: u128) -> Duration {
     const SECOND: u128 = 1_000_000_000;
     Duration::new((nanos / SECOND) as u64, (nanos % SECOND) as u32)
 }

@@ -1,4 +1,4 @@
-//! What is told of decisions, for metrics.
+//! The events that `on_event` receives, for metrics.
 
 use std::{
     fmt,
@@ -11,52 +11,52 @@ use http::{Method, StatusCode};
 use super::Attempt;
 use crate::{failure::Error, shared::Cooldown};
 
-/// What happens to requests, as [`RevioStatusLayer::on_event`](crate::RevioStatusLayer::on_event) is
-/// told.
+/// An event that [`RevioStatusLayer::on_event`](crate::RevioStatusLayer::on_event) receives.
 ///
 /// `Debug` shows no header, no query and no body.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// An attempt failed, and another one will follow.
+    /// An attempt failed, and a retry is scheduled.
     #[non_exhaustive]
     RetryScheduled {
         /// The attempt that failed.
         attempt: &'a Attempt<'a>,
-        /// The wait before the next one.
+        /// The delay before the retry.
         after: Duration,
     },
-    /// A request is given up after a retryable failure, or was refused by a cool-down. One whose last
-    /// attempt got another answer, such as a 404, is none.
+    /// A request is given up after a retryable failure, or refused by a cool-down.
+    ///
+    /// A request whose last response is not retryable, such as a 404, has no event.
     #[non_exhaustive]
     GivenUp {
         /// The method of the request.
         method: &'a Method,
-        /// What its caller gets.
+        /// The error that the caller receives.
         error: &'a Error,
     },
-    /// A request, or a resend, is held by a cool-down.
+    /// A cool-down holds a request or a resend.
     #[non_exhaustive]
     Held {
         /// The method of the request.
         method: &'a Method,
-        /// What the cool-down had left, without the spread.
+        /// The remaining time of the cool-down, without the spread.
         remaining: Duration,
     },
-    /// An answer armed a cool-down, or extended it by a second or more. [`Cooldown::extend_until`] is not
-    /// told.
+    /// A response started a cool-down, or extended it at least a second beyond the end that was last
+    /// reported. [`Cooldown::extend_until`] is not reported.
     #[non_exhaustive]
     CooldownStarted {
         /// The cool-down.
         cooldown: &'a Cooldown,
-        /// The status of the answer.
+        /// The status of the response.
         status: StatusCode,
-        /// Until when, on the layer's clock.
+        /// The end, on the layer's clock.
         until: Instant,
     },
 }
 
-/// Who is told.
+/// The callback set by `on_event`.
 #[derive(Clone)]
 pub(crate) struct Observer(Arc<dyn Fn(&Event<'_>) + Send + Sync>);
 

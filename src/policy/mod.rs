@@ -1,11 +1,11 @@
-//! Whether to send again, and when: pure decisions, without futures and clocks.
+//! Retry policies: pure decisions, without futures or clocks.
 //!
-//! - `retry_policy`: the questions, and the answers of a policy that leaves them open.
-//! - `standard`, `never`, `policy_fn`: policies.
-//! - `attempt`: what a policy sees of a failure.
-//! - `backoff`: the wait where the server names none.
-//! - `extensions`: the caller's word about one request.
-//! - `event`: what was decided, told to whoever counts.
+//! - `retry_policy`: the trait, and its defaults.
+//! - `standard`, `never`, `policy_fn`: the policies.
+//! - `attempt`: a failed attempt, as a policy sees it.
+//! - `backoff`: the delay without `Retry-After`.
+//! - `extensions`: settings and facts in the extensions of requests and responses.
+//! - `event`: the events for `on_event`.
 
 mod attempt;
 mod backoff;

@@ -1,4 +1,4 @@
-//! The policy for typed errors alone.
+//! The policy that only gives typed errors.
 
 use std::time::Duration;
 
@@ -7,7 +7,9 @@ use http::{StatusCode, request};
 use super::{Attempt, Decision, Resend, RetryPolicy};
 use crate::failure::StopReason;
 
-/// Sends every request once: typed errors without retries.
+/// A policy for typed errors alone: nothing is kept, retried or held, and no cool-down is started.
+///
+/// [`RevioStatusLayer::never_retry`](crate::RevioStatusLayer::never_retry) sets it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NeverRetry;
 

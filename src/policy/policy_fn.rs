@@ -1,4 +1,4 @@
-//! A policy in one closure.
+//! A policy made from one closure.
 
 use std::{error::Error, fmt};
 
@@ -6,13 +6,13 @@ use http::{StatusCode, request};
 
 use super::{Attempt, Decision, Resend, RetryPolicy, retry_policy::is_idempotent};
 
-/// Makes a policy of a closure that decides about every failed attempt, whatever its status, and
-/// about every error without an answer.
+/// Creates a policy from a closure that decides about every failure, with or without a response.
 ///
-/// A request that may not be applied twice is sent again only as long as none of its attempts may
-/// have been applied: [`Resend::IfUnapplied`].
-/// The closure says where it ends: no number of attempts ends it. As every failure counts as
-/// retryable, none earns anything for the budget, and each one given up is an event at WARN.
+/// A request that is not idempotent is resent only if none of its attempts may have been applied
+/// ([`Resend::IfUnapplied`]).
+///
+/// Only the closure, or [`MaxAttempts`](crate::MaxAttempts), limits the number of attempts. Every failure
+/// counts as retryable: it earns nothing for the budget, and to give up is a WARN event.
 ///
 /// ```
 /// use std::time::Duration;

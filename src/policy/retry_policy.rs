@@ -1,4 +1,4 @@
-//! The questions that a policy answers, and what it says where it is silent.
+//! The trait of retry policies, and its defaults.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -9,50 +9,55 @@ use crate::failure::{self, StopReason};
 
 /// Decides whether a failed request is sent again.
 ///
-/// The layer asks in this order, and the first no is the [`StopReason`]: is the
-/// [status](Self::is_retryable) or the [error](Self::is_retryable_error) retryable,
-/// [may the request be resent](Self::resend), are there [attempts](Self::attempt_limit) left, what
-/// does [`decide`](Self::decide) say, is the deadline far enough, can the body be replayed, is there
-/// a budget left. A policy neither waits nor counts: the layer does both.
+/// After a failure the layer asks these questions in order. The first "no" is the [`StopReason`].
 ///
-/// Most users want [`StandardPolicy`](crate::StandardPolicy); for a decision in one closure there is
-/// [`policy_fn`](crate::policy_fn).
+/// 1. Is the [status](Self::is_retryable) or the [error](Self::is_retryable_error) retryable?
+/// 2. May the request be [resent](Self::resend)?
+/// 3. Are [attempts](Self::attempt_limit) left?
+/// 4. Does [`decide`](Self::decide) return [`Decision::Retry`]?
+/// 5. Does the delay end before the deadline?
+/// 6. Can the body be replayed?
+/// 7. Does the budget have a retry left?
+///
+/// Most users want [`StandardPolicy`](crate::StandardPolicy); [`policy_fn`](crate::policy_fn) creates a
+/// policy from one closure. Wrappers should forward every method.
 pub trait RetryPolicy {
-    /// Whether answers with this status may be retried. Asked for failures only.
+    /// Returns `true` if a response with this status may be retried. Asked for failures only.
     ///
     /// Default: 503 and 504.
     fn is_retryable(&self, status: StatusCode) -> bool {
         is_temporary(status)
     }
 
-    /// Whether an attempt that ended with this error is known not to have reached the server. Asked
-    /// for errors without an answer only.
+    /// Returns `true` if an attempt that ended with this error, and no response, is known not to have
+    /// reached the server.
     ///
-    /// An attempt whose recorded body was read from counts as sent, whatever this says. Say yes only
-    /// where what is below sends each request once: a client that follows redirects or retries by
-    /// itself may have been heard before the connection that failed.
+    /// Return `true` only if the inner service sends each request once: a client that follows redirects
+    /// or retries by itself may have reached the server before. The layer overrides `true` if the attempt
+    /// has begun to read its recorded body.
     ///
-    /// Default: yes for a connect error of hyper-util's client (feature `hyper-util`) that no other
-    /// error of hyper-util or hyper is around, and for an error of this crate that says so and of
-    /// which nothing may have been applied. Everything else may come after the server has read all.
+    /// Default: `true` for a connect error of hyper-util's client (feature `hyper-util`), unless another
+    /// error of hyper-util or hyper is around it; and for an error of this crate that is unsent, if none of
+    /// its attempts may have been applied. Any other error may come after the server has read the request.
     fn is_unsent(&self, error: &(dyn Error + 'static)) -> bool {
         failure::is_unsent(error)
     }
 
-    /// Whether an attempt that ended with this error, without an answer, may be retried. `is_unsent`
-    /// is what the layer made of [`is_unsent`](Self::is_unsent).
+    /// Returns `true` if an attempt that ended with this error, and no response, may be retried.
     ///
-    /// Default: no.
+    /// `is_unsent` is the layer's verdict by [`is_unsent`](Self::is_unsent).
+    ///
+    /// Default: `false`.
     fn is_retryable_error(&self, error: &(dyn Error + 'static), is_unsent: bool) -> bool {
         let _ = (error, is_unsent);
         false
     }
 
-    /// Whether this request may be sent again, and when. Asked once, before the first attempt.
+    /// Returns the failures after which this request may be resent. Asked once, before the first attempt.
     ///
-    /// Default: [`Resend::Always`] or [`Resend::Never`], by what [`Idempotent`] in its extensions
-    /// says, else by the method. The idempotent methods of [RFC 9110 §9.2.2] are GET, HEAD, OPTIONS,
-    /// TRACE, PUT and DELETE, in capitals.
+    /// Default: [`Resend::Always`] for an idempotent request, otherwise [`Resend::Never`].
+    /// [`Idempotent`] in the extensions decides, otherwise the method: GET, HEAD, OPTIONS, TRACE, PUT and
+    /// DELETE, case-sensitive, are idempotent ([RFC 9110 §9.2.2]).
     ///
     /// [RFC 9110 §9.2.2]: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2
     fn resend(&self, request: &request::Parts) -> Resend {
@@ -62,37 +67,37 @@ pub trait RetryPolicy {
         }
     }
 
-    /// The most attempts for this request, the first included. Asked once, before the first attempt.
+    /// Returns the maximum number of attempts for this request, the first included; 0 counts as 1. Asked
+    /// once, before the first attempt.
     ///
-    /// Of the last one only the method and the URI are kept: its headers are not cloned, its body
-    /// not recorded. When it fails the request ends with [`StopReason::AttemptsExhausted`], and
-    /// [`decide`](Self::decide) is not asked. A policy that wraps another passes this on.
+    /// Only the method and the URI are kept of the last attempt. If the attempt fails, the request ends with
+    /// [`StopReason::AttemptsExhausted`], and [`decide`](Self::decide) is not asked.
     ///
-    /// Default: what [`MaxAttempts`] in the request's extensions says, else [`u32::MAX`], for a
-    /// policy that does not count.
+    /// Default: [`MaxAttempts`] in the request's extensions, otherwise [`u32::MAX`].
     fn attempt_limit(&self, request: &request::Parts) -> u32 {
-        MaxAttempts::of(&request.extensions).unwrap_or(u32::MAX)
+        MaxAttempts::get(&request.extensions).unwrap_or(u32::MAX)
     }
 
-    /// What to do about this failed attempt. Asked only when the others said yes.
+    /// Decides about this failed attempt. Asked only if the first three questions were answered "yes".
     ///
-    /// The layer waits just as long as [`Decision::Retry`] says: include
-    /// [`Attempt::retry_after`], or the request comes earlier than the server asked for.
+    /// The layer waits exactly as long as [`Decision::Retry`] says: include [`Attempt::retry_after`], or
+    /// the retry comes earlier than the server asked.
     fn decide(&self, attempt: &Attempt<'_>) -> Decision;
 
-    /// Whether an answer with this status speaks for the whole account, and arms the
-    /// [`Cooldown`](crate::Cooldown). Asked only where its waiting time can be read.
+    /// Returns `true` if a response with this status applies to the whole account and starts the
+    /// [`Cooldown`](crate::Cooldown). Asked only if its waiting time can be read.
     ///
-    /// Default: 429 and 403, which the gateway in front of the API says of an account that called too
-    /// often.
+    /// Default: 429 and 403, the gateway's statuses for an account that called too often.
     fn cools_down(&self, status: StatusCode) -> bool {
-        is_of_the_account(status)
+        limits_account(status)
     }
 
-    /// How long a request may be held by a [`Cooldown`](crate::Cooldown), in all. Longer ones are
-    /// refused at once; zero refuses all. `None` pays cool-downs no heed.
+    /// Returns how long a [`Cooldown`](crate::Cooldown) may hold a request, over all its holds.
     ///
-    /// Default: 60 s. The account's limit is one of calls a minute.
+    /// A request that would wait longer is refused at once; zero refuses every request while a cool-down
+    /// lasts. `None` ignores cool-downs.
+    ///
+    /// Default: 60 s, because the account's limit counts calls per minute.
     fn max_hold(&self) -> Option<Duration> {
         Some(MAX_HOLD)
     }
@@ -100,20 +105,21 @@ pub trait RetryPolicy {
 
 pub(super) const MAX_HOLD: Duration = Duration::from_secs(60);
 
-/// Whether a request may be sent again, and when: the answer of [`RetryPolicy::resend`].
+/// The failures after which a request may be resent, as returned by [`RetryPolicy::resend`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resend {
-    /// Never. Nothing is kept of it: its body is not recorded, its head not cloned.
+    /// Never. The layer keeps nothing of the request: no recorded body, no cloned head.
     Never,
-    /// As long as none of its attempts may have been applied
+    /// As long as none of the request's attempts may have been applied
     /// ([`Attempt::may_have_been_applied`]).
     IfUnapplied,
-    /// Whatever came of it: it may be applied twice.
+    /// After any retryable failure: the request is idempotent.
     Always,
 }
 
-pub(super) fn is_of_the_account(status: StatusCode) -> bool {
+/// Returns `true` if the gateway uses this status when an account has called too often.
+pub(super) fn limits_account(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::FORBIDDEN
@@ -137,12 +143,12 @@ pub(super) fn is_temporary(status: StatusCode) -> bool {
     )
 }
 
-/// Whether the request may be applied twice, by its caller's word or by the RFC's own list: methods
-/// that a newer `http` learns are not ours to resend.
+/// Returns `true` if the request is idempotent. The list is our own, so that a method that `http` adds later
+/// is not resent.
 #[inline]
 pub(super) fn is_idempotent(request: &request::Parts) -> bool {
-    if let Some(Idempotent(word)) = request.extensions.get() {
-        return *word;
+    if let Some(Idempotent(is_idempotent)) = request.extensions.get() {
+        return *is_idempotent;
     }
     matches!(
         request.method,
@@ -150,7 +156,7 @@ pub(super) fn is_idempotent(request: &request::Parts) -> bool {
     )
 }
 
-/// Lets a policy be chosen at run time: `Arc<dyn RetryPolicy + Send + Sync>` is one.
+/// A policy chosen at run time: `Arc<dyn RetryPolicy + Send + Sync>`.
 impl<P: RetryPolicy + ?Sized> RetryPolicy for Arc<P> {
     fn is_retryable(&self, status: StatusCode) -> bool {
         (**self).is_retryable(status)
@@ -185,14 +191,14 @@ impl<P: RetryPolicy + ?Sized> RetryPolicy for Arc<P> {
     }
 }
 
-/// The answer of a [`RetryPolicy`]. There is no third one.
+/// The decision of a [`RetryPolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Send the request again.
     Retry {
-        /// The delay before it, counted from now. Zero does not go through the timer.
+        /// The delay before the resend. Zero does not use the timer.
         after: Duration,
     },
-    /// Return the failure, with this reason.
+    /// Return the failure, with this stop reason.
     Stop(StopReason),
 }

@@ -1,4 +1,4 @@
-//! The policy that most users want.
+//! The default policy.
 
 use std::{error::Error, time::Duration};
 
@@ -6,31 +6,35 @@ use http::{StatusCode, request};
 
 use super::{
     Attempt, Backoff, Decision, MaxAttempts, Resend, RetryPolicy,
-    retry_policy::{MAX_HOLD, cooldown_wait, is_idempotent, is_of_the_account, is_temporary},
+    retry_policy::{MAX_HOLD, cooldown_wait, is_idempotent, is_temporary, limits_account},
 };
 use crate::{
-    failure::{StopReason, is_lost, may_be_applied},
+    failure::{StopReason, is_transient, may_be_applied},
     shared::{random, spread},
 };
 
-/// Up to three attempts, full-jitter exponential backoff, and never earlier than the server asks.
+/// The default policy: up to 3 attempts for 503 and 504, with full-jitter exponential backoff, and
+/// never earlier than the server asked.
 ///
-/// The delay is `Retry-After`, if the server sent one, plus the backoff: clients that were told
-/// the same moment do not all come back at it.
+/// The delay is `Retry-After`, if present, plus the random backoff, so that clients with the same
+/// `Retry-After` do not all come back at once.
+///
+/// After a response that starts a cool-down (by default a 429, and a 403 with `Retry-After`) the random
+/// time is uniform in zero to the backoff's range or the spread, whichever is longer. The spread is a
+/// tenth of `Retry-After`, 100 ms to 5 s. If less is left before the deadline, the random time is at most
+/// half of the time left. A backoff without jitter adds nothing random.
 ///
 /// ```
 /// use std::time::Duration;
-/// use http::StatusCode;
 /// use revio_status::{Backoff, StandardPolicy};
 ///
 /// let patient = StandardPolicy::default()
 ///     .max_attempts(5)
 ///     .backoff(Backoff::exponential(Duration::from_secs(1), Duration::from_secs(60)))
-///     .max_retry_after(Duration::from_secs(120))
-///     .retry_on(StatusCode::TOO_MANY_REQUESTS);
+///     .max_retry_after(Duration::from_secs(120)); // of a 503 or 504
 /// ```
 ///
-/// Which settings fit whom is told in [`guide::choosing`](crate::guide::choosing).
+/// [`guide::choosing`](crate::guide::choosing) helps to choose settings.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct StandardPolicy {
@@ -45,8 +49,16 @@ pub struct StandardPolicy {
 }
 
 impl StandardPolicy {
-    /// A start for a service whose users wait: 2 attempts, backoff from 250 ms to 1 s, and no wait of
-    /// more than 1 s, neither for `Retry-After` nor for a cool-down.
+    /// Creates a policy for a service whose users wait: 2 attempts, backoff up to 250 ms, doubling to
+    /// 1 s, and at most 1 s for `Retry-After` or for a cool-down.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")] {
+    /// use revio_status::{RevioStatusLayer, StandardPolicy};
+    ///
+    /// let layer = RevioStatusLayer::new().policy(StandardPolicy::interactive());
+    /// # }
+    /// ```
     pub fn interactive() -> Self {
         let second = Duration::from_secs(1);
         Self::default()
@@ -56,9 +68,18 @@ impl StandardPolicy {
             .max_hold(second)
     }
 
-    /// A start for a job that can wait: 5 attempts, backoff from 2 s to 60 s, 429 too, `Retry-After` up
-    /// to 5 min, and up to 15 min for cool-downs. Of an account's limit of calls a minute a request
-    /// can miss its share several times.
+    /// Creates a policy for a job that can wait: 5 attempts, backoff up to 2 s, doubling to 60 s, 429
+    /// retried too, `Retry-After` up to 5 min, and up to 15 min for cool-downs.
+    ///
+    /// Under a per-minute limit a request may have to wait for several windows.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")] {
+    /// use revio_status::{RevioStatusLayer, StandardPolicy};
+    ///
+    /// let layer = RevioStatusLayer::new().policy(StandardPolicy::batch());
+    /// # }
+    /// ```
     pub fn batch() -> Self {
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
         Self::default()
@@ -69,7 +90,14 @@ impl StandardPolicy {
             .retry_on(StatusCode::TOO_MANY_REQUESTS)
     }
 
-    /// Sends a request at most this often, the first time included. Default: 3.
+    /// Sets the maximum number of attempts, the first included. Default: 3.
+    ///
+    /// [`MaxAttempts`] in a request's extensions overrides the number for that request.
+    ///
+    /// ```
+    /// # use revio_status::StandardPolicy;
+    /// let policy = StandardPolicy::default().max_attempts(5);
+    /// ```
     ///
     /// # Panics
     ///
@@ -82,14 +110,32 @@ impl StandardPolicy {
         }
     }
 
-    /// Sets the wait that is added to `Retry-After`. Default: `Backoff::exponential(500 ms, 20 s)`.
+    /// Sets the backoff, which is added to `Retry-After`. Default:
+    /// `Backoff::exponential(500 ms, 20 s)`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use revio_status::{Backoff, StandardPolicy};
+    /// let (base, max) = (Duration::from_secs(1), Duration::from_secs(60));
+    /// let policy = StandardPolicy::default().backoff(Backoff::exponential(base, max));
+    /// ```
     pub fn backoff(self, backoff: Backoff) -> Self {
         Self { backoff, ..self }
     }
 
-    /// Gives up at once when the server asks for a longer wait than this. Default: 30 s.
+    /// Sets the longest `Retry-After` to wait for. Default: 30 s.
     ///
-    /// [`StatusError::retry_after`](crate::StatusError::retry_after) then tells when to come back.
+    /// If the server asks for more, the request ends at once with [`StopReason::RetryAfterTooLong`], and
+    /// [`StatusError::retry_after`](crate::StatusError::retry_after) returns the wait.
+    ///
+    /// This limit does not apply to a response that starts a cool-down (by default a 429, and a 403 with
+    /// `Retry-After`). Its limit is [`max_hold`](Self::max_hold), 60 s by default.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use revio_status::StandardPolicy;
+    /// let policy = StandardPolicy::default().max_retry_after(Duration::from_secs(120));
+    /// ```
     pub fn max_retry_after(self, limit: Duration) -> Self {
         Self {
             max_retry_after: limit,
@@ -97,26 +143,42 @@ impl StandardPolicy {
         }
     }
 
-    /// Retries this status too, beside 503 and 504. Can be said of several.
+    /// Also retries this status. May be called more than once. Default: 503 and 504 alone.
     ///
-    /// A request that may not be applied twice is sent again after a status that says that it was
-    /// not applied, such as 429, unless an attempt before that one may have been applied.
+    /// A request that is not idempotent, such as a POST, is resent only if none of its attempts may have
+    /// been applied: after a 4xx other than 408, such as 429, or a 501.
+    ///
+    /// `retry_on(StatusCode::TOO_MANY_REQUESTS)` alone waits up to [`max_hold`](Self::max_hold), 60 s by
+    /// default, because a 429 starts a cool-down.
+    ///
+    /// ```
+    /// # use http::StatusCode;
+    /// # use revio_status::StandardPolicy;
+    /// let policy = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
+    /// ```
     ///
     /// # Panics
     ///
-    /// If the status is no failure, that is, below 400.
+    /// If the status is below 400, and so not a failure.
     pub fn retry_on(mut self, status: StatusCode) -> Self {
         assert!(
             status.as_u16() >= 400,
-            "retry_on({}): that is no failure",
+            "retry_on({}): not a failure status",
             status.as_u16()
         );
         self.retry_on.push(status);
         self
     }
 
-    /// Retries attempts that are known not to have reached the server, of any request, a POST too:
-    /// see [`RetryPolicy::is_unsent`]. Default: an error without an answer is not retried.
+    /// Retries an attempt that is known not to have reached the server, also of a POST. Default: off.
+    ///
+    /// [`RetryPolicy::is_unsent`] decides which errors these are: by default those of a connection
+    /// that could not be made.
+    ///
+    /// ```
+    /// # use revio_status::StandardPolicy;
+    /// let policy = StandardPolicy::default().retry_unsent();
+    /// ```
     pub fn retry_unsent(self) -> Self {
         Self {
             retry_unsent: true,
@@ -124,15 +186,20 @@ impl StandardPolicy {
         }
     }
 
-    /// Retries attempts that are known not to have reached the server, of any request, and lost
-    /// answers of requests that may be applied twice. Default: an error without an answer is not
-    /// retried.
+    /// Retries unsent attempts, as [`retry_unsent`](Self::retry_unsent) does, and, for idempotent
+    /// requests, transient transport errors. Default: off.
     ///
-    /// An answer is lost where the connection was reset, aborted, closed or broken off in
-    /// mid-message, or a time-out ended the wait: I/O's, hyper's, and tower's `Elapsed` (feature
-    /// `tokio`). What sending again cannot mend is not retried: a malformed message, the request
-    /// body's own error. Nor is what cannot be told apart from that: the reset of a single HTTP/2
-    /// stream, and reqwest's own time-out. Put a `timeout` layer below this one instead.
+    /// Transient errors: the connection was reset, aborted, closed, or broke off during a message; or
+    /// I/O, hyper or tower's `Elapsed` (feature `tokio`) reported a timeout.
+    ///
+    /// A resend cannot fix a malformed message or an error of the request body: these are not retried.
+    /// Nor are a reset of a single HTTP/2 stream and reqwest's own timeout, which cannot be told apart
+    /// from such errors. For a timeout that is retried, put a `timeout` layer below this one.
+    ///
+    /// ```
+    /// # use revio_status::StandardPolicy;
+    /// let policy = StandardPolicy::default().retry_transient();
+    /// ```
     pub fn retry_transient(self) -> Self {
         Self {
             retry_transient: true,
@@ -140,29 +207,44 @@ impl StandardPolicy {
         }
     }
 
-    /// Lets this status arm the [`Cooldown`](crate::Cooldown) too, beside 429 and 403, where it says how
-    /// long to wait. Can be said of several.
+    /// Also starts the [`Cooldown`](crate::Cooldown) on this status, if its waiting time can be read. May
+    /// be called more than once. Default: 429 and 403 alone.
     ///
-    /// 503 is none of them by default: one back end of many may have said it.
+    /// 503 is opt-in, because one back end of many may have sent it.
+    ///
+    /// ```
+    /// # use http::StatusCode;
+    /// # use revio_status::StandardPolicy;
+    /// let policy = StandardPolicy::default().cool_down_on(StatusCode::SERVICE_UNAVAILABLE);
+    /// ```
     ///
     /// # Panics
     ///
-    /// If the status is no failure, that is, below 400.
+    /// If the status is below 400, and so not a failure.
     pub fn cool_down_on(mut self, status: StatusCode) -> Self {
         assert!(
             status.as_u16() >= 400,
-            "cool_down_on({}): that is no failure",
+            "cool_down_on({}): not a failure status",
             status.as_u16()
         );
         self.cool_down_on.push(status);
         self
     }
 
-    /// Holds a request by a [`Cooldown`](crate::Cooldown) for no longer than this, in all. Default: 60 s.
+    /// Sets how long a [`Cooldown`](crate::Cooldown) may hold a request, over all its holds. Default:
+    /// 60 s, because the account's limit counts calls per minute.
     ///
-    /// Longer ones are refused at once. It also takes the place of
-    /// [`max_retry_after`](Self::max_retry_after) for answers that arm a cool-down: the account must
-    /// wait in any case. Zero refuses all.
+    /// A request that would wait longer is refused at once. Zero refuses every request while a cool-down
+    /// lasts.
+    ///
+    /// The limit also replaces [`max_retry_after`](Self::max_retry_after) for a response that starts a
+    /// cool-down, because the account has to wait in any case.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use revio_status::StandardPolicy;
+    /// let policy = StandardPolicy::default().max_hold(Duration::from_secs(5));
+    /// ```
     pub fn max_hold(self, limit: Duration) -> Self {
         Self {
             max_hold: limit,
@@ -170,15 +252,11 @@ impl StandardPolicy {
         }
     }
 
-    /// Whether one of the failures that are retried leaves the request unapplied.
+    /// Returns `true` if a failure that leaves its request unapplied is retried.
     #[inline]
     fn retries_unapplied(&self) -> bool {
         let is_unapplied = |status: &StatusCode| !may_be_applied(*status);
         self.retry_unsent || self.retry_transient || self.retry_on.iter().any(is_unapplied)
-    }
-
-    fn most_attempts(&self, request: &request::Parts) -> u32 {
-        MaxAttempts::of(&request.extensions).unwrap_or(self.max_attempts)
     }
 }
 
@@ -204,10 +282,10 @@ impl RetryPolicy for StandardPolicy {
 
     fn is_retryable_error(&self, error: &(dyn Error + 'static), is_unsent: bool) -> bool {
         let retries_unsent = self.retry_unsent || self.retry_transient;
-        is_unsent && retries_unsent || self.retry_transient && is_lost(error)
+        is_unsent && retries_unsent || self.retry_transient && is_transient(error)
     }
 
-    /// A request that may not be applied twice is kept only where that can help.
+    /// `Never` keeps nothing: by default a POST costs nothing.
     #[inline]
     fn resend(&self, request: &request::Parts) -> Resend {
         if is_idempotent(request) {
@@ -221,7 +299,7 @@ impl RetryPolicy for StandardPolicy {
 
     #[inline]
     fn attempt_limit(&self, request: &request::Parts) -> u32 {
-        self.most_attempts(request)
+        MaxAttempts::get(&request.extensions).unwrap_or(self.max_attempts)
     }
 
     fn decide(&self, attempt: &Attempt<'_>) -> Decision {
@@ -232,7 +310,7 @@ impl RetryPolicy for StandardPolicy {
             true => self.max_hold,
             false => self.max_retry_after,
         };
-        if attempt.number() >= self.most_attempts(attempt.request()) {
+        if attempt.number() >= self.attempt_limit(attempt.request()) {
             return Decision::Stop(StopReason::AttemptsExhausted);
         }
         if asked > limit {
@@ -248,7 +326,7 @@ impl RetryPolicy for StandardPolicy {
     }
 
     fn cools_down(&self, status: StatusCode) -> bool {
-        is_of_the_account(status) || self.cool_down_on.contains(&status)
+        limits_account(status) || self.cool_down_on.contains(&status)
     }
 
     #[inline]

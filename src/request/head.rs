@@ -1,6 +1,5 @@
-//! The head of a request as it is kept. Of each field the name is cloned and the value written into
-//! one text: a clone of a value that was made for this request alone would allocate. The map is made
-//! when an attempt has failed.
+//! The head of a request, as kept for a resend. All values are copied into one buffer, because cloning a
+//! value that was made for this request alone allocates. The header map is built only after a failure.
 
 use bytes::Bytes;
 use http::{
@@ -8,9 +7,9 @@ use http::{
     header::InvalidHeaderValue, request,
 };
 
-/// Bytes for each value. Most are shorter, and where they are longer the text grows: to add them up
-/// first would cost every request more than that.
-const ROOM: usize = 48;
+/// Most values are shorter. Growing the buffer for longer ones costs less than adding up the lengths of all
+/// values for every request.
+const BYTES_PER_VALUE: usize = 48;
 
 pub(crate) struct Head {
     method: Method,
@@ -18,13 +17,13 @@ pub(crate) struct Head {
     version: Version,
     extensions: Extensions,
     fields: Vec<Field>,
-    /// Their values, one after the other.
+    /// The values of all fields, one after the other.
     text: Vec<u8>,
 }
 
 struct Field {
     name: HeaderName,
-    /// Twice the value's length, and one more if it is sensitive.
+    /// The value's length, shifted left by one; the lowest bit marks a sensitive value.
     value: usize,
 }
 
@@ -42,11 +41,11 @@ impl Head {
     #[inline]
     pub(crate) fn new(head: &request::Parts) -> Self {
         let count = head.headers.len();
-        let mut text = Vec::with_capacity(ROOM.saturating_mul(count));
+        let mut text = Vec::with_capacity(BYTES_PER_VALUE.saturating_mul(count));
         let mut fields = Vec::with_capacity(count);
         for (name, value) in &head.headers {
             if value.len() > text.capacity().wrapping_sub(text.len()) {
-                make_room(&mut text, head.headers.values().skip(fields.len()));
+                reserve_for(&mut text, head.headers.values().skip(fields.len()));
             }
             text.extend_from_slice(value.as_bytes());
             fields.push(Field {
@@ -64,7 +63,7 @@ impl Head {
         }
     }
 
-    /// Of a head that is sent once and not again: what an event needs.
+    /// Keeps only what events need of a head that is not resent.
     #[inline]
     pub(crate) fn outline(head: &request::Parts) -> Self {
         Self {
@@ -85,14 +84,14 @@ impl Head {
         &self.uri
     }
 
-    /// All of it, in the form in which it came. What stays is an outline.
+    /// Returns the whole head as it came. An outline stays behind.
     pub(crate) fn whole(&mut self) -> request::Parts {
         let mut head = Request::new(()).into_parts().0;
         head.method = self.method.clone();
         head.uri = self.uri.clone();
         head.version = self.version;
         head.extensions = std::mem::take(&mut self.extensions);
-        head.headers = map(
+        head.headers = header_map(
             std::mem::take(&mut self.fields),
             std::mem::take(&mut self.text),
         );
@@ -100,24 +99,23 @@ impl Head {
     }
 }
 
-/// For all values that are still to come, at once.
 #[cold]
-fn make_room<'a>(text: &mut Vec<u8>, values: impl Iterator<Item = &'a HeaderValue>) {
+fn reserve_for<'a>(text: &mut Vec<u8>, values: impl Iterator<Item = &'a HeaderValue>) {
     text.reserve_exact(values.map(HeaderValue::len).sum());
 }
 
-/// The values that are not sensitive.
-fn shared(fields: &[Field], text: &[u8]) -> Bytes {
+/// Returns one buffer with all values that are not sensitive.
+fn shared_values(fields: &[Field], text: &[u8]) -> Bytes {
     let sensitive = fields.iter().filter(|field| field.is_sensitive());
     let hidden: usize = sensitive.map(Field::length).sum();
     let length = text.len().saturating_sub(hidden);
     if length == 0 {
         return Bytes::new();
     }
-    // `Bytes` of a vector with room to spare count their owners from the start. Others begin to at the
-    // first clone, and that costs more.
+    // Spare capacity makes `Bytes` count its owners from the start, which costs less than at the first
+    // clone.
     let mut shared = Vec::with_capacity(length.saturating_add(1));
-    // What stands between two sensitive values is copied at once.
+    // All values between two sensitive ones are copied at once.
     let (mut start, mut end) = (0_usize, 0_usize);
     for field in fields {
         if field.is_sensitive() {
@@ -130,18 +128,18 @@ fn shared(fields: &[Field], text: &[u8]) -> Bytes {
     shared.into()
 }
 
-/// Values share a buffer, but for sensitive ones: somebody below may keep a value, HTTP/2's table of
-/// fields does, and is to keep none of those with it.
-fn map(fields: Vec<Field>, text: Vec<u8>) -> HeaderMap {
-    // At most so many names. Beyond what a map can hold of them it grows as it goes.
+/// Builds the header map. Values share a buffer, except for sensitive ones: a layer below may keep a value,
+/// as HTTP/2's header table does, and must not keep a secret with it.
+fn header_map(fields: Vec<Field>, text: Vec<u8>) -> HeaderMap {
+    // An upper bound of the names. If it exceeds what a map can reserve, the map grows as needed.
     let mut map = HeaderMap::try_with_capacity(fields.len()).unwrap_or_default();
-    let mut shared = shared(&fields, &text);
+    let mut shared = shared_values(&fields, &text);
     let mut start = 0_usize;
     for field in fields {
         let end = start.saturating_add(field.length());
         let value = match field.is_sensitive() {
-            true => sensitive(text.get(start..end).unwrap_or_default()),
-            // It has the lengths of all of these.
+            true => sensitive_value(text.get(start..end).unwrap_or_default()),
+            // `shared` has exactly the length of these values.
             false => HeaderValue::from_maybe_shared(shared.split_to(field.length())),
         };
         start = end;
@@ -152,7 +150,7 @@ fn map(fields: Vec<Field>, text: Vec<u8>) -> HeaderMap {
     map
 }
 
-fn sensitive(value: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
+fn sensitive_value(value: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
     let mut value = HeaderValue::from_bytes(value)?;
     value.set_sensitive(true);
     Ok(value)

@@ -141,7 +141,7 @@ impl<S, B> Resendable<S, B> {
         let failed = &mut **self.failed.get_or_insert_default();
         let request = failed.request.get_or_insert_with(|| self.head.whole());
         let remaining = deadline.map(|deadline| deadline.saturating_duration_since(now));
-        let mut attempt = Attempt::of_failure(request, error)
+        let mut attempt = Attempt::from_failure(request, error)
             .with_number(self.attempts)
             .with_possibly_applied(self.may_have_been_applied)
             .with_elapsed(now.saturating_duration_since(self.started));
@@ -197,7 +197,7 @@ impl<S, B> Resendable<S, B> {
         self.attempts = self.attempts.saturating_add(1);
         let head = if self.is_last() {
             if let Some(tape) = &self.tape {
-                tape.end();
+                tape.finish_recording();
             }
             self.failed().request.take()
         } else {

@@ -1,25 +1,25 @@
-//! The shared allowance for retries: when most requests fail, most retries are not sent.
+//! The retry budget: when most requests fail, most retries are not sent.
 
 use std::{fmt, sync::atomic::Ordering::Relaxed};
 
 use super::sync::{Arc, AtomicU64};
 
-/// The price of one retry. All amounts are millionths of a retry, so that sums are exact.
+/// One retry. Amounts are in millionths of a retry, so that sums are exact.
 const RETRY: u64 = 1_000_000;
 
-/// An allowance for retries that many requests share.
+/// A shared allowance for retries.
 ///
-/// Every retry takes one from the budget. Every request that is answered and does not end in a
-/// retryable failure puts a part of one back, up to the reserve. While a server is down the
-/// reserve is soon spent, and from then on retries stay a fixed share of the requests that work:
-/// retries cannot double the load on a server that is already overloaded.
+/// Every retry withdraws one. Every request that gets a response, and does not end in a retryable failure,
+/// deposits a part of one, up to the reserve. While a server is down, the reserve is soon spent. Then
+/// retries stay a fixed share of the successful requests, and cannot double the load on the server.
 ///
-/// The default is `Budget::new(100, 0.1)`: 100 retries in reserve, one earned by ten requests.
+/// A *paced* retry, which waits as long as a cool-down's response asked for, is free, once per request.
 ///
-/// A clone is the same budget, not a second one. Each [`RevioStatusLayer`] starts with its own;
-/// give one to several layers to share it. A budget knows its own process only: where several share
-/// an account, give each its part of the reserve
-/// ([`guide::processes`](crate::guide::processes)).
+/// The default is `Budget::new(100, 0.1)`: a reserve of 100 retries; ten requests earn one.
+///
+/// A clone is the same budget. Each [`RevioStatusLayer`] starts with its own; pass one budget to several
+/// layers to share it. A budget is per process: if several processes share an account, give each one a
+/// part of the reserve ([`guide::processes`](crate::guide::processes)).
 ///
 /// ```
 /// use revio_status::{Budget, RevioStatusLayer};
@@ -34,24 +34,23 @@ const RETRY: u64 = 1_000_000;
 ///
 /// [`RevioStatusLayer`]: crate::RevioStatusLayer
 #[derive(Clone)]
-pub struct Budget(Arc<Account>);
+pub struct Budget(Arc<State>);
 
-struct Account {
+struct State {
     balance: AtomicU64,
     reserve: u64,
     per_request: u64,
 }
 
 impl Budget {
-    /// A full budget of `reserve` retries that earns `per_request` of a retry with each request
-    /// that is answered and does not end in a retryable failure.
+    /// Creates a full budget of `reserve` retries. Each request that gets a response, and does not end in a
+    /// retryable failure, earns `per_request` of a retry.
     ///
-    /// `per_request` is rounded to a millionth; 0 earns nothing. A reserve of 0 allows no retry.
+    /// `per_request` is rounded to a millionth; 0 earns nothing. A reserve of 0 allows only paced retries.
     ///
     /// # Panics
     ///
-    /// If `per_request` is negative, infinite or not a number, or so small that it would be
-    /// rounded to nothing.
+    /// If `per_request` is negative, infinite, not a number, or so small that it is rounded to 0.
     #[must_use]
     pub fn new(reserve: u32, per_request: f64) -> Self {
         assert!(
@@ -61,34 +60,33 @@ impl Budget {
         let earned = (per_request * RETRY as f64).round() as u64;
         assert!(
             earned > 0 || per_request == 0.0,
-            "a budget that earns {per_request} retries per request earns none: a millionth is the least"
+            "a budget cannot earn {per_request} retries per request: the least is a millionth"
         );
         let reserve = u64::from(reserve) * RETRY;
-        Self(Arc::new(Account {
+        Self(Arc::new(State {
             balance: AtomicU64::new(reserve),
             reserve,
             per_request: earned,
         }))
     }
 
-    /// The number of whole retries that could be withdrawn now.
+    /// Returns the number of whole retries left.
     pub fn available(&self) -> u32 {
         (self.0.balance.load(Relaxed) / RETRY) as u32
     }
 
-    /// Earns for one request. A full budget costs one load.
+    /// Deposits what one request earns. Costs one load if the budget is full.
     ///
-    /// The layer does this for its own requests. Call it for requests that are retried elsewhere,
-    /// by code that shares the allowance.
+    /// The layer does this itself. Call it for requests of other code that shares the budget.
     #[inline]
     pub fn deposit(&self) {
         self.credit(self.0.per_request);
     }
 
-    /// Takes one retry, for good. False: there is none, and the retry must not be made.
+    /// Withdraws one retry, and returns `false` if none is left: then the retry must not be sent.
     ///
-    /// The layer does this for its own requests. Call it for retries that are made elsewhere, by
-    /// code that shares the allowance, when nothing can come between the answer and the retry.
+    /// The layer does this itself. Call it for retries of other code that shares the budget, right before
+    /// the retry: it cannot be returned.
     #[must_use]
     pub fn withdraw(&self) -> bool {
         let balance = &self.0.balance;
@@ -97,17 +95,16 @@ impl Budget {
             .is_ok()
     }
 
-    /// Takes one retry, which goes back if it is not sent after all.
     pub(crate) fn hold(&self) -> Option<Withdrawal> {
         self.withdraw().then(|| Withdrawal(Some(self.clone())))
     }
 
     #[inline]
     fn credit(&self, amount: u64) {
-        let Account {
+        let State {
             balance, reserve, ..
         } = &*self.0;
-        // An error says that nothing changes: the budget is full.
+        // An error means that the budget is full.
         let _ = balance.fetch_update(Relaxed, Relaxed, |balance| {
             (balance < *reserve).then(|| balance.saturating_add(amount).min(*reserve))
         });
@@ -129,11 +126,10 @@ impl fmt::Debug for Budget {
     }
 }
 
-/// One retry, withdrawn but not yet sent. Dropped before it is spent, it goes back.
+/// A retry that is withdrawn but not sent yet. If dropped unspent, it returns to the budget.
 pub(crate) struct Withdrawal(Option<Budget>);
 
 impl Withdrawal {
-    /// What a layer without a budget holds.
     pub(crate) fn free() -> Self {
         Self(None)
     }
@@ -156,18 +152,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn four_threads_leave_the_balance_exact() {
+    fn concurrent_balance_is_exact() {
         const EACH: u32 = 50_000;
         let budget = Budget::new(8 * EACH, 0.25);
-        // Half full: neither the floor nor the ceiling can hide a lost update.
+        // Half full, so that neither limit can hide a lost update.
         (0..4 * EACH).for_each(|_| assert!(budget.withdraw()));
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    for turn in 0..EACH {
+                    for round in 0..EACH {
                         let withdrawal = budget.hold().expect("the reserve covers all");
-                        // Every fifth retry is cancelled and goes back.
-                        if turn % 5 != 0 {
+                        // Every fifth retry is cancelled.
+                        if round % 5 != 0 {
                             withdrawal.spend();
                         }
                         budget.deposit();
@@ -175,12 +171,12 @@ mod tests {
                 });
             }
         });
-        // In 200,000 turns four of five retries were spent and each turn earned a quarter.
+        // In 200,000 rounds four of five retries were spent, and each round earned a quarter.
         assert_eq!(budget.available(), 200_000 - 160_000 + 50_000);
     }
 
     #[test]
-    fn it_never_goes_below_zero() {
+    fn concurrent_balance_never_negative() {
         let budget = Budget::new(1_000, 0.0);
         let granted: u32 = std::thread::scope(|scope| {
             let take = || (0..1_000).filter(|_| budget.withdraw());

@@ -93,8 +93,8 @@ impl Cooldown {
 
     /// Starts or extends the cool-down for the time that a response asked for, at most the maximum.
     ///
-    /// Returns the end, and `true` if the end is to be reported: the cool-down starts, or ends at
-    /// least a second later than the last event said.
+    /// Returns the end, and `true` if the end is to be reported: the cool-down starts, or is extended
+    /// to at least a second later than the last event said.
     pub(crate) fn start(
         &self,
         status: StatusCode,
@@ -104,11 +104,11 @@ impl Cooldown {
         const SECOND: u64 = 1_000_000;
         let end = now.checked_add(wait.min(self.0.max));
         let end = end.map_or(LATEST, micros);
-        self.0.end.fetch_max(encode(status, end), Relaxed);
+        let before = self.0.end.fetch_max(encode(status, end), Relaxed) >> STATUS_BITS;
         let now_micros = micros(now);
         let is_news =
             |reported: u64| reported <= now_micros || end >= reported.saturating_add(SECOND);
-        let update = |reported| is_news(reported).then_some(end);
+        let update = |reported| (end > before && is_news(reported)).then_some(end);
         let is_reported = self
             .0
             .reported

@@ -94,6 +94,7 @@ ProxyPass /ledger http://127.0.0.1:{ledger}/ledger
     )
 }
 
+/// Promise (cause): The message of a gateway's error page is the sentence that a reader would pick.
 #[tokio::test]
 async fn it_says_what_it_means() {
     let backends = Backends::start().await;
@@ -135,6 +136,7 @@ async fn it_says_what_it_means() {
     }
 }
 
+/// Promise (load): Failures cost no connections.
 #[tokio::test]
 async fn it_closes_after_a_503_and_keeps_the_connection_otherwise() {
     let backends = Backends::start().await;
@@ -187,6 +189,7 @@ async fn an_upload_that_it_refuses_is_not_executed() {
     assert_eq!(backends.executed.count.get(), 0);
 }
 
+/// Promise (once): A gateway's restart under load loses no GET and applies no POST twice.
 #[tokio::test]
 async fn its_graceful_restart_loses_no_get_and_doubles_no_post() {
     let backends = Backends::start().await;

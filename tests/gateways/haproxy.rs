@@ -55,6 +55,7 @@ backend rude
     )
 }
 
+/// Promise (cause): The message of a gateway's error page is the sentence that a reader would pick.
 #[tokio::test]
 async fn it_says_what_it_means() {
     let backends = Backends::start().await;

@@ -52,6 +52,7 @@ fn config(folder: &Path, [one, two]: [u16; 2], backends: &Backends) -> String {
     )
 }
 
+/// Promise (cause): The message of a gateway's error page is the sentence that a reader would pick.
 #[tokio::test]
 async fn it_says_what_it_means() {
     let backends = Backends::start().await;
@@ -92,6 +93,8 @@ async fn it_says_what_it_means() {
     }
 }
 
+/// Promise (load): Failures cost no connections.
+///
 /// Every failed body is read to its end, so the connection is used again.
 #[tokio::test]
 async fn its_error_pages_do_not_cost_connections() {

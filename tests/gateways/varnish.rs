@@ -70,6 +70,7 @@ sub vcl_backend_error {{
     )
 }
 
+/// Promise (cause): The message of a gateway's error page is the sentence that a reader would pick.
 #[tokio::test]
 async fn it_says_what_it_means() {
     let backends = Backends::start().await;
@@ -103,6 +104,7 @@ async fn it_says_what_it_means() {
     }
 }
 
+/// Promise (load): Failures cost no connections.
 #[tokio::test]
 async fn its_error_pages_do_not_cost_connections() {
     let backends = Backends::start().await;
@@ -131,6 +133,8 @@ async fn an_upload_that_it_refuses_is_not_executed() {
     assert_eq!(backends.executed.count.get(), 0);
 }
 
+/// Promise (once): A gateway's restart under load loses no GET and applies no POST twice.
+///
 /// Its worker ends, with all that is on its way, and another one takes its place.
 #[tokio::test]
 async fn a_new_worker_loses_no_get_and_doubles_no_post() {

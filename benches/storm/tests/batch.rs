@@ -57,6 +57,8 @@ fn without_a_cool_down_all_but_a_minutes_calls_are_lost() {
     }
 }
 
+/// Promise (load): A job above its quota paces itself: nearly all calls succeed, in the time that
+/// the quota takes.
 #[test]
 fn with_one_nearly_all_end_well_in_the_time_that_the_limit_takes() {
     for processes in [1, 8] {
@@ -71,6 +73,7 @@ fn with_one_nearly_all_end_well_in_the_time_that_the_limit_takes() {
     }
 }
 
+/// Promise (load): No other policy that finishes as much of a job is refused as seldom.
 #[test]
 fn nobody_who_gets_as_much_done_is_refused_as_seldom() {
     for (batch, rows) in tables() {

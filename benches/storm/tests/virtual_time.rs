@@ -222,6 +222,7 @@ async fn compare(policy: &StandardPolicy, has_cooldown: bool, server: Server) ->
     (plan.held, plan.refused)
 }
 
+/// Promise (load): The simulated fleet retries, holds and refuses as the layer does.
 #[tokio::test(start_paused = true)]
 async fn the_simulation_decides_as_the_layer_does() {
     let server = Server {
@@ -231,6 +232,7 @@ async fn the_simulation_decides_as_the_layer_does() {
     compare(&StandardPolicy::default(), false, server).await;
 }
 
+/// Promise (load): The simulated fleet retries, holds and refuses as the layer does.
 #[tokio::test(start_paused = true)]
 async fn it_holds_and_refuses_as_the_layer_does() {
     let server = Server {

@@ -164,6 +164,9 @@ fn what_is_lost_or_made_twice_or_called_unsent_is_told() {
     assert_eq!(report(&["unsent 5 1-0"], &["1-0"]).denied, 1);
 }
 
+/// Promise (load): A process that panics, dies or hangs stops no other one, and the program reports
+/// what is known of each request.
+///
 /// Another one, of which nobody knows, is no excuse for it.
 #[test]
 fn what_is_called_unsent_is_told_beside_what_is_unknown() {

@@ -51,6 +51,8 @@ async fn not_there_at_the_start() {
     fleet.balance();
 }
 
+/// Promise (load): A failing Redis costs no request and no endless wait: each process keeps to its
+/// own share, and returns.
 #[tokio::test]
 async fn killed_in_mid_run_and_restarted_empty() {
     let Some(mut redis) = redis(&[]) else { return };
@@ -83,6 +85,9 @@ async fn killed_while_requests_wait_for_their_turns() {
     fleet.balance();
 }
 
+/// Promise (load): A failing Redis costs no request and no endless wait: each process keeps to its
+/// own share, and returns.
+///
 /// It takes everything and says nothing: one request of each process waits for it, and no other.
 #[tokio::test]
 async fn stopped() {
@@ -106,6 +111,9 @@ async fn stopped() {
     fleet.balance();
 }
 
+/// Promise (load): A failing Redis costs no request and no endless wait: each process keeps to its
+/// own share, and returns.
+///
 /// Each gives up before it is known that Redis is silent, and the next one asks again.
 #[tokio::test]
 async fn stopped_for_requests_that_have_less_time_than_its_answer() {
@@ -195,6 +203,8 @@ async fn refused(options: &[&str], fault: &[&[&str]], word: &str, mend: &[&[&str
     fleet.balance();
 }
 
+/// Promise (load): A failing Redis costs no request and no endless wait: each process keeps to its
+/// own share, and returns.
 #[tokio::test]
 async fn out_of_memory() {
     let fault = ["CONFIG", "SET", "maxmemory", "1"];

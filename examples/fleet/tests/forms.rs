@@ -52,6 +52,8 @@ fn now_in_redis(url: &str) -> u64 {
     }
 }
 
+/// Promise (load): Two versions or two quotas side by side do not void each other's turns.
+///
 /// Form 1: the next turn and when one was last booked, in microseconds by Redis' clock.
 #[tokio::test]
 async fn of_turns() {
@@ -90,6 +92,8 @@ async fn a_clock_that_is_a_little_behind_voids_no_turn() {
     assert!(next_turn(&limit).await >= Some(5));
 }
 
+/// Promise (load): Two versions or two quotas side by side do not void each other's turns.
+///
 /// Form 1: the status, for as long as the key is there. A message says nothing but: read it.
 #[tokio::test]
 async fn of_a_quiet() {
@@ -105,6 +109,8 @@ async fn of_a_quiet() {
     until(|| cooldown.until().is_some()).await;
 }
 
+/// Promise (load): Two versions or two quotas side by side do not void each other's turns.
+///
 /// As during a rolling update from one form to another: each counts by itself.
 #[tokio::test]
 async fn two_of_turns_side_by_side_do_not_void_each_other() {
@@ -123,6 +129,8 @@ async fn two_of_turns_side_by_side_do_not_void_each_other() {
     assert_eq!(text(value), "of another form still");
 }
 
+/// Promise (load): Two versions or two quotas side by side do not void each other's turns.
+///
 /// As during a rolling update to another limit: a turn is as long as its booker's settings say.
 #[tokio::test]
 async fn who_has_another_limit_takes_turns_with_the_rest() {
@@ -135,6 +143,9 @@ async fn who_has_another_limit_takes_turns_with_the_rest() {
     assert!((5..=10).contains(&seconds), "{seconds}");
 }
 
+/// Promise (load): A failing Redis costs no request and no endless wait: each process keeps to its
+/// own share, and returns.
+///
 /// Whoever wrote it, the next turn is right again. No settings book one that is three days ahead.
 #[tokio::test]
 async fn of_none_is_a_beginning() {

@@ -48,6 +48,9 @@ fn it_starts_redis_by_itself_and_the_books_balance() {
     assert!(error.lines().count() >= 3, "{error}");
 }
 
+/// Promise (load): A failing Redis costs no request and no endless wait: each process keeps to its
+/// own share, and returns.
+///
 /// Killed while they send, and started again.
 #[test]
 fn what_happens_to_redis_loses_no_note_and_no_password_is_told() {
@@ -113,6 +116,9 @@ fn whoever_ends_it_leaves_no_redis_behind() {
     }
 }
 
+/// Promise (load): A process that panics, dies or hangs stops no other one, and the program reports
+/// what is known of each request.
+///
 /// Its folder is there, and the server in it may be or not.
 #[tokio::test]
 async fn whoever_ends_it_while_redis_starts_leaves_none_behind() {
@@ -170,6 +176,8 @@ fn busiest_of(fleet: &Child) -> Option<String> {
     })
 }
 
+/// Promise (load): A process that panics, dies or hangs stops no other one, and the program reports
+/// what is known of each request.
 #[test]
 fn a_process_that_dies_is_told_and_the_books_say_what_is_unknown() {
     let Some(redis) = redis(&[]) else { return };
@@ -203,6 +211,8 @@ fn a_process_that_dies_is_told_and_the_books_say_what_is_unknown() {
     }
 }
 
+/// Promise (load): Processes that share an account keep to its quota together, in fair shares.
+///
 /// 98 turns a second, and a server that would take more. Where Redis is too slow for one of them, its own
 /// share is one in a second.
 #[tokio::test]
@@ -230,6 +240,8 @@ async fn three_keep_to_the_limit_together() {
     }
 }
 
+/// Promise (load): A cool-down that starts in one process holds in all others.
+///
 /// The server that refuses is not the other one's: only Redis can have told it.
 #[tokio::test]
 async fn a_429_to_one_quiets_the_other() {

@@ -70,6 +70,7 @@ fn rest_in_redis(url: &str) -> i64 {
     }
 }
 
+/// Promise (load): A cool-down that starts in one process holds in all others.
 #[tokio::test]
 async fn it_reaches_those_that_run_and_those_that_start_later() {
     for (status, seconds) in [(429, MINUTE), (403, 3 * MINUTE)] {
@@ -173,6 +174,8 @@ async fn nonsense_in_redis_silences_nobody_for_long() {
     }
 }
 
+/// Promise (load): No clock, turn or key in Redis stops a process for more than five minutes.
+///
 /// It is read every five seconds, and at each message.
 #[tokio::test]
 async fn a_key_that_stays_long_silences_for_five_minutes_and_no_longer() {
@@ -192,6 +195,8 @@ async fn a_key_that_stays_long_silences_for_five_minutes_and_no_longer() {
     until(|| cooldown.until() > end).await;
 }
 
+/// Promise (load): No clock, turn or key in Redis stops a process for more than five minutes.
+///
 /// The key is still there then, and whoever looks at it again has seen it.
 #[tokio::test]
 async fn whom_a_key_that_stays_has_silenced_sends_when_that_is_over() {
@@ -238,6 +243,9 @@ async fn whom_no_message_reaches_reads_for_himself() {
     until(|| other.until().is_some()).await;
 }
 
+/// Promise (load): A failing Redis costs no request and no endless wait: each process keeps to its
+/// own share, and returns.
+///
 /// It takes everything and says nothing, and is known to be there again.
 #[tokio::test]
 async fn a_redis_that_is_stopped_is_told_and_found_again() {

@@ -64,6 +64,7 @@ async fn a_resend_waits_no_longer_than_its_request_may() {
     }
 }
 
+/// Promise (load): Processes that share an account keep to its quota together, in fair shares.
 #[tokio::test]
 async fn those_who_want_little_do_not_wait_for_the_one_who_wants_much() {
     let Some(redis) = redis(&[]) else { return };
@@ -120,6 +121,7 @@ async fn over_redis_too_whose_turn_comes_too_late_is_refused_and_takes_none() {
     assert!(limit.is_shared());
 }
 
+/// Promise (load): Processes that share an account keep to its quota together, in fair shares.
 #[tokio::test]
 async fn a_share_that_nobody_wants_is_used_by_others() {
     let Some(redis) = redis(&[]) else { return };
@@ -137,6 +139,8 @@ async fn a_share_that_nobody_wants_is_used_by_others() {
     assert!(idle.is_shared() && busy.is_shared());
 }
 
+/// Promise (load): No clock, turn or key in Redis stops a process for more than five minutes.
+///
 /// As if what is booked had been booked later: by a minute, and by centuries.
 #[tokio::test]
 async fn a_clock_set_back_stops_nobody() {
@@ -252,6 +256,9 @@ async fn more_processes_than_calls_in_a_period_still_take_turns() {
     assert!(time >= Duration::from_millis(895), "{time:?}");
 }
 
+/// Promise (load): A failing Redis costs no request and no endless wait: each process keeps to its
+/// own share, and returns.
+///
 /// The last one that was booked may be used already.
 #[tokio::test]
 async fn the_first_turn_without_redis_is_a_share_away() {

@@ -52,6 +52,8 @@ fn assert_all_is_told_of(tally: &Tally) {
     assert_eq!(tally.asked, ended);
 }
 
+/// Promise (load): A process that panics, dies or hangs stops no other one, and the program reports
+/// what is known of each request.
 #[tokio::test]
 async fn of_one_that_panics_the_rest_is_unknown_and_its_end_is_told() {
     let report = report("panics", EVER).await;
@@ -62,6 +64,8 @@ async fn of_one_that_panics_the_rest_is_unknown_and_its_end_is_told() {
     assert_eq!(report.failures, ["process 2 ended with exit status: 101"]);
 }
 
+/// Promise (load): A process that panics, dies or hangs stops no other one, and the program reports
+/// what is known of each request.
 #[tokio::test]
 async fn one_that_never_ends_is_killed() {
     let report = report("hangs", Duration::from_millis(300)).await;
@@ -78,6 +82,8 @@ async fn one_that_forgets_a_request_is_told() {
     assert_eq!(report.endless, 1);
 }
 
+/// Promise (load): A process that panics, dies or hangs stops no other one, and the program reports
+/// what is known of each request.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_panics_takes_no_other_with_it() {
     let lines = Arc::<Mutex<Tally>>::default();

@@ -1,4 +1,4 @@
-//! A failed response, whose body is read so far, so long, and not beyond its end.
+//! A failed response: its body is read up to the limit, for the timeout, and not beyond its end.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ pub struct Failure {
     pub status: StatusCode,
     pub body: Vec<u8>,
     pub is_truncated: bool,
-    /// The body said the last that it had to say, or too much.
+    /// The body has ended, or exceeded the limit.
     is_over: bool,
     is_pending: bool,
-    /// When the timer may end it, and when it must.
+    /// The earliest and the latest time at which the timer ends the reading.
     timer: Option<(Duration, Duration)>,
-    /// What follows, once the body is read.
+    /// The decision, once the body is read.
     pub verdict: Option<Verdict>,
-    /// The policy was.
+    /// The policy was asked about this failure.
     pub is_asked: bool,
 }
 
@@ -42,7 +42,7 @@ impl Failure {
     pub fn step(&mut self, step: &Step, limit: usize) {
         assert!(
             !self.is_over && self.verdict.is_none(),
-            "read on after its end"
+            "read after the end"
         );
         self.is_pending = *step == Step::Pending;
         match step {
@@ -57,7 +57,7 @@ impl Failure {
         }
     }
 
-    /// It was asked whether it is at its end, and is.
+    /// `is_end_stream` returned `true`.
     pub fn announced_end(&mut self) {
         if self.verdict.is_none() {
             self.is_over = true;
@@ -65,14 +65,11 @@ impl Failure {
     }
 
     pub fn begin_timer(&mut self, now: Duration, time: Duration, slop: Duration) {
-        assert!(
-            self.is_pending && self.timer.is_none(),
-            "a timer for nothing"
-        );
+        assert!(self.is_pending && self.timer.is_none(), "a needless timer");
         self.timer = Some((now + time - early(slop, time), now + time));
     }
 
-    /// False where it must be waited for at this time.
+    /// Returns `false` if the body must still be awaited.
     pub fn is_read(&mut self, now: Duration, patience: Duration) -> bool {
         if self.is_over {
             return true;
@@ -87,7 +84,7 @@ impl Failure {
         true
     }
 
-    /// The future is pending: the body is waited for, if the clock allows.
+    /// Checks that a pending future may still wait for the body.
     pub fn is_awaited(&self, now: Duration) {
         let (_, due) = self
             .timer

@@ -1,5 +1,5 @@
-//! Sends the requests of a scene, one after the other, as a strict executor: nobody is polled who
-//! was not woken, unless the scene wants an extra poll.
+//! Sends the requests of a scene, one after the other, as a strict executor: a future is polled only
+//! after a wake-up, unless the scene wants an extra poll.
 
 use std::{
     future::Future,
@@ -10,23 +10,20 @@ use std::{
 };
 
 use http::{Request, Response};
-use revio_status::{
-    Attempt, Budget, Cooldown, Decision, Error, Idempotent, RetryPolicy, RevioStatus,
-    RevioStatusLayer, StandardPolicy,
-};
+use revio_status::{Budget, Cooldown, Deadline, Error, Idempotent, RevioStatus};
 use tower::{Layer, Service};
 
 use super::{
+    cooldown::{Account, Model},
     model::Judge,
-    quiet::{Account, Armed, Other},
     scene::{Hint, Job, Scene},
     service::{Inner, Length, Mark},
-    settings::{Policy, Settings},
+    settings::Settings,
+    setup::{AnyPolicy, layer},
     upload::{Broken, Script, Upload},
-    world::{Asked, Event, Flag, World},
+    world::{Event, Flag, World},
 };
 
-type AnyPolicy = Arc<dyn RetryPolicy + Send + Sync>;
 type Client = RevioStatus<Inner, AnyPolicy>;
 type Outcome = Option<Result<Response<Script>, Error>>;
 
@@ -41,10 +38,10 @@ pub fn run(scene: &Scene) {
     let budget = settings
         .budget
         .map(|(reserve, ratio)| Budget::new(reserve.get(), ratio.get()));
-    let cooldown = settings.account.most().map(Cooldown::new);
+    let cooldown = settings.account.max().map(Cooldown::new);
     let layer = layer(settings, &world, budget.clone(), cooldown.clone());
     let mut client = layer.layer(Inner::new(&world));
-    let mut armed = None;
+    let mut model = Model::default();
     let mut balance = settings
         .budget
         .map_or(0, |(reserve, _)| RETRY * u64::from(reserve.get()));
@@ -52,7 +49,7 @@ pub fn run(scene: &Scene) {
         .jobs
         .iter()
         .take(3)
-        .filter(|job| !job.answers.is_empty())
+        .filter(|job| !job.scripts.is_empty())
     {
         let play = Play {
             world: &world,
@@ -61,108 +58,26 @@ pub fn run(scene: &Scene) {
             budget: budget.as_ref(),
             cooldown: cooldown.as_ref(),
         };
-        (balance, armed) = play.run(&mut client, balance, armed);
+        (balance, model) = play.run(&mut client, balance, model);
     }
     drop((client, layer));
     assert_eq!(world.state().counts.instances.get(), 0);
 }
 
-fn layer(
-    settings: &Settings,
-    world: &World,
-    budget: Option<Budget>,
-    cooldown: Option<Cooldown>,
-) -> RevioStatusLayer<AnyPolicy> {
-    let layer = RevioStatusLayer::with_timer(world.clone());
-    let layer = match (settings.account, cooldown) {
-        (Account::OfTheLayer(_), Some(cooldown)) => layer.cooldown(cooldown),
-        _ => layer.no_cooldown(),
-    };
-    let scheduled = world.clone();
-    let layer = layer
-        .on_event(move |event| {
-            if let revio_status::Event::RetryScheduled { after, .. } = event {
-                scheduled.log(Event::Scheduled(*after));
-            }
-        })
-        .policy(policy(&settings.policy, world))
-        .error_body_limit(settings.error_body_limit.into())
-        .error_body_timeout(settings.error_body_timeout.get())
-        .replay_body_limit(settings.replay_body_limit.into());
-    let layer = match budget {
-        Some(budget) => layer.budget(budget),
-        None => layer.no_budget(),
-    };
-    match settings.deadline {
-        Some(time) => layer.time_limit(time.get()),
-        None => layer,
-    }
-}
-
-fn policy(policy: &Policy, world: &World) -> AnyPolicy {
-    match policy.clone() {
-        Policy::Default => Arc::new(StandardPolicy::default()),
-        Policy::Never => Arc::new(revio_status::NeverRetry),
-        Policy::Standard {
-            attempts,
-            backoff,
-            max_retry_after,
-            retry_429,
-            max_hold,
-        } => {
-            let policy = StandardPolicy::default()
-                .max_attempts(u32::from(attempts % 5) + 1)
-                .backoff(backoff.build())
-                .max_retry_after(max_retry_after.get())
-                .max_hold(max_hold.get());
-            Arc::new(match retry_429 {
-                true => policy.retry_on(http::StatusCode::TOO_MANY_REQUESTS),
-                false => policy,
-            })
-        }
-        Policy::Closure(words) => {
-            let world = world.clone();
-            Arc::new(OfAnswers(move |attempt: &Attempt<'_>| {
-                world.log(Event::Asked(Asked {
-                    number: attempt.number(),
-                    elapsed: attempt.elapsed(),
-                    remaining: attempt.remaining(),
-                    wait: attempt.retry_after(),
-                    body: attempt.body().cloned().unwrap_or_default(),
-                }));
-                Policy::closure_says(&words, attempt.number())
-            }))
-        }
-    }
-}
-
-/// Decides about every failed answer. Missing ones are not its to decide: the model ends there.
-struct OfAnswers<F>(F);
-
-impl<F: Fn(&Attempt<'_>) -> Decision> RetryPolicy for OfAnswers<F> {
-    fn is_retryable(&self, _: http::StatusCode) -> bool {
-        true
-    }
-
-    fn decide(&self, attempt: &Attempt<'_>) -> Decision {
-        (self.0)(attempt)
-    }
-}
-
-struct Play<'a> {
-    world: &'a World,
-    settings: &'a Settings,
-    job: &'a Job,
+pub struct Play<'a> {
+    pub world: &'a World,
+    pub settings: &'a Settings,
+    pub job: &'a Job,
     budget: Option<&'a Budget>,
-    cooldown: Option<&'a Cooldown>,
+    pub cooldown: Option<&'a Cooldown>,
 }
 
 impl Play<'_> {
-    /// Returns what is in the budget afterwards, and until when the account is to be quiet.
-    fn run(&self, client: &mut Client, balance: u64, armed: Armed) -> (u64, Armed) {
+    /// Returns the budget's balance and the cool-down afterwards.
+    fn run(&self, client: &mut Client, balance: u64, model: Model) -> (u64, Model) {
         let balance = self.begin(balance);
         if !self.is_ready(client) {
-            return (balance, armed);
+            return (balance, model);
         }
         let flag = Flag::up();
         let mut future = Box::pin(client.call(self.request()));
@@ -174,11 +89,12 @@ impl Play<'_> {
         drop(future);
         self.nothing_is_held(&outcome);
         self.drain();
+        let epoch = self.world.instant(Duration::ZERO);
         let log = std::mem::take(&mut self.world.state().log);
-        let mut judge = Judge::new(self.settings, self.job, balance, armed);
+        let mut judge = Judge::new(self.settings, self.job, balance, model, epoch);
         let balance = judge.judge(&log, &outcome);
-        let armed = judge.armed;
-        self.is_armed(armed);
+        let model = judge.cooldown;
+        self.check_end(&model);
         drop((log, outcome));
         self.nothing_is_left();
         if let Some(budget) = self.budget {
@@ -188,45 +104,20 @@ impl Play<'_> {
                 "the budget's balance"
             );
         }
-        (balance, armed)
+        (balance, model)
     }
 
-    fn is_armed(&self, armed: Armed) {
+    fn check_end(&self, model: &Model) {
         let until = self.cooldown.and_then(Cooldown::until);
-        assert_eq!(until, armed.map(|(until, _)| self.world.instant(until)));
-    }
-
-    /// What somebody else does after this poll.
-    fn interfere(&self, poll: usize) {
-        let Some(cooldown) = self.cooldown else {
-            return;
-        };
-        for (_, other) in self
-            .job
-            .others
-            .iter()
-            .filter(|(at, _)| usize::from(*at % 32) == poll)
-        {
-            match other {
-                Other::End => {
-                    cooldown.clear();
-                    self.world.log(Event::Ended);
-                }
-                Other::Begin(status, time) => {
-                    let failure = status.get().filter(|status| status.as_u16() >= 400);
-                    let Some(status) = failure else { continue };
-                    let until = self.world.state().now + time.get();
-                    cooldown.extend_until(status, self.world.instant(until));
-                    let until = self.world.rounded(until);
-                    self.world.log(Event::Begun(status, until));
-                }
-            }
-        }
+        assert_eq!(
+            until,
+            model.active.map(|(until, _)| self.world.instant(until))
+        );
     }
 
     fn begin(&self, balance: u64) -> u64 {
         let mut state = self.world.state();
-        state.begin(&self.job.answers);
+        state.begin(&self.job.scripts);
         let (Some(budget), Some((reserve, ratio))) = (self.budget, self.settings.budget) else {
             return 0;
         };
@@ -252,7 +143,7 @@ impl Play<'_> {
                 Poll::Ready(Ok(())) => return true,
                 Poll::Ready(Err(error)) => {
                     let Error::Service(error) = error else {
-                        panic!("no answer came")
+                        panic!("a response before the call")
                     };
                     assert!(error.get_ref().is::<Broken>() && error.attempts() == 0);
                     return false;
@@ -282,13 +173,21 @@ impl Play<'_> {
         if let Some(word) = self.job.idempotent {
             request.extensions_mut().insert(Idempotent(word));
         }
-        if let (Account::OfTheRequest(_), Some(cooldown)) = (self.settings.account, self.cooldown) {
+        if let Some(limit) = self.job.time_limit() {
+            request.extensions_mut().insert(limit);
+        }
+        if let Some(time) = self.job.deadline {
+            let deadline = self.world.state().now + time.get();
+            let deadline = Deadline(self.world.instant(deadline));
+            request.extensions_mut().insert(deadline);
+        }
+        if let (Account::Request(_), Some(cooldown)) = (self.settings.account, self.cooldown) {
             request.extensions_mut().insert(cooldown.clone());
         }
         request
     }
 
-    /// `None`: the caller went away.
+    /// Returns `None` if the caller dropped the future.
     fn drive<F>(&self, mut future: Pin<&mut F>, flag: &Arc<Flag>) -> Outcome
     where
         F: Future<Output = Result<Response<Script>, Error>>,
@@ -328,7 +227,7 @@ impl Play<'_> {
         Event::Waiting(state.leftovers.iter().filter_map(Upload::waits).collect())
     }
 
-    /// Lets the clock go until somebody is woken. False: nobody ever will be.
+    /// Advances the clock until the flag is up. Returns `false` if no alarm is left.
     fn wakes(&self, flag: &Flag) -> bool {
         loop {
             if flag.take() {
@@ -340,7 +239,7 @@ impl Play<'_> {
         }
     }
 
-    /// Connections whose answer has come, but which still send. True: all are at their end.
+    /// Polls uploads that go on after their response. Returns `true` if all have ended.
     fn read_on(&self) -> bool {
         let mut leftovers = std::mem::take(&mut self.world.state().leftovers);
         leftovers.iter_mut().for_each(Upload::read_on);
@@ -349,7 +248,7 @@ impl Play<'_> {
         are_done
     }
 
-    /// Lets the clock go until all uploads are at their end.
+    /// Advances the clock until all uploads have ended.
     fn drain(&self) {
         while !self.read_on() {
             let is_woken = self.world.state().leftovers.iter().any(Upload::is_woken);

@@ -1,39 +1,45 @@
-//! What the caller must get in the end.
+//! Checks the result that the caller gets.
 
 use http::{Response, StatusCode};
 use revio_status::{Error, ResendCount, StatusError, StatusKind, StopReason};
 
 use super::{
+    cooldown::whole_micros,
     drive::RETRY,
     model::Judge,
-    quiet::whole_micros,
     service::Mark,
     upload::{Broken, Script},
-    world::Step,
 };
 
 impl Judge<'_> {
-    /// Returns what must be in the budget now.
+    /// Returns the balance that the budget must have now.
     pub fn finish(&mut self, result: &Result<Response<Script>, Error>) -> u64 {
         match result {
             Ok(response) => self.good(response),
             Err(Error::Status(error)) => self.failed(error),
             Err(error @ Error::Service(cause)) => {
                 let is_unready = self.plan.as_ref().is_some_and(|plan| plan.is_unready());
-                assert!(self.is_broken || is_unready, "an error out of nothing");
+                assert!(self.is_broken || is_unready, "an error without a cause");
                 assert!(cause.get_ref().is::<Broken>());
                 assert_eq!(cause.is_unsent(), is_unready);
                 assert_eq!(error.may_have_been_applied(), self.applied || !is_unready);
                 assert_eq!(error.attempts(), self.attempts);
             }
         }
+        let is_given_up = match result {
+            Ok(_) => false,
+            Err(Error::Status(error)) => error.stop_reason() != StopReason::NotRetryable,
+            // An error without a response is final; a lost resend is reported.
+            Err(Error::Service(_)) => self.attempts > u32::from(self.is_broken),
+        };
+        assert_eq!(self.given_up, u32::from(is_given_up), "the event GivenUp");
         self.balance
     }
 
     fn good(&mut self, response: &Response<Script>) {
         assert_eq!(Some(response.status()), self.good, "another response");
-        let answer = self.job.answer(self.attempts);
-        assert_eq!(*response.headers(), answer.wait.headers());
+        let script = self.job.script(self.attempts);
+        assert_eq!(*response.headers(), script.wait.headers());
         let extensions = response.extensions();
         assert_eq!(
             extensions.get(),
@@ -44,14 +50,14 @@ impl Judge<'_> {
         self.deposit();
     }
 
-    /// It was never sent.
+    /// Checks the error of a request that was never sent.
     fn refused(&mut self, error: &StatusError) {
-        let (until, status) = self.heeded.expect("refused for nothing");
+        let (until, status) = self.held_by.expect("refused without a cool-down");
         assert_eq!(error.status(), status);
         assert_eq!(error.kind(), kind(status, true));
         assert_eq!(error.attempts(), 0);
         assert!(!error.may_have_been_applied() && error.body().is_empty());
-        let left = whole_micros(self.rest(until));
+        let left = whole_micros(until.saturating_sub(self.now));
         assert_eq!(error.retry_after(), Some(left));
         let seconds = left.as_nanos().div_ceil(1_000_000_000).to_string();
         assert_eq!(error.headers().len(), 1);
@@ -61,32 +67,35 @@ impl Judge<'_> {
     fn failed(&mut self, error: &StatusError) {
         assert!(
             !self.is_broken && self.good.is_none(),
-            "a failure out of nothing"
+            "a failure without a cause"
         );
         self.stopped(error.stop_reason());
         if self.attempts == 0 {
             return self.refused(error);
         }
         let failure = self.failure.as_ref().expect("a failure");
-        let answer = self.job.answer(self.attempts);
-        let wait = answer.wait.get();
+        let script = self.job.script(self.attempts);
+        let wait = script.wait.get();
         assert_eq!(error.status(), failure.status);
         assert_eq!(error.kind(), kind(failure.status, wait.is_some()));
-        assert_eq!(*error.headers(), answer.wait.headers());
+        assert_eq!(*error.headers(), script.wait.headers());
         assert_eq!(*error.body(), failure.body);
         assert_eq!(error.is_body_truncated(), failure.is_truncated);
-        let quiet = self.quiet().map(|(rest, _)| whole_micros(rest));
+        let remaining = self.cooling_down().map(|(left, _)| whole_micros(left));
         let is_refused = error.stop_reason() == StopReason::CoolingDown;
-        assert_eq!(error.retry_after(), wait.max(quiet.filter(|_| is_refused)));
+        assert_eq!(
+            error.retry_after(),
+            wait.max(remaining.filter(|_| is_refused))
+        );
         assert_eq!(error.attempts(), self.attempts);
         assert_eq!(error.may_have_been_applied(), self.applied);
     }
 
     fn stopped(&mut self, reason: StopReason) {
         if self.plan.is_some() && reason == StopReason::CoolingDown {
-            let (rest, _) = self.quiet().expect("refused for nothing");
-            assert!(self.spread(rest).is_none(), "refused, and not held");
-            self.heeded = self.armed;
+            let (left, _) = self.cooling_down().expect("refused without a cool-down");
+            assert!(self.spread(left).is_none(), "refused, and not held");
+            self.held_by = self.cooldown.active;
             return;
         }
         if self.plan.is_some() {
@@ -113,13 +122,7 @@ impl Judge<'_> {
     }
 }
 
-impl super::model::Plan {
-    fn is_unready(&self) -> bool {
-        self.ready().is_some_and(|step| *step == Step::Fail)
-    }
-}
-
-/// The table of statuses, once more.
+/// The table of statuses, written again.
 fn kind(status: StatusCode, waits: bool) -> StatusKind {
     match (status.as_u16(), waits) {
         (400, _) => StatusKind::BadRequest,

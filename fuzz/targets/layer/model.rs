@@ -1,58 +1,28 @@
-//! The reference model: goes through all that happened and says at every turn what had to happen.
-//! Written from the promises of the documentation; it shares no code with the crate.
+//! The reference model: replays the log and checks each event against the rules.
+//! Written from the documented promises; it shares no code with the crate.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use http::{Response, StatusCode, request};
-use revio_status::{Error, Idempotent, ResendCount};
+use http::{Response, StatusCode};
+use revio_status::Error;
 
 use super::{
     capture::Failure,
-    drive::{RETRY, URI},
-    quiet::{Armed, is_heard},
+    cooldown::{Active, Expected, Model},
+    drive::RETRY,
+    plan::Plan,
     reading::Reading,
     scene::Job,
-    service::Mark,
     settings::{Policy, Settings},
     upload::Script,
     verdict::Facts,
-    world::{Asked, Event, Held, Step, early},
+    world::{Asked, Event, Held},
 };
-
-/// A retry that was agreed to, or a request that is held.
-#[derive(Debug)]
-pub struct Plan {
-    pub due: Duration,
-    pub slept: bool,
-    /// What it takes out of the budget.
-    price: u64,
-    /// Readiness was asked for, by this instance last, and it said this.
-    pub ready: Option<(usize, Step)>,
-    /// When the alarm for the deadline may end it.
-    pub alarm: Option<Duration>,
-}
-
-impl Plan {
-    /// To be sent as soon as it may.
-    pub fn first(now: Duration) -> Self {
-        Self {
-            due: now,
-            slept: false,
-            price: 0,
-            ready: None,
-            alarm: None,
-        }
-    }
-
-    pub fn ready(&self) -> Option<&Step> {
-        self.ready.as_ref().map(|(_, step)| step)
-    }
-}
 
 pub struct Judge<'a> {
     pub settings: &'a Settings,
     pub job: &'a Job,
-    /// In millionths, with what a plan holds.
+    /// In millionths, including what the plan has withdrawn.
     pub balance: u64,
     pub now: Duration,
     pub started: Duration,
@@ -62,21 +32,37 @@ pub struct Judge<'a> {
     pub plan: Option<Plan>,
     pub good: Option<StatusCode>,
     pub is_broken: bool,
-    /// The deadline had passed at the end, or its alarm had rung, perhaps a little early.
+    /// At the end the deadline had passed, or its alarm had fired, perhaps a little early.
     pub is_late_at_end: bool,
-    first_instance: usize,
-    reading: Reading,
-    pub armed: Armed,
-    /// What has kept the request last.
-    pub heeded: Armed,
-    /// Until when the request has asked for quiet itself.
+    pub first_instance: usize,
+    pub reading: Reading,
+    pub cooldown: Model,
+    /// The `CooldownStarted` event that must come next.
+    pub expected: Option<Expected>,
+    /// The remaining time of the last `Held` event, if the hold has not begun yet.
+    pub told_held: Option<Duration>,
+    /// How many `GivenUp` events came.
+    pub given_up: u32,
+    /// The instant of time zero.
+    pub epoch: Instant,
+    /// The request's free paced retry is used up.
+    pub was_paced: bool,
+    /// The cool-down that held the request last.
+    pub held_by: Active,
+    /// The end that the request's own response set, if its own delay covers it.
     pub own: Option<Duration>,
-    /// How long it was held.
+    /// The time held so far, as planned.
     pub held: Duration,
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(settings: &'a Settings, job: &'a Job, balance: u64, armed: Armed) -> Self {
+    pub fn new(
+        settings: &'a Settings,
+        job: &'a Job,
+        balance: u64,
+        cooldown: Model,
+        epoch: Instant,
+    ) -> Self {
         Self {
             settings,
             job,
@@ -92,14 +78,19 @@ impl<'a> Judge<'a> {
             is_late_at_end: false,
             first_instance: 0,
             reading: Reading::new(settings, job),
-            armed,
-            heeded: None,
+            cooldown,
+            expected: None,
+            told_held: None,
+            given_up: 0,
+            epoch,
+            was_paced: false,
+            held_by: None,
             own: None,
             held: Duration::ZERO,
         }
     }
 
-    /// Returns what must be in the budget at the end.
+    /// Returns the balance that the budget must have at the end.
     pub fn judge(
         &mut self,
         log: &[(Duration, Event)],
@@ -110,7 +101,7 @@ impl<'a> Judge<'a> {
             self.see(event);
         }
         match outcome {
-            // Gone while a retry was planned: it goes back.
+            // A retry that was planned and not sent returns to the budget.
             None => self.balance,
             Some(result) => self.finish(result),
         }
@@ -120,13 +111,19 @@ impl<'a> Judge<'a> {
         if !matches!(event, Event::Read { .. }) {
             self.reading.nothing_is_kept_back();
         }
+        if !matches!(event, Event::CooldownStarted(..)) {
+            self.no_event_is_due();
+        }
+        if !matches!(event, Event::Slept(_)) {
+            assert_eq!(self.told_held, None, "the event Held without a hold");
+        }
         match event {
             Event::Pending(budget, held) => self.pending(*budget, *held),
             Event::Waiting(attempts) => self.reading.waiting(attempts),
             Event::Finished => self.finished(),
             Event::Ready { instance, result } => self.ready(*instance, result),
             Event::Called { instance, head } => self.called(*instance, head),
-            Event::Answered(status, quiet) => self.answered(*status, *quiet),
+            Event::Responded(status, end) => self.responded(*status, *end),
             Event::Read { attempt, result } => self.reading.read(*attempt, result),
             Event::Given(step) => self.reading.given(step),
             Event::Captured(step) => {
@@ -136,9 +133,13 @@ impl<'a> Judge<'a> {
             Event::CaptureEnd => self.failure.iter_mut().for_each(Failure::announced_end),
             Event::Polled => self.polled(),
             Event::CaptureDropped => {}
-            Event::Begun(status, until) => self.arm(Some((*until, *status))),
-            Event::Ended => self.armed = None,
-            Event::Scheduled(delay) => self.begin_plan(*delay),
+            Event::Extended(status, end) => self.cooldown.extend_until(*end, *status),
+            Event::OtherResponded(status, end) => self.other_responded(*status, *end),
+            Event::Cleared => self.cooldown = Model::default(),
+            Event::CooldownStarted(status, end) => self.cooldown_started(*status, *end),
+            Event::Held(remaining) => self.told_held = Some(*remaining),
+            Event::GivenUp => self.given_up += 1,
+            Event::Scheduled(delay, drawn) => self.begin_plan(*delay, *drawn),
             Event::Slept(time) => self.slept(*time),
             Event::Asked(asked) => self.asked(asked),
         }
@@ -151,25 +152,29 @@ impl<'a> Judge<'a> {
             number: self.attempts,
             elapsed: self.now - self.started,
             remaining: self.remaining(),
-            wait: self.job.answer(self.attempts).wait.get(),
+            wait: self.job.script(self.attempts).wait.get(),
             body: self.failure().body.clone().into(),
         };
         assert_eq!(*asked, expected, "what the policy is told");
         let failure = self.failure();
-        assert!(!failure.is_asked && resend, "the policy is asked in vain");
+        assert!(
+            !failure.is_asked && resend,
+            "the policy is asked needlessly"
+        );
         failure.is_asked = true;
     }
 
     pub fn remaining(&self) -> Option<Duration> {
-        let deadline = self.settings.deadline?.get();
+        let limit = self.job.time_limit.or(self.settings.time_limit)?;
+        let deadline = limit.deadline()?;
         Some(deadline.saturating_sub(self.now - self.started))
     }
 
-    fn is_late(&self) -> bool {
-        self.remaining().is_some_and(|rest| rest.is_zero())
+    pub fn is_late(&self) -> bool {
+        self.remaining().is_some_and(|left| left.is_zero())
     }
 
-    /// Whatever was due when the future was polled must have been done.
+    /// Checks that nothing was due when the future returned pending.
     fn pending(&mut self, budget: Option<u32>, held: Held) {
         if let Some(failure) = self.failure.as_ref().filter(|_| self.plan.is_none()) {
             failure.is_awaited(self.now);
@@ -179,17 +184,20 @@ impl<'a> Judge<'a> {
             balance -= plan.price;
             match plan.ready {
                 None => {
-                    assert!(plan.slept && self.now < plan.due, "sleeps for too long");
+                    assert!(plan.slept && self.now < plan.due, "sleeps too long");
                     let nothing = Held {
                         permits: 0,
                         sends: 0,
                         responses: 0,
                     };
-                    assert_eq!(held, nothing, "held while it sleeps");
+                    assert_eq!(held, nothing, "alive during the sleep");
                 }
                 Some(_) => {
-                    let is_rung = plan.alarm.is_some_and(|due| self.now >= due);
-                    assert!(!self.is_late() && !is_rung, "readiness beyond the deadline");
+                    let has_fired = plan.alarm.is_some_and(|due| self.now >= due);
+                    assert!(
+                        !self.is_late() && !has_fired,
+                        "readiness beyond the deadline"
+                    );
                 }
             }
         }
@@ -202,7 +210,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The last moment at which something could be decided.
+    /// Records what holds at the last poll.
     fn finished(&mut self) {
         if self.failure.is_some() {
             assert!(self.conclude(), "the failure is not read to its end");
@@ -211,123 +219,7 @@ impl<'a> Judge<'a> {
         self.is_late_at_end = self.is_late() || alarm.is_some_and(|due| self.now >= due);
     }
 
-    fn price(&self, delay: Duration) -> u64 {
-        let failure = self.failure.as_ref().expect("only failures are retried");
-        match self.facts(failure.status).is_paced(delay) {
-            true => 0,
-            false => self.settings.budget.map_or(0, |_| RETRY),
-        }
-    }
-
-    fn ready(&mut self, instance: usize, result: &Step) {
-        if self.attempts == 0 && self.plan.is_none() {
-            self.first_instance = instance;
-            return;
-        }
-        let (now, is_quiet) = (self.now, self.quiet().is_some());
-        let plan = self.plan.as_mut().expect("asked without a plan");
-        assert!(now >= plan.due, "resent {:?} too early", plan.due - now);
-        assert!(
-            plan.ready.is_some() || !is_quiet,
-            "not looked before readiness"
-        );
-        plan.ready = Some((instance, result.clone()));
-    }
-
-    fn slept(&mut self, time: Duration) {
-        assert!(!time.is_zero(), "a sleep of nothing");
-        if self.plan.is_none() && !self.conclude() {
-            return self.capture_timer(time);
-        }
-        let remaining = self.remaining();
-        let plan = self.plan.as_mut().expect("sleeps without a plan");
-        if plan.ready() == Some(&Step::Done) || plan.ready.is_none() && self.now >= plan.due {
-            self.hold(time);
-        } else if plan.ready.is_some() {
-            assert_eq!(Some(time), remaining, "the alarm for the deadline");
-            assert!(plan.alarm.is_none(), "a second alarm");
-            plan.alarm = Some(self.now + time - early(self.settings.slop(), time));
-        } else {
-            assert_eq!(
-                time,
-                plan.due - self.now,
-                "the delay, or the rest of a sleep that ended early"
-            );
-            plan.slept = true;
-        }
-    }
-
-    fn begin_plan(&mut self, delay: Duration) {
-        assert!(self.conclude(), "a retry before the failure is read");
-        let failure = self.failure.as_ref().expect("only failures are retried");
-        let verdict = failure.verdict.as_ref().expect("concluded");
-        let Some((least, most)) = verdict.go else {
-            panic!("retried, although {:?}", verdict.stop)
-        };
-        assert!(
-            least <= delay && delay <= most,
-            "{delay:?} is not in {least:?}..={most:?}"
-        );
-        assert!(
-            self.remaining().is_none_or(|rest| delay < rest),
-            "sleeps beyond the deadline"
-        );
-        self.reading.take_over();
-        let price = self.price(delay);
-        self.plan = Some(Plan {
-            due: self.now + delay,
-            slept: false,
-            price,
-            ready: None,
-            alarm: None,
-        });
-    }
-
-    fn called(&mut self, instance: usize, head: &request::Parts) {
-        assert!(
-            self.quiet().is_none(),
-            "sent while the account is to be quiet"
-        );
-        match self.plan.take() {
-            None => {
-                assert_eq!(self.attempts, 0, "sent again without a plan");
-                assert_eq!(instance, self.first_instance, "the instance that is ready");
-                self.started = self.now;
-            }
-            Some(plan) => {
-                assert_eq!(plan.ready, Some((instance, Step::Done)), "called unready");
-                assert!(!self.is_late(), "sent at the deadline");
-                self.balance -= plan.price;
-                self.failure = None;
-            }
-        }
-        self.look_at(head);
-        self.attempts += 1;
-        self.reading.begin();
-    }
-
-    /// The head is the caller's, and knows its number.
-    fn look_at(&self, head: &request::Parts) {
-        assert_eq!(head.method, self.job.method.method());
-        assert_eq!(head.uri, URI);
-        assert_eq!(head.version, http::Version::HTTP_10);
-        let fields: Vec<_> = head
-            .headers
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.as_bytes()))
-            .collect();
-        assert_eq!(fields, [("x-one", &b"1"[..]), ("x-one", b"2")]);
-        let extensions = &head.extensions;
-        assert_eq!(extensions.get(), Some(&Mark(7)));
-        assert_eq!(
-            extensions.get(),
-            self.job.idempotent.map(Idempotent).as_ref()
-        );
-        let resends = (self.attempts > 0).then_some(ResendCount(self.attempts));
-        assert_eq!(extensions.get(), resends.as_ref());
-    }
-
-    fn answered(&mut self, status: Option<StatusCode>, quiet: Option<Duration>) {
+    fn responded(&mut self, status: Option<StatusCode>, end: Option<Duration>) {
         match status {
             None => self.is_broken = true,
             Some(status) if status.as_u16() < 400 => self.good = Some(status),
@@ -335,10 +227,12 @@ impl<'a> Judge<'a> {
                 let code = status.as_u16();
                 self.applied |= code == 408 || code >= 500 && code != 501;
                 self.failure = Some(Failure::new(status));
-                let quiet = quiet.filter(|_| is_heard(self.settings, status));
-                let asked = quiet.map(|until| (until, status));
-                self.own = self.own.max(asked.map(|(until, _)| until));
-                self.arm(asked);
+                let end = end.filter(|_| self.settings.policy.cools_down(status));
+                // An earlier end stays: less than a microsecond of it may be left.
+                self.own = self.own.max(end);
+                if let Some(end) = end {
+                    self.expected = self.cooldown.start(self.now, end, status);
+                }
             }
         }
     }
@@ -347,20 +241,20 @@ impl<'a> Judge<'a> {
         self.failure.as_mut().expect("something has failed")
     }
 
-    /// How long a failed body that is slow is waited for.
+    /// Returns the time for which a slow error body is awaited.
     fn patience(&self) -> Duration {
         let timeout = self.settings.error_body_timeout.get();
-        self.remaining().map_or(timeout, |rest| rest.min(timeout))
+        self.remaining().map_or(timeout, |left| left.min(timeout))
     }
 
-    fn capture_timer(&mut self, time: Duration) {
+    pub fn capture_timer(&mut self, time: Duration) {
         assert_eq!(time, self.patience(), "the time to read a failed body");
         let (now, slop) = (self.now, self.settings.slop());
         self.failure().begin_timer(now, time, slop);
     }
 
-    /// Where the failure must be read by now, decides about it. False: it is still waited for.
-    fn conclude(&mut self) -> bool {
+    /// Decides about the failure. Returns `false` if its body is still awaited.
+    pub fn conclude(&mut self) -> bool {
         let (now, patience) = (self.now, self.patience());
         let failure = self.failure();
         if failure.verdict.is_some() {
@@ -375,7 +269,7 @@ impl<'a> Judge<'a> {
         true
     }
 
-    /// A 429 that is retried leaves any request unapplied, as long as nothing before it did.
+    /// An opted-in 429 leaves a request unapplied, unless an earlier attempt may have been applied.
     fn resend(&self) -> bool {
         let is_429_retried = matches!(
             self.settings.policy,
@@ -387,16 +281,17 @@ impl<'a> Judge<'a> {
         self.job.resend() || is_429_retried && !self.applied
     }
 
-    fn facts(&self, status: StatusCode) -> Facts<'_> {
+    pub fn facts(&self, status: StatusCode) -> Facts<'_> {
         Facts {
             policy: &self.settings.policy,
             status,
-            wait: self.job.answer(self.attempts).wait.get(),
+            wait: self.job.script(self.attempts).wait.get(),
             resend: self.resend(),
             attempt: self.attempts,
             remaining: self.remaining(),
             is_replayable: self.reading.is_replayable(),
-            has_account: self.settings.account.most().is_some(),
+            was_paced: self.was_paced,
+            has_cooldown: self.settings.account.max().is_some(),
             has_budget: self.settings.budget.is_none() || self.balance >= RETRY,
         }
     }

@@ -1,4 +1,4 @@
-//! What the attempts read of the request's body: all the same bytes, none ahead of them, one owner.
+//! Checks what attempts read of the request body: the same bytes, none read ahead, one owner.
 
 use bytes::Bytes;
 
@@ -8,10 +8,10 @@ pub struct Reading {
     content: Vec<u8>,
     has_trailers: bool,
     limit: usize,
-    /// What the caller's body gave so far, to whomever.
+    /// The bytes that the caller's body has given so far.
     given: usize,
     is_broken: bool,
-    /// The caller's body was asked: whoever asked must tell the same at once.
+    /// The last frame of the caller's body: the attempt that asked for it must report it next.
     asked: Option<Step>,
     attempts: Vec<Attempt>,
     /// The attempts up to this one have lost the body to the next.
@@ -47,12 +47,12 @@ impl Reading {
         self.attempts.push(Attempt::default());
     }
 
-    /// From the decision to resend on the body belongs to the resend.
+    /// From the decision to resend, the body belongs to the resend.
     pub fn take_over(&mut self) {
         self.taken_over = self.attempts.len() as u32;
     }
 
-    /// Who has lost the body must be woken to hear it.
+    /// An attempt that has lost the body must be woken.
     pub fn waiting(&self, attempts: &[u32]) {
         let lost = attempts.iter().find(|number| **number <= self.taken_over);
         assert!(
@@ -70,7 +70,7 @@ impl Reading {
         self.asked = Some(step.clone());
     }
 
-    /// Nothing is read ahead: whatever the body gave was asked for by an attempt.
+    /// Checks that nothing is read ahead: an attempt asked for each frame.
     pub fn nothing_is_kept_back(&self) {
         assert!(self.asked.is_none(), "{:?} went nowhere", self.asked);
     }
@@ -110,7 +110,7 @@ impl Reading {
     }
 }
 
-/// Returns how much is read with this.
+/// Returns the number of bytes read, this chunk included.
 fn follow(content: &[u8], read: usize, data: &Bytes) -> usize {
     let rest = &content[read..];
     assert!(

@@ -1,13 +1,14 @@
-//! What a byte string says: the settings, the requests, and what everybody does.
+//! The scene that a byte string describes: settings, requests, and the inner service's behaviour.
 
 use std::time::Duration;
 
 use super::{
-    quiet::Other,
-    settings::{Settings, Time},
+    others::Other,
+    settings::{Limit, Settings, Time},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use revio_status::TimeLimit;
 
 #[derive(Arbitrary, Debug)]
 pub struct Scene {
@@ -20,18 +21,21 @@ pub struct Scene {
 pub struct Job {
     pub method: Verb,
     pub idempotent: Option<bool>,
+    pub time_limit: Option<Limit>,
+    /// A `Deadline` of the caller, counted from the call.
+    pub deadline: Option<Time>,
     pub body: Vec<Piece>,
     pub hint: Hint,
-    /// The body tells that it is at its end before it is asked for more.
+    /// `is_end_stream` is exact.
     pub knows_its_end: bool,
-    /// Somebody else pays into the budget before (true), or takes out of it.
+    /// Another request deposits into the budget before this one (`true`), or withdraws.
     pub budget_use: Option<bool>,
-    pub answers: Vec<Answer>,
-    /// The caller goes away after so many polls.
+    pub scripts: Vec<AttemptScript>,
+    /// The caller drops the future after so many polls.
     pub drop_after: Option<u8>,
-    /// After so many polls somebody else does this to the cool-down.
+    /// The acts of other users, each after so many polls.
     pub others: Vec<(u8, Other)>,
-    /// How far the clock goes beyond what somebody waits for; the lowest bit: an extra poll.
+    /// How far the clock goes beyond the next alarm; the lowest bit: an extra poll.
     pub steps: Vec<u8>,
 }
 
@@ -76,7 +80,7 @@ impl Verb {
 pub enum Piece {
     /// In two parts, for buffers that are not contiguous.
     Data(u8, u8),
-    /// One byte at a time: more chunks than anybody keeps one by one.
+    /// One byte at a time: more chunks than a recording keeps apart.
     Crumbs(u8),
     Pause(Time),
     /// Nothing comes after it.
@@ -85,7 +89,7 @@ pub enum Piece {
 }
 
 impl Piece {
-    /// The pieces one by one, up to the one that nothing follows.
+    /// The pieces one by one, up to the first that ends the body.
     pub fn spread(pieces: &[Self]) -> Vec<Self> {
         let is_last = |piece: &Self| matches!(piece, Self::Trailers | Self::Fail);
         let end = pieces
@@ -108,18 +112,18 @@ pub enum Hint {
 }
 
 #[derive(Arbitrary, Clone, Debug)]
-pub struct Answer {
-    /// Before the attempt: readiness is pending so often.
+pub struct AttemptScript {
+    /// The times for which readiness is pending before the attempt.
     pub readiness: Vec<Time>,
     pub is_never_ready: bool,
     pub pause: Option<Time>,
-    /// So many frames of the request body are read before the answer.
+    /// The number of frames of the request body that are read before the response.
     pub reads: u8,
-    /// It does not wait for a request body that is slow.
+    /// The response does not wait for a slow request body.
     pub is_hasty: bool,
-    /// It answers even if the request body breaks.
+    /// A response comes even if the request body fails.
     pub shrugs: bool,
-    /// It goes on reading when it has answered.
+    /// The upload goes on after the response.
     pub reads_on: bool,
     pub status: Status,
     pub wait: Wait,
@@ -131,7 +135,7 @@ pub struct Answer {
 pub struct Status(u8);
 
 impl Status {
-    /// `None`: no answer comes.
+    /// `None`: no response.
     pub fn get(self) -> Option<StatusCode> {
         const ALL: [u16; 20] = [
             503, 504, 503, 504, 200, 0, 429, 403, 500, 501, 204, 302, 400, 401, 404, 405, 418, 502,
@@ -144,7 +148,7 @@ impl Status {
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Wait {
-    Unsaid,
+    Missing,
     Seconds(u8),
     Millis(u16),
     /// Both: milliseconds come first.
@@ -158,7 +162,7 @@ impl Wait {
         const MILLIS: HeaderName = HeaderName::from_static("retry-after-ms");
         let seconds = |value| (http::header::RETRY_AFTER, value);
         let fields = match self {
-            Self::Unsaid => vec![],
+            Self::Missing => vec![],
             Self::Seconds(n) => vec![seconds(HeaderValue::from(u16::from(n)))],
             Self::Millis(n) => vec![(MILLIS, HeaderValue::from(n))],
             Self::Both(s, n) => {
@@ -175,7 +179,7 @@ impl Wait {
 
     pub fn get(self) -> Option<Duration> {
         match self {
-            Self::Unsaid | Self::Garbage => None,
+            Self::Missing | Self::Garbage => None,
             Self::Seconds(n) => Some(Duration::from_secs(n.into())),
             Self::Millis(n) | Self::Both(_, n) => Some(Duration::from_millis(n.into())),
             Self::Huge => Some(Duration::from_secs(u64::MAX)),
@@ -188,15 +192,19 @@ impl Job {
         self.idempotent.unwrap_or(self.method.is_idempotent())
     }
 
-    /// What the last answer of the script is, all further ones are.
-    pub fn answer(&self, attempt: u32) -> &Answer {
-        let answers = &self.answers;
-        answers
-            .get(attempt as usize - 1)
-            .unwrap_or(&answers[answers.len() - 1])
+    pub fn time_limit(&self) -> Option<TimeLimit> {
+        self.time_limit.map(|limit| TimeLimit(limit.get()))
     }
 
-    /// How far the clock goes beyond its next alarm, and whether there is an extra poll.
+    /// Returns the script of this attempt; the last one serves all further attempts.
+    pub fn script(&self, attempt: u32) -> &AttemptScript {
+        let scripts = &self.scripts;
+        scripts
+            .get(attempt as usize - 1)
+            .unwrap_or(&scripts[scripts.len() - 1])
+    }
+
+    /// Returns how far the clock goes beyond its next alarm, and `true` for an extra poll.
     pub fn step(&self, number: usize) -> (Duration, bool) {
         let byte = self.steps.get(number).copied().unwrap_or(0);
         let beyond = match u64::from(byte >> 1) {
@@ -207,14 +215,14 @@ impl Job {
         (beyond, byte & 1 == 1)
     }
 
-    /// What the request's body comes to: its bytes, and whether there are trailers.
+    /// Returns the bytes of the body, and `true` if trailers follow.
     pub fn content(pieces: &[Piece]) -> (Vec<u8>, bool) {
         let mut bytes = Vec::new();
         for piece in Piece::spread(pieces) {
             match piece {
                 Piece::Data(one, two) => {
                     let end = bytes.len() + usize::from(one) + usize::from(two);
-                    // Every byte tells where it belongs, as far as a byte can.
+                    // The value of each byte depends on its position.
                     bytes.extend((bytes.len()..end).map(|at| (at % 251) as u8));
                 }
                 Piece::Pause(_) | Piece::Crumbs(_) => {}

@@ -1,4 +1,4 @@
-//! The inner service: does what the scene says, and notes what it is asked.
+//! The inner service: follows the scene, and logs each call.
 
 use std::{
     future::Future,
@@ -11,13 +11,13 @@ use revio_status::ReplayBody;
 use tower::Service;
 
 use super::{
-    quiet,
-    scene::Answer,
+    cooldown,
+    scene::AttemptScript,
     upload::{Broken, Script, Upload},
     world::{Count, Event, Step, World},
 };
 
-/// Stands in the extensions of requests and of good responses: they must come through.
+/// An extension of requests and of good responses, which the layer must keep.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mark(pub u32);
 
@@ -43,14 +43,14 @@ impl Inner {
 
     fn poll_permit(&mut self, cx: &Context<'_>) -> Step {
         let mut state = self.world.state();
-        let answer = answer(&state.answers, state.calls);
+        let script = script(&state.scripts, state.calls);
         let turn = state.ready_polls;
-        if let Some(time) = answer.readiness.iter().take(3).nth(turn) {
+        if let Some(time) = script.readiness.iter().take(3).nth(turn) {
             state.ready_polls += 1;
             drop(state);
             self.world.pause(time.get(), cx);
             Step::Pending
-        } else if answer.is_never_ready {
+        } else if script.is_never_ready {
             Step::Fail
         } else {
             self.permit = Some(state.counts.permits.clone());
@@ -59,11 +59,11 @@ impl Inner {
     }
 }
 
-/// The last answer is for all further attempts.
-fn answer(answers: &[Answer], call: usize) -> Answer {
-    answers
+/// Returns the script of this call; the last one serves all further calls.
+fn script(scripts: &[AttemptScript], call: usize) -> AttemptScript {
+    scripts
         .get(call)
-        .or(answers.last())
+        .or(scripts.last())
         .cloned()
         .expect("there is always one")
 }
@@ -101,7 +101,7 @@ impl Service<Request<ReplayBody<Script>>> for Inner {
         let (instance, head) = (self.instance, Box::new(head));
         self.world.log(Event::Called { instance, head });
         let mut state = self.world.state();
-        let answer = answer(&state.answers, state.calls);
+        let script = script(&state.scripts, state.calls);
         state.calls += 1;
         state.ready_polls = 0;
         let (attempt, live) = (state.calls as u32, state.counts.sends.clone());
@@ -110,14 +110,14 @@ impl Service<Request<ReplayBody<Script>>> for Inner {
             upload: Some(Upload::new(&self.world, attempt, body, length)),
             frames: 0,
             is_paused: false,
-            answer,
+            script,
             world: self.world.clone(),
             _live: live,
         }
     }
 }
 
-/// What the request's body comes to, and whether it says so.
+/// The length of the request body; `is_exact` if its size hint says so.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Length {
     pub bytes: u64,
@@ -126,7 +126,7 @@ pub struct Length {
 
 pub struct Sending {
     world: World,
-    answer: Answer,
+    script: AttemptScript,
     upload: Option<Upload>,
     frames: u8,
     is_paused: bool,
@@ -137,15 +137,15 @@ impl Future for Sending {
     type Output = Result<Response<Script>, Broken>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let (false, Some(time)) = (self.is_paused, self.answer.pause) {
+        if let (false, Some(time)) = (self.is_paused, self.script.pause) {
             self.is_paused = true;
             self.world.pause(time.get(), cx);
             return Poll::Pending;
         }
-        let mut upload = self.upload.take().expect("polled after it answered");
-        while self.frames < self.answer.reads && upload.end.is_none() {
+        let mut upload = self.upload.take().expect("polled after completion");
+        while self.frames < self.script.reads && upload.end.is_none() {
             if upload.poll(cx).is_pending() {
-                if self.answer.is_hasty {
+                if self.script.is_hasty {
                     break;
                 }
                 self.upload = Some(upload);
@@ -154,28 +154,28 @@ impl Future for Sending {
             self.frames += 1;
         }
         let is_broken = upload.end == Some(Step::Fail);
-        if self.answer.reads_on && upload.end.is_none() {
+        if self.script.reads_on && upload.end.is_none() {
             self.world.state().leftovers.push(upload);
         } else {
             drop(upload);
         }
-        let response = match is_broken && !self.answer.shrugs {
+        let response = match is_broken && !self.script.shrugs {
             true => None,
-            false => response(&self.world, &self.answer),
+            false => response(&self.world, &self.script),
         };
         let account = self.world.state().account;
-        let quiet = quiet::asked(&self.world, account, self.answer.wait.get());
+        let end = cooldown::end(&self.world, account, self.script.wait.get());
         let status = response.as_ref().map(Response::status);
-        self.world.log(Event::Answered(status, quiet));
+        self.world.log(Event::Responded(status, end));
         Poll::Ready(response.ok_or(Broken))
     }
 }
 
-fn response(world: &World, answer: &Answer) -> Option<Response<Script>> {
-    let status = answer.status.get()?;
-    let mut response = Response::new(Script::response(world, &answer.body, answer.knows_its_end));
+fn response(world: &World, script: &AttemptScript) -> Option<Response<Script>> {
+    let status = script.status.get()?;
+    let mut response = Response::new(Script::response(world, &script.body, script.knows_its_end));
     *response.status_mut() = status;
-    *response.headers_mut() = answer.wait.headers();
+    *response.headers_mut() = script.wait.headers();
     response
         .extensions_mut()
         .insert(Mark(status.as_u16().into()));

@@ -1,20 +1,22 @@
-//! What the layer is told, and the clock's measure.
+//! The layer's settings, and the times they are made of.
 
 use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use revio_status::{Decision, StopReason};
 
-use super::quiet::Account;
+use http::StatusCode;
 
-/// No closure agrees to more retries.
+use super::cooldown::{Account, concerns_account};
+
+/// The most retries that a closure approves.
 const LONGEST_CLOSURE: usize = 5;
 
 #[derive(Arbitrary, Debug)]
 pub struct Settings {
     pub policy: Policy,
     pub budget: Option<(Reserve, Ratio)>,
-    pub deadline: Option<Time>,
+    pub time_limit: Option<Limit>,
     pub account: Account,
     pub error_body_limit: u8,
     pub error_body_timeout: Time,
@@ -29,7 +31,7 @@ impl Settings {
     }
 }
 
-/// In steps, so that instants meet.
+/// In coarse steps, so that instants coincide.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct Time(u8);
 
@@ -37,6 +39,30 @@ impl Time {
     pub fn get(self) -> Duration {
         let unit = [0, 1, 250, 1000][usize::from(self.0 >> 6)];
         Duration::from_millis(unit * u64::from(self.0 & 63))
+    }
+}
+
+/// A time limit; the end of the longest overflows the clock.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub enum Limit {
+    Time(Time),
+    Overflow,
+}
+
+impl Limit {
+    pub fn get(self) -> Duration {
+        match self {
+            Self::Time(time) => time.get(),
+            Self::Overflow => Duration::MAX,
+        }
+    }
+
+    /// Returns the time until the deadline, or `None` if there is no deadline.
+    pub fn deadline(self) -> Option<Duration> {
+        match self {
+            Self::Time(time) => Some(time.get()),
+            Self::Overflow => None,
+        }
     }
 }
 
@@ -85,9 +111,10 @@ pub enum Policy {
         max_retry_after: Time,
         retry_429: bool,
         max_hold: Time,
+        cool_503: bool,
     },
     Never,
-    /// What the closure says after each attempt, and then stop.
+    /// The closure's decision after each attempt, and then stop.
     Closure(Vec<Option<Time>>),
 }
 
@@ -109,6 +136,10 @@ impl Backoff {
             Self::Exact(one, two) => exponential(one, two).without_jitter(),
             Self::Jittered(one, two) => exponential(one, two),
         }
+    }
+
+    pub fn is_jittered(self) -> bool {
+        matches!(self, Self::Jittered(..))
     }
 
     /// The shortest and the longest wait after attempt `n`.
@@ -141,8 +172,17 @@ fn ordered(one: Time, two: Time) -> (Duration, Duration) {
 }
 
 impl Policy {
-    /// The closure's word after attempt `n`.
-    pub fn closure_says(words: &[Option<Time>], n: u32) -> Decision {
+    /// Returns `true` if a response with this status and a waiting time starts a cool-down.
+    pub fn cools_down(&self, status: StatusCode) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Standard { cool_503: true, .. } if status == 503 => true,
+            _ => concerns_account(status),
+        }
+    }
+
+    /// Returns the closure's decision after attempt `n`.
+    pub fn closure_decision(words: &[Option<Time>], n: u32) -> Decision {
         match words.iter().take(LONGEST_CLOSURE).nth(n as usize - 1) {
             Some(Some(time)) => Decision::Retry { after: time.get() },
             _ => Decision::Stop(StopReason::StoppedByPolicy),

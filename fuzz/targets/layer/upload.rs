@@ -1,4 +1,4 @@
-//! The caller's body, the response's body, and one attempt that reads what it was sent.
+//! The caller's body, the response's body, and an attempt's upload.
 
 use std::{
     collections::VecDeque,
@@ -19,21 +19,21 @@ use super::{
 };
 
 pub type Data = Chain<Bytes, Bytes>;
-type Answer = Poll<Option<Result<Frame<Data>, Broken>>>;
+type PolledFrame = Poll<Option<Result<Frame<Data>, Broken>>>;
 
-/// What the caller's body, or the service, says where it fails.
+/// The error of the caller's body, and of the service.
 #[derive(Debug)]
 pub struct Broken;
 
 impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it was to fail")
+        f.write_str("scripted failure")
     }
 }
 
 impl std::error::Error for Broken {}
 
-/// A body that gives its pieces, and must not be asked again when it is done.
+/// A body that gives its pieces, and panics if polled after its end.
 pub struct Script {
     world: World,
     pieces: VecDeque<Piece>,
@@ -42,7 +42,7 @@ pub struct Script {
     hint: Hint,
     knows_its_end: bool,
     is_done: bool,
-    /// Of a response; else of the request.
+    /// `true` for a response body, `false` for a request body.
     is_response: bool,
     chunks: Count,
     _live: Count,
@@ -81,7 +81,7 @@ impl Script {
         }
     }
 
-    /// The next bytes, in a buffer that tells when it is let go.
+    /// The next bytes, in a buffer whose drop is counted.
     fn chunk(&mut self, len: u8) -> Bytes {
         struct Owner(Bytes, #[allow(dead_code)] Count);
         impl AsRef<[u8]> for Owner {
@@ -95,7 +95,7 @@ impl Script {
         Bytes::from_owner(Owner(bytes, self.chunks.clone()))
     }
 
-    fn step(&mut self, cx: &Context<'_>) -> (Step, Answer) {
+    fn step(&mut self, cx: &Context<'_>) -> (Step, PolledFrame) {
         assert!(!self.is_done, "asked again after its end");
         match self.pieces.pop_front() {
             Some(Piece::Data(one, two)) => {
@@ -168,7 +168,7 @@ impl Drop for Script {
     }
 }
 
-/// What a body of this sort says when so many bytes are left: never untrue.
+/// Returns a size hint that holds for so many remaining bytes.
 fn promise(hint: Hint, rest: u64) -> SizeHint {
     let mut size = SizeHint::new();
     match hint {
@@ -182,12 +182,12 @@ fn promise(hint: Hint, rest: u64) -> SizeHint {
     size
 }
 
-/// One attempt's reading of the body it was sent.
+/// One attempt that reads its request body.
 pub struct Upload {
     world: World,
     attempt: u32,
     body: Pin<Box<ReplayBody<Script>>>,
-    /// What all of the body should come to.
+    /// The length of the whole body.
     length: u64,
     read: u64,
     is_exact: bool,
@@ -210,7 +210,7 @@ impl Upload {
     }
 
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.look_at_hint();
+        self.check_hint();
         let was_end = self.body.is_end_stream();
         let poll = self.body.as_mut().poll_frame(cx);
         let step = match poll {
@@ -248,8 +248,8 @@ impl Upload {
         }
     }
 
-    /// Framing is decided by it: it must not change from attempt to attempt, nor be untrue.
-    fn look_at_hint(&self) {
+    /// The size hint decides the framing: it must be true, and the same for each attempt.
+    fn check_hint(&self) {
         let (hint, rest) = (self.body.size_hint(), self.length - self.read);
         assert!(hint.lower() <= rest, "{hint:?} promises more than {rest}");
         assert!(
@@ -266,12 +266,12 @@ impl Upload {
         self.end.is_none() && self.flag.is_up()
     }
 
-    /// The attempt, if it waits to be woken.
+    /// Returns the attempt's number if it waits for a wake-up.
     pub fn waits(&self) -> Option<u32> {
         (self.end.is_none() && !self.flag.is_up()).then_some(self.attempt)
     }
 
-    /// For those that go on alone: reads all that is there.
+    /// Reads all that is available, for uploads that go on after the response.
     pub fn read_on(&mut self) {
         if self.end.is_some() || !self.flag.take() {
             return;

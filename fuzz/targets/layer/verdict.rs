@@ -1,4 +1,4 @@
-//! Go or stop, and after which delay: the questions in their order.
+//! Retry or stop, and after which delay: the questions in their order.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use http::StatusCode;
 use revio_status::{Decision, StopReason};
 
 use super::{
-    quiet::{is_of_the_account, max_hold},
+    cooldown::{max_hold, spread},
     settings::{Backoff, Policy, full},
 };
 
@@ -20,11 +20,13 @@ pub struct Facts<'a> {
     pub remaining: Option<Duration>,
     pub is_replayable: bool,
     pub has_budget: bool,
-    /// The request listens to a cool-down.
-    pub has_account: bool,
+    /// The request obeys a cool-down.
+    pub has_cooldown: bool,
+    /// The request's free paced retry is used up.
+    pub was_paced: bool,
 }
 
-/// Jitter may leave open what the deadline says.
+/// Both are possible if the jitter decides about the deadline.
 #[derive(Debug, Default)]
 pub struct Verdict {
     /// The shortest and the longest delay.
@@ -54,15 +56,15 @@ impl Facts<'_> {
             Err(reason) => return reason.into(),
         };
         let mut verdict = Verdict::default();
-        if self.remaining.is_some_and(|rest| most >= rest) {
+        if self.remaining.is_some_and(|left| most >= left) {
             verdict.stop.push(StopReason::DeadlineExceeded);
         }
-        if self.remaining.is_some_and(|rest| least >= rest) {
+        if self.remaining.is_some_and(|left| least >= left) {
             return verdict;
         }
         if !self.is_replayable {
             verdict.stop.push(StopReason::BodyNotReplayable);
-        } else if !self.has_budget && !self.is_paced(least) {
+        } else if !self.has_budget && !self.is_free(least) {
             verdict.stop.push(StopReason::BudgetExhausted);
         } else {
             verdict.go = Some((least, most));
@@ -70,11 +72,20 @@ impl Facts<'_> {
         verdict
     }
 
-    /// A retry that waits as long as the account has to in any case.
-    pub fn is_paced(&self, delay: Duration) -> bool {
+    /// The time for which the response starts a cool-down, obeyed or not.
+    fn cooldown(&self) -> Option<Duration> {
         let asked = self.wait.filter(|wait| !wait.is_zero());
-        let is_told = self.has_account && is_of_the_account(self.status);
-        is_told && asked.is_some_and(|wait| delay >= wait)
+        asked.filter(|_| self.policy.cools_down(self.status))
+    }
+
+    /// A retry that waits as long as a cool-down's response asked for.
+    pub fn is_paced(&self, delay: Duration) -> bool {
+        self.has_cooldown && self.cooldown().is_some_and(|asked| delay >= asked)
+    }
+
+    /// The first paced retry of a request costs nothing.
+    pub fn is_free(&self, delay: Duration) -> bool {
+        !self.was_paced && self.is_paced(delay)
     }
 
     fn is_retryable(&self) -> bool {
@@ -89,16 +100,18 @@ impl Facts<'_> {
     }
 
     fn delay(&self) -> Result<(Duration, Duration), StopReason> {
-        let backoff = |max_attempts, max_wait, (least, most): (Duration, Duration)| {
+        let standard = |max_attempts, max_wait, (least, most): (Duration, Duration), jitter| {
             let asked = self.wait.unwrap_or_default();
-            let max_wait = match is_of_the_account(self.status) {
-                true => max_hold(self.policy).expect("who retries pays heed"),
-                false => max_wait,
+            let max_wait = match self.cooldown() {
+                Some(_) => max_hold(self.policy).expect("the policy obeys cool-downs"),
+                None => max_wait,
             };
             if self.attempt >= max_attempts {
                 Err(StopReason::AttemptsExhausted)
             } else if asked > max_wait {
                 Err(StopReason::RetryAfterTooLong)
+            } else if self.cooldown().is_some() && jitter {
+                Ok((asked, asked + spread(asked, most, self.remaining)))
             } else {
                 Ok((asked + least, asked + most))
             }
@@ -108,19 +121,20 @@ impl Facts<'_> {
             Policy::Default => {
                 let (base, max) = Backoff::DEFAULT;
                 let jitter = (Duration::ZERO, full(base, max, self.attempt));
-                backoff(3, Duration::from_secs(30), jitter)
+                standard(3, Duration::from_secs(30), jitter, true)
             }
             Policy::Standard {
                 attempts,
-                backoff: waits,
+                backoff,
                 max_retry_after,
                 ..
-            } => backoff(
+            } => standard(
                 u32::from(attempts % 5) + 1,
                 max_retry_after.get(),
-                waits.range(self.attempt),
+                backoff.range(self.attempt),
+                backoff.is_jittered(),
             ),
-            Policy::Closure(words) => match Policy::closure_says(words, self.attempt) {
+            Policy::Closure(words) => match Policy::closure_decision(words, self.attempt) {
                 Decision::Retry { after } => Ok((after, after)),
                 Decision::Stop(reason) => Err(reason),
             },

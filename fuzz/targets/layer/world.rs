@@ -1,4 +1,4 @@
-//! The clock, who waits for it, and what happened when.
+//! The clock, its alarms, and the log.
 
 use std::{
     future::Future,
@@ -15,18 +15,18 @@ use bytes::Bytes;
 use http::{StatusCode, request};
 use revio_status::Cooldown;
 
-use super::{quiet::Account, scene::Answer, upload::Upload};
+use super::{cooldown::Account, scene::AttemptScript, upload::Upload};
 
-/// In the order in which it happens.
+/// A log entry, in the order of causes.
 #[derive(Debug)]
 pub enum Event {
     /// The layer's future is polled.
     Polled,
-    /// It is pending; so many retries are in the budget, and this is held.
+    /// The future is pending: the budget's whole retries, and what is alive.
     Pending(Option<u32>, Held),
-    /// At that time these attempts waited for more of the request's body, and were not woken.
+    /// The attempts that wait for more of the request body and were not woken.
     Waiting(Vec<u32>),
-    /// It has returned its result.
+    /// The future returned its result.
     Finished,
     Ready {
         instance: usize,
@@ -36,31 +36,38 @@ pub enum Event {
         instance: usize,
         head: Box<request::Parts>,
     },
-    /// With this status, or an error; and until when that asks the account for quiet.
-    Answered(Option<StatusCode>, Option<Duration>),
-    /// An attempt read its request body.
+    /// The status, or `None` for an error; and the end that a cool-down would get.
+    Responded(Option<StatusCode>, Option<Duration>),
+    /// An attempt polled its request body.
     Read {
         attempt: u32,
         result: Step,
     },
-    /// The caller's own body was asked for more, and said this.
+    /// The caller's body was polled.
     Given(Step),
     /// A response body was polled.
     Captured(Step),
-    /// It is at its end, and says so unasked.
+    /// `is_end_stream` of a response body returned `true`.
     CaptureEnd,
     CaptureDropped,
-    /// A retry was told to the observer.
-    Scheduled(Duration),
+    /// `on_event` got `RetryScheduled`; and the shortest and the longest of many delays that the
+    /// policy draws for the same attempt, unless it is a closure.
+    Scheduled(Duration, Option<(Duration, Duration)>),
+    /// Other events that `on_event` got.
+    CooldownStarted(StatusCode, Duration),
+    Held(Duration),
+    GivenUp,
     Slept(Duration),
-    /// Somebody else was told to be quiet until then, or lifted it.
-    Begun(StatusCode, Duration),
-    Ended,
-    /// The policy was asked, if it is a closure.
+    /// Another user extended the cool-down, or cleared it.
+    Extended(StatusCode, Duration),
+    Cleared,
+    /// Another user got this response; and the end that the cool-down would get.
+    OtherResponded(StatusCode, Option<Duration>),
+    /// The closure was asked.
     Asked(Asked),
 }
 
-/// What a policy is told.
+/// The attempt, as a policy sees it.
 #[derive(Debug, PartialEq)]
 pub struct Asked {
     pub number: u32,
@@ -76,11 +83,11 @@ pub enum Step {
     Data(Bytes),
     Trailers,
     Fail,
-    /// The end of a body; yes, of a service.
+    /// The end of a body; a service is ready.
     Done,
 }
 
-/// What is alive of the inner service's things.
+/// How many permits, inner futures and response bodies are alive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Held {
     pub permits: usize,
@@ -88,7 +95,7 @@ pub struct Held {
     pub responses: usize,
 }
 
-/// Counts what is alive of one sort.
+/// Counts live values of one kind.
 #[derive(Clone, Default)]
 pub struct Count(Arc<()>);
 
@@ -117,12 +124,12 @@ pub struct State {
     pub log: Vec<(Duration, Event)>,
     pub counts: Counts,
     pub account: Account,
-    /// For the job on hand.
-    pub answers: Vec<Answer>,
+    /// The scripts of the current job.
+    pub scripts: Vec<AttemptScript>,
     pub calls: usize,
     pub instances: usize,
     pub ready_polls: usize,
-    /// Request bodies that are read although the answer has come.
+    /// Uploads that go on after the response.
     pub leftovers: Vec<Upload>,
 }
 
@@ -139,7 +146,7 @@ impl World {
             alarms: Vec::new(),
             log: Vec::new(),
             counts: Counts::default(),
-            answers: Vec::new(),
+            scripts: Vec::new(),
             calls: 0,
             instances: 0,
             ready_polls: 0,
@@ -157,22 +164,42 @@ impl World {
         state.log.push((now, event));
     }
 
-    /// What this time is on the layer's clock.
+    /// Returns this time as an instant of the layer's clock.
     pub fn instant(&self, time: Duration) -> Instant {
         self.state().start + time
+    }
+
+    /// Returns this instant as a time of the layer's clock.
+    pub fn time(&self, instant: Instant) -> Duration {
+        let time = instant.checked_duration_since(self.state().start);
+        time.expect("nothing is before the start")
+    }
+
+    /// Returns the end of a cool-down that lasts so long. Overflow means the latest end.
+    pub fn end(&self, wait: Duration) -> Duration {
+        let (start, now) = (self.instant(Duration::ZERO), self.state().now);
+        if (start + now).checked_add(wait).is_some() {
+            return self.rounded(now + wait);
+        }
+        let (cooldown, far) = (Cooldown::default(), Duration::from_secs(1 << 40));
+        cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, start + far);
+        let latest = cooldown.until().expect("started") - start;
+        let century = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+        assert!(latest > century, "the longest cool-down is {latest:?}");
+        latest
     }
 
     /// A cool-down keeps instants to the microsecond, rounded up.
     pub fn rounded(&self, time: Duration) -> Duration {
         let (cooldown, exact) = (Cooldown::default(), self.instant(time));
         cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, exact);
-        let until = cooldown.until().expect("armed");
+        let until = cooldown.until().expect("active");
         let more = until.checked_duration_since(exact).expect("never early");
         assert!(more < Duration::from_micros(1), "{more:?} too long");
         time + more
     }
 
-    /// Pending until then. A pause of nothing wakes at once.
+    /// Wakes after this time; at once if it is zero.
     pub fn pause(&self, time: Duration, cx: &Context<'_>) {
         if time.is_zero() {
             return cx.waker().wake_by_ref();
@@ -182,7 +209,7 @@ impl World {
         state.alarms.push((due, cx.waker().clone()));
     }
 
-    /// Lets the clock go to the next alarm and so much beyond. False: nobody waits for anything.
+    /// Advances the clock to the next alarm and so much beyond. Returns `false` if there is no alarm.
     pub fn advance(&self, beyond: Duration) -> bool {
         let mut state = self.state();
         let Some(next) = state.alarms.iter().map(|alarm| alarm.0).min() else {
@@ -191,8 +218,8 @@ impl World {
         state.now = state.now.max(next) + beyond;
         let now = state.now;
         let alarms = std::mem::take(&mut state.alarms);
-        let (due, rest) = alarms.into_iter().partition(|alarm| alarm.0 <= now);
-        state.alarms = rest;
+        let (due, later) = alarms.into_iter().partition(|alarm| alarm.0 <= now);
+        state.alarms = later;
         drop(state);
         let due: Vec<(Duration, Waker)> = due;
         due.into_iter().for_each(|alarm| alarm.1.wake());
@@ -200,15 +227,15 @@ impl World {
     }
 }
 
-/// A sleep of this length ends early by so much.
+/// Returns how much too early a sleep of this length ends.
 pub fn early(slop: Duration, time: Duration) -> Duration {
     slop.min(time / 4)
 }
 
 impl State {
-    /// The next job: whoever waited for the last one is gone.
-    pub fn begin(&mut self, answers: &[Answer]) {
-        self.answers = answers.to_vec();
+    /// Starts the next job, without the alarms of the last one.
+    pub fn begin(&mut self, scripts: &[AttemptScript]) {
+        self.scripts = scripts.to_vec();
         self.alarms.clear();
         self.log.clear();
         (self.calls, self.ready_polls) = (0, 0);
@@ -268,11 +295,11 @@ impl Future for Sleep {
     }
 }
 
-/// Remembers to have been woken.
+/// A waker that remembers a wake-up.
 pub struct Flag(AtomicBool);
 
 impl Flag {
-    /// Whoever is new wants to be polled.
+    /// Up at first: a new future needs a poll.
     pub fn up() -> Arc<Self> {
         Arc::new(Self(AtomicBool::new(true)))
     }

@@ -1,12 +1,12 @@
-//! HTTP-dates written and read without the crate that reads them: RFC 9110 §5.6.7 in its three
-//! forms.
+//! HTTP-dates, written and read without the library that the crate uses: the three forms of
+//! RFC 9110 §5.6.7.
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 
 pub const DAY: u64 = 86_400;
 /// The mean Gregorian year, in seconds.
 pub const YEAR: u64 = 31_556_952;
-/// 10000-01-01: no form has five digits for a year.
+/// 10000-01-01: each form has at most four digits for the year.
 pub const END: u64 = 253_402_300_800;
 /// The days of 400 years.
 const CYCLE: u64 = 146_097;
@@ -35,16 +35,16 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// An instant in seconds since 1970. `is_leap` writes the last second of a day as the leap second
+/// Writes an instant in seconds since 1970. `is_leap` writes a day's last second as the leap second
 /// that may follow it.
 pub fn write(unix: u64, form: Form, is_leap: bool) -> String {
-    let (days, rest) = (unix / DAY, unix % DAY);
+    let (days, seconds) = (unix / DAY, unix % DAY);
     let weekday = WEEKDAYS[(days % 7) as usize];
     let short = &weekday[..3];
     let (year, month, day) = civil(days);
     let month = MONTHS[month];
-    let second = if is_leap { 60 } else { rest % 60 };
-    let time = format!("{:02}:{:02}:{second:02}", rest / 3600, rest / 60 % 60);
+    let second = if is_leap { 60 } else { seconds % 60 };
+    let time = format!("{:02}:{:02}:{second:02}", seconds / 3600, seconds / 60 % 60);
     match form {
         Form::Imf => format!("{short}, {day:02} {month} {year:04} {time} GMT"),
         Form::Rfc850 => format!("{weekday}, {day:02}-{month}-{:02} {time} GMT", year % 100),
@@ -52,8 +52,8 @@ pub fn write(unix: u64, form: Form, is_leap: bool) -> String {
     }
 }
 
-/// What is written so, in the same words; a negative instant is before 1970. Of several centuries
-/// the one nearest to `now`. A text is a date only if an instant is written like it.
+/// Reads a date, if `write` gives the same text; a negative instant is before 1970. A two-digit year
+/// is that of the century nearest to `now`.
 pub fn read(text: &[u8], now: u64) -> Option<(i64, Form, bool)> {
     let text = std::str::from_utf8(text).ok()?;
     let form = match (text.contains('-'), text.contains(',')) {
@@ -103,7 +103,7 @@ pub fn read(text: &[u8], now: u64) -> Option<(i64, Form, bool)> {
     (write(unix, form, is_leap) == text).then_some((unix as i64 - shift, form, is_leap))
 }
 
-/// Those from 1970 to this one.
+/// Returns the days from 1970 to this day.
 fn days(year: u64, month: usize, day: u64) -> u64 {
     let cycles = (year - 1970) / 400;
     let years = 1970 + cycles * 400..year;
@@ -112,7 +112,7 @@ fn days(year: u64, month: usize, day: u64) -> u64 {
     cycles * CYCLE + before + months.sum::<u64>() + day - 1
 }
 
-/// Year, month from 0 and day from 1: counted, so that nothing clever can be wrong.
+/// Returns the year, the month from 0 and the day from 1. Counts, to keep the oracle simple.
 fn civil(mut days: u64) -> (u64, usize, u64) {
     let mut year = 1970 + days / CYCLE * 400;
     days %= CYCLE;

@@ -1,4 +1,4 @@
-//! What must be read from lines of which it is known how they were made.
+//! The waits that are right for header lines whose making is known.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ impl Name {
     }
 }
 
-/// What the server's clock says of itself.
+/// The `Date` that the server sends.
 #[derive(Arbitrary, Debug)]
 pub enum Server {
     Silent,
-    /// Seconds from our clock.
+    /// Seconds from the client's clock.
     Near(i32, Form),
     At(u64, Form),
     LeapSecond(u16, Form),
@@ -38,9 +38,9 @@ pub enum Server {
 #[derive(Debug)]
 pub struct ServerDate {
     text: Vec<u8>,
-    /// `None`: nobody can tell whether and how it is read.
+    /// `None`: more than one reading is right.
     unix: Option<u64>,
-    /// No date for sure.
+    /// Certainly not a date.
     is_void: bool,
 }
 
@@ -49,7 +49,7 @@ impl ServerDate {
         &self.text
     }
 
-    /// After so many seconds in a cache.
+    /// Adds the seconds in a cache.
     pub fn later(self, age: u16) -> Self {
         let unix = self.unix.map(|unix| unix + u64::from(age));
         Self { unix, ..self }
@@ -101,7 +101,7 @@ pub enum Line {
     Near(i32, Form, Space),
     At(u64, Form),
     LeapSecond(u16, Form),
-    /// One byte of a date is another one.
+    /// A date with one byte replaced.
     Damaged(u64, Form, u8, u8),
     Garbage(Vec<u8>),
 }
@@ -126,7 +126,7 @@ impl Space {
 }
 
 impl Line {
-    /// The bytes of the field, trimmed or not.
+    /// Returns the header's bytes, with or without spaces around.
     pub fn text(&self, server: Option<&ServerDate>, now: Duration) -> Vec<u8> {
         match self {
             Self::Number {
@@ -151,7 +151,7 @@ impl Line {
             }
             Self::Garbage(text) => text.clone(),
             _ => {
-                let (unix, form, leap) = self.instant(server, now).expect("the rest are dates");
+                let (unix, form, leap) = self.instant(server, now).expect("the others are dates");
                 let text = date::write(unix, form, leap);
                 let space = match self {
                     Self::Near(.., space) => space.text(),
@@ -176,7 +176,7 @@ impl Line {
     }
 }
 
-/// The waits that would be right.
+/// The waits that are right.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected {
     may_be_none: bool,
@@ -189,7 +189,7 @@ impl Expected {
         may_be_none: true,
         range: None,
     };
-    /// Before 1970, where not everybody can count.
+    /// Before 1970: some clocks cannot express the time.
     const PAST: Self = Self {
         may_be_none: true,
         range: Some((Duration::ZERO, Duration::ZERO)),
@@ -206,8 +206,8 @@ impl Expected {
         }
     }
 
-    /// Of several lines the longest wait; milliseconds before seconds. `clock` is the time before
-    /// and after the reading.
+    /// Returns the longest wait of several lines; milliseconds come before seconds. `clock` is the time
+    /// before and after the reading.
     pub fn of(
         lines: &[(Name, &Line, Vec<u8>)],
         server: Option<&ServerDate>,
@@ -225,7 +225,7 @@ impl Expected {
         fields
             .into_iter()
             .rev()
-            .fold(Self::NONE, |rest, first| first.or(rest))
+            .fold(Self::NONE, |second, first| first.or(second))
     }
 
     pub fn holds(self, wait: Option<Duration>) -> bool {
@@ -239,7 +239,7 @@ impl Expected {
     fn longer(self, other: Self) -> Self {
         let range = match (self.range, other.range) {
             (Some(one), Some(two)) => {
-                // One that may be absent does not lift the least that the other asks for.
+                // A wait that may be absent does not raise the other's least.
                 let least = match (self.may_be_none, other.may_be_none) {
                     (true, true) => one.0.min(two.0),
                     (true, false) => two.0,
@@ -256,7 +256,7 @@ impl Expected {
         }
     }
 
-    /// The first where it is there, else the second.
+    /// Returns `self` if a wait is present, else `second`.
     fn or(self, second: Self) -> Self {
         if !self.may_be_none {
             return self;
@@ -292,7 +292,7 @@ fn seconds(
     let Some(then) = instant(unix, leap).map(Duration::from_secs) else {
         return Expected::PAST;
     };
-    // By the server's clock if it is known, else by ours.
+    // The server's clock if it is known, else the client's.
     let (first, last) = match server {
         Some(ServerDate {
             unix: Some(unix), ..
@@ -306,7 +306,7 @@ fn seconds(
     Expected::within(then.saturating_sub(last), then.saturating_sub(first))
 }
 
-/// `None`: not `1*DIGIT`. What no type can hold is very long: 68 years at the least.
+/// Returns `None` unless the text is `1*DIGIT`. A number that overflows is at least 68 years.
 fn number(text: &[u8], unit: fn(u64) -> Duration) -> Option<Expected> {
     let digits = std::str::from_utf8(trim(text)).ok()?;
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -320,17 +320,17 @@ fn number(text: &[u8], unit: fn(u64) -> Duration) -> Option<Expected> {
     })
 }
 
-/// Two digits of a year are understood within 50 years; a year is spared for the edges.
+/// A two-digit year is read within 50 years of now; one year is left out at the edges.
 fn is_same_century(unix: u64, now: u64) -> bool {
     unix.abs_diff(now) < 49 * YEAR
 }
 
-/// A leap second is written as the one before it, and is the one after it. `None`: before 1970.
+/// A leap second counts as the second after it. Returns `None` before 1970.
 fn instant(unix: i64, leap: bool) -> Option<u64> {
     Some(u64::try_from(unix).ok()? + u64::from(leap))
 }
 
-/// Without the spaces and tabs around it.
+/// Removes the spaces and tabs around the text.
 fn trim(text: &[u8]) -> &[u8] {
     let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
     let start = text.iter().position(is_text).unwrap_or(text.len());

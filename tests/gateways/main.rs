@@ -1,0 +1,19 @@
+//! Failures as real gateways make them: nginx, HAProxy, Apache and Varnish, over HTTP/1.1 and HTTP/2.
+//! Where one is not installed its tests say so and pass.
+#![cfg(all(feature = "json", feature = "hyper-util"))]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod apache;
+mod backends;
+mod caller;
+mod haproxy;
+mod nginx;
+mod process;
+mod restart;
+mod varnish;
+
+use support::wire::Http;
+
+const VERSIONS: [Http; 2] = [Http::One, Http::Two];

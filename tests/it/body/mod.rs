@@ -1,0 +1,4 @@
+mod capture;
+mod replay;
+mod replay_property;
+mod replay_wire;

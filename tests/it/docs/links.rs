@@ -1,0 +1,183 @@
+//! Every link and every anchor of the project's pages leads somewhere. What lies on other servers is
+//! not looked at.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+
+/// Where the published documentation will be; what `cargo doc` has written stands in for it.
+const DOCS: &str = "https://docs.rs/revio-status/latest/";
+
+fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    root.canonicalize().expect("the repository")
+}
+
+/// All files with this ending that are the project's own, but for what is built.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("readable").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() {
+            if name != "target" && !name.starts_with('.') {
+                found.extend(files(&path, ending));
+            }
+        } else if name.ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+struct Page {
+    links: Vec<String>,
+    anchors: BTreeSet<String>,
+}
+
+fn page(path: &Path) -> Page {
+    let text = fs::read_to_string(path).expect("UTF-8");
+    let mut page = Page {
+        links: Vec::new(),
+        anchors: BTreeSet::new(),
+    };
+    let mut heading: Option<String> = None;
+    for event in Parser::new_ext(&text, pulldown_cmark::Options::ENABLE_TABLES) {
+        match event {
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                page.links.push(dest_url.into_string());
+            }
+            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::End(TagEnd::Heading(_)) => {
+                page.anchors
+                    .extend(heading.take().map(|text| anchor(&text)));
+            }
+            Event::Text(text) | Event::Code(text) => {
+                if let Some(heading) = &mut heading {
+                    heading.push_str(&text);
+                }
+            }
+            _ => {}
+        }
+    }
+    page
+}
+
+/// As GitHub makes them.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    let lower = heading.to_lowercase();
+    lower
+        .chars()
+        .filter(kept)
+        .collect::<String>()
+        .replace(' ', "-")
+}
+
+/// rustdoc resolves those of its own pages, and fails where it cannot.
+fn is_for_rustdoc(link: &str) -> bool {
+    let path = link.split('#').next().unwrap_or(link);
+    path.contains("::") || !path.contains(['.', '/']) && !link.starts_with('#')
+}
+
+#[test]
+fn every_link_of_the_pages_leads_somewhere() {
+    let paths = files(&root(), ".md");
+    assert!(paths.len() >= 8, "{paths:?}");
+    let pages: BTreeMap<_, _> = paths.iter().map(|path| (path, page(path))).collect();
+    let mut dead = Vec::new();
+    for (path, page) in &pages {
+        let is_guide = path
+            .parent()
+            .is_some_and(|folder| folder.ends_with("src/guide"));
+        for link in &page.links {
+            if link.contains("://") || is_guide && is_for_rustdoc(link) {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let folder = path.parent().expect("a file");
+            let target = match file {
+                "" => Ok((*path).clone()),
+                file => folder.join(file).canonicalize(),
+            };
+            let is_there = target.is_ok_and(|target| {
+                anchor.is_empty()
+                    || pages
+                        .get(&target)
+                        .is_some_and(|page| page.anchors.contains(anchor))
+            });
+            if !is_there {
+                dead.push(format!("{}: {link}", path.display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
+/// All values of this attribute in a page of HTML.
+fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
+    let name = format!(" {name}=\"");
+    let mut rest = html;
+    let mut found = Vec::new();
+    while let Some((_, after)) = rest.split_once(&*name) {
+        let (value, after) = after.split_once('"').unwrap_or((after, ""));
+        found.push(value);
+        rest = after;
+    }
+    found
+}
+
+/// The README's, which name the published pages, too. Needs what `cargo doc --no-deps --all-features` writes.
+#[test]
+#[ignore = "needs the documentation, as `.ci/run` builds it"]
+fn every_link_into_the_documentation_leads_somewhere() {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
+    let docs = root().join(target).join("doc");
+    let mut links = Vec::new();
+    for path in files(&root(), ".md") {
+        let ours = page(&path).links.into_iter().filter_map(|link| {
+            let path = link.strip_prefix(DOCS)?;
+            Some(docs.join(path))
+        });
+        links.extend(ours.map(|link| (path.clone(), link)));
+    }
+    let mut written = files(&docs.join("revio_status/guide"), ".html");
+    written.push(docs.join("revio_status/index.html"));
+    for path in written {
+        let html = fs::read_to_string(&path).expect("UTF-8");
+        let folder = path.parent().expect("a file");
+        for link in attributes(&html, "href") {
+            match link.strip_prefix('#') {
+                Some(_) => links.push((path.clone(), format!("{}{link}", path.display()).into())),
+                // Lines of the source are rustdoc's own links.
+                None if link.contains("://") || link.contains("/src/") => {}
+                None => links.push((path.clone(), folder.join(link))),
+            }
+        }
+    }
+    assert!(links.len() > 50, "{} links", links.len());
+    let mut pages: BTreeMap<PathBuf, Option<String>> = BTreeMap::new();
+    let mut dead = Vec::new();
+    for (from, link) in links {
+        let link = link.to_string_lossy().into_owned();
+        let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+        let file = match file.ends_with('/') {
+            true => Path::new(file).join("index.html"),
+            false => PathBuf::from(file),
+        };
+        let html = pages
+            .entry(file)
+            .or_insert_with_key(|file| Some(String::from_utf8_lossy(&fs::read(file).ok()?).into()));
+        let is_there = html
+            .as_ref()
+            .is_some_and(|html| anchor.is_empty() || attributes(html, "id").contains(&anchor));
+        if !is_there {
+            dead.push(format!("{}: {link}", from.display()));
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+}

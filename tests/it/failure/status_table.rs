@@ -1,0 +1,320 @@
+//! Every status from 100 to 999 is treated as its row in the table says, and those that the table
+//! leaves out are treated as their class.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::support::{
+    self, Refused, get, hasty, post, request,
+    script::{Script, answer},
+};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode, Version};
+use http_body::{Body, Frame};
+use revio_status::{Error, Idempotent, ResendCount, StatusError, StatusKind, StopReason};
+use serde_json::Value;
+use tower::{Layer, ServiceExt, service_fn};
+
+/// What is promised of a status, written down a second time.
+#[derive(Debug, PartialEq)]
+struct Row {
+    class: Class,
+    /// The variant's name; none for what is no failure.
+    kind: Option<String>,
+    is_documented: bool,
+    is_retryable: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Class {
+    PassThrough,
+    Client,
+    Server,
+}
+
+/// Passed through or failed, of which kind, retryable or not.
+fn by_the_rules(status: u16) -> Row {
+    let class = match status {
+        100..=399 => Class::PassThrough,
+        400..=499 => Class::Client,
+        _ => Class::Server,
+    };
+    let kind = match (status, class) {
+        (_, Class::PassThrough) => None,
+        (400, _) => Some("BadRequest"),
+        (401, _) => Some("Unauthorized"),
+        (403, _) => Some("Forbidden"),
+        (404, _) => Some("NotFound"),
+        (405, _) => Some("MethodNotAllowed"),
+        (429, _) => Some("TooManyRequests"),
+        (500, _) => Some("InternalServerError"),
+        (501, _) => Some("NotImplemented"),
+        (503, _) => Some("ServiceUnavailable"),
+        (504, _) => Some("GatewayTimeout"),
+        (_, Class::Client) => Some("OtherClientError"),
+        (_, Class::Server) => Some("OtherServerError"),
+    };
+    Row {
+        class,
+        kind: kind.map(str::to_owned),
+        is_documented: matches!(
+            status,
+            200 | 201 | 400 | 401 | 403..=405 | 500 | 501 | 503 | 504
+        ),
+        is_retryable: matches!(status, 503 | 504),
+    }
+}
+
+/// The rows of the table, by status.
+fn table() -> Vec<(u16, Row)> {
+    let table: Value = serde_json::from_str(include_str!("../../vectors/status_table.json"))
+        .expect("the table is JSON");
+    let rows = table["statuses"].as_array().expect("a list of rows");
+    rows.iter()
+        .map(|row| {
+            let status = row["status"].as_u64().expect("a number");
+            let class = match row["class"].as_str().expect("a class") {
+                "ok" | "passthrough" => Class::PassThrough,
+                "client" => Class::Client,
+                "server" => Class::Server,
+                other => panic!("{status} is of an unknown class: {other}"),
+            };
+            let row = Row {
+                class,
+                kind: row["kind"].as_str().map(str::to_owned),
+                is_documented: row["documented"].as_bool().expect("yes or no"),
+                is_retryable: row["retryable_by_default"].as_bool().expect("yes or no"),
+            };
+            (u16::try_from(status).expect("a small number"), row)
+        })
+        .collect()
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).expect("100 to 999")
+}
+
+/// The outcome of a request, and how often it was sent.
+async fn outcome(method: Method, code: u16) -> (Result<Response<support::AnyBody>, Error>, usize) {
+    let script = Script::new([code]);
+    let result = hasty().layer(script.clone()).oneshot(request(method)).await;
+    (result, script.count())
+}
+
+async fn failure(code: u16) -> StatusError {
+    outcome(Method::GET, code).await.0.refused()
+}
+
+#[test]
+fn the_table_and_the_rules_agree() {
+    let table = table();
+    assert_eq!(table.len(), 510);
+    for (code, row) in table {
+        assert_eq!(row, by_the_rules(code), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn below_400_is_a_response_and_from_400_on_an_error() {
+    for code in 100..=999 {
+        let passes = by_the_rules(code).class == Class::PassThrough;
+        match outcome(Method::GET, code).await.0 {
+            Ok(response) => assert!(passes && response.status() == code, "{code}"),
+            Err(Error::Status(error)) => assert!(!passes && error.status() == code, "{code}"),
+            Err(other) => panic!("{code} became {other:?}"),
+        }
+    }
+}
+
+/// Promise (cause): From 400 the result is an error of the status's kind, whatever the body.
+#[tokio::test(start_paused = true)]
+async fn every_failure_has_the_kind_of_its_row() {
+    for code in 400..=999 {
+        let row = by_the_rules(code);
+        let kind = failure(code).await.kind();
+        assert_eq!(Some(format!("{kind:?}")), row.kind, "{code}");
+        assert_eq!(kind.is_documented(), row.is_documented, "{code}");
+        assert_eq!(kind.is_client_error(), row.class == Class::Client, "{code}");
+        assert_eq!(kind.is_server_error(), row.class == Class::Server, "{code}");
+    }
+}
+
+#[test]
+fn the_kind_of_a_bare_status_is_that_of_its_row() {
+    for code in 100..=999 {
+        let kind = StatusKind::classify(status(code), &HeaderMap::new());
+        let kind = kind.map(|kind| format!("{kind:?}"));
+        assert_eq!(kind, by_the_rules(code).kind, "{code}");
+    }
+}
+
+/// Promise (load): By default only 503 and 504 are retried, in at most three attempts.
+#[tokio::test(start_paused = true)]
+async fn a_get_is_sent_three_times_for_503_and_504_and_once_for_all_others() {
+    for code in 100..=999 {
+        let (result, sent) = outcome(Method::GET, code).await;
+        let (times, reason) = match by_the_rules(code).is_retryable {
+            true => (3, StopReason::AttemptsExhausted),
+            false => (1, StopReason::NotRetryable),
+        };
+        assert_eq!(sent, times, "{code}");
+        if let Err(Error::Status(error)) = result {
+            assert_eq!(error.attempts() as usize, times, "{code}");
+            assert_eq!(error.stop_reason(), reason, "{code}");
+        }
+    }
+}
+
+/// Promise (once): A request that is not idempotent by RFC 9110 is sent once, whatever the response
+/// and however early.
+#[tokio::test(start_paused = true)]
+async fn a_post_is_sent_once_whatever_the_status() {
+    for code in 100..=999 {
+        let (result, sent) = outcome(Method::POST, code).await;
+        assert_eq!(sent, 1, "{code}");
+        let reason = match by_the_rules(code).is_retryable {
+            true => StopReason::NotIdempotent,
+            false => StopReason::NotRetryable,
+        };
+        if let Err(Error::Status(error)) = result {
+            assert_eq!(error.stop_reason(), reason, "{code}");
+        }
+    }
+}
+
+/// Promise (cause): Only 501 and 4xx other than 408 mean that nothing was applied.
+#[tokio::test(start_paused = true)]
+async fn only_4xx_but_for_408_and_501_say_that_nothing_was_applied() {
+    for code in 400..=999 {
+        let error = Error::from(failure(code).await);
+        let expected = !matches!(code, 400..=407 | 409..=499 | 501);
+        assert_eq!(error.may_have_been_applied(), expected, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_applied_perhaps_is_applied_perhaps_whatever_comes_last() {
+    for last in [400, 404, 429, 501] {
+        let script = Script::new([503, last]);
+        let error = hasty().layer(script).oneshot(get()).await.refused();
+        assert_eq!((error.status().as_u16(), error.attempts()), (last, 2));
+        assert!(error.may_have_been_applied(), "{last} after 503");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_403_that_says_how_long_is_the_quota_and_not_the_permission() {
+    let script = Script::new([answer(403).retry_after("1802")]);
+    let error = hasty().layer(script.clone()).oneshot(get()).await.refused();
+    assert_eq!(error.kind(), StatusKind::QuotaExceeded);
+    assert!(error.kind().is_client_error() && !error.kind().is_documented());
+    assert!(!error.may_have_been_applied());
+    assert_eq!(script.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_status_but_403_changes_its_kind_for_a_retry_after() {
+    for code in (400..=999).filter(|code| *code != 403) {
+        let answer = answer(code).retry_after("3600");
+        let error = hasty()
+            .layer(Script::new([answer]))
+            .oneshot(post())
+            .await
+            .refused();
+        let kind = format!("{:?}", error.kind());
+        assert_eq!(Some(kind), by_the_rules(code).kind, "{code}");
+    }
+}
+
+/// A body of a type of its own that must not be read, let alone be put into another one.
+#[derive(Debug, PartialEq)]
+struct Unread(u16);
+
+impl Body for Unread {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        panic!("the body of a {} was read", self.0)
+    }
+}
+
+/// What an inner service may say beside the status; a careless layer would react to some of it.
+fn telling_headers() -> HeaderMap {
+    let headers = [
+        ("retry-after", "7"),
+        ("retry-after-ms", "7"),
+        ("content-length", "11"),
+        ("content-type", "application/json"),
+        ("connection", "close, x-hop"),
+        ("transfer-encoding", "chunked"),
+        ("location", "http://api.test/elsewhere"),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2"),
+    ];
+    let parse = |(name, value): (&'static str, &str)| {
+        let name = http::HeaderName::from_static(name);
+        (name, value.parse().expect("a header value"))
+    };
+    let mut map = HeaderMap::new();
+    for (name, value) in headers.map(parse) {
+        map.append(name, value);
+    }
+    map
+}
+
+/// Promise (cause): Below 400 the response passes through, unread and untouched.
+#[tokio::test(start_paused = true)]
+async fn below_400_the_response_comes_back_untouched_and_unread() {
+    #[derive(Clone, Debug, PartialEq)]
+    struct Mark(u16);
+
+    for code in 100..=399 {
+        let inner = service_fn(move |_| async move {
+            let mut response = Response::new(Unread(code));
+            *response.status_mut() = status(code);
+            *response.version_mut() = Version::HTTP_2;
+            *response.headers_mut() = telling_headers();
+            response.extensions_mut().insert(Mark(code));
+            Ok::<_, Infallible>(response)
+        });
+        let response = hasty()
+            .layer(inner)
+            .oneshot(get())
+            .await
+            .unwrap_or_else(|error| panic!("{code} became {error:?}"));
+        let (head, body) = response.into_parts();
+        assert_eq!((head.status, head.version), (status(code), Version::HTTP_2));
+        assert_eq!(head.headers, telling_headers(), "{code}");
+        assert_eq!(head.extensions.get(), Some(&Mark(code)));
+        assert!(head.extensions.get::<ResendCount>().is_none(), "{code}");
+        assert_eq!(head.extensions.len(), 1, "{code}");
+        assert_eq!(body, Unread(code));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_succeeds_after_a_resend_differs_by_the_count_alone() {
+    for code in [100, 200, 204, 302, 399] {
+        let mut request = post();
+        request.extensions_mut().insert(Idempotent(true));
+        let last = answer(code).header("retry-after", "7").text("as it was");
+        let script = Script::new([answer(503), last]);
+        let response = hasty()
+            .layer(script)
+            .oneshot(request)
+            .await
+            .expect("no failure");
+        assert_eq!(response.status(), code);
+        assert_eq!(response.headers().len(), 1);
+        assert_eq!(response.headers()["retry-after"], "7");
+        assert_eq!(response.extensions().get(), Some(&ResendCount(1)));
+        assert_eq!(response.extensions().len(), 1);
+    }
+}

@@ -1,0 +1,252 @@
+//! What is known not to have been sent, and what is not: over real sockets, by hyper-util's client
+//! and by reqwest.
+
+#[allow(dead_code)] // its processes
+#[path = "../../support/tls.rs"]
+mod tls;
+
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use crate::support::{
+    self, AnyBody, any_body,
+    wire::{Server, bounded},
+};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use revio_status::{BoxError, Error, RevioStatusLayer, StandardPolicy, StopReason};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+};
+use tokio_rustls::rustls;
+use tower::{ServiceBuilder, ServiceExt};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn by_hyper_util(request: Request<AnyBody>) -> Result<(), Error> {
+    let trusting_nobody = rustls::ClientConfig::builder()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.set_connect_timeout(Some(SECOND));
+    tcp.enforce_http(false);
+    let https = HttpsConnectorBuilder::new()
+        .with_tls_config(trusting_nobody)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp);
+    let client = ServiceBuilder::new()
+        .layer(RevioStatusLayer::new())
+        .service(Client::builder(TokioExecutor::new()).build(https));
+    client.oneshot(request).await.map(drop)
+}
+
+async fn by_reqwest(request: Request<AnyBody>) -> Result<(), Error> {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(SECOND)
+        .build()
+        .expect("a client");
+    let client = ServiceBuilder::new()
+        .layer(RevioStatusLayer::new())
+        .map_response(Response::<reqwest::Body>::from)
+        .filter(|request: Request<_>| reqwest::Request::try_from(request.map(reqwest::Body::wrap)))
+        .service(client);
+    client.oneshot(request).await.map(drop)
+}
+
+fn pay() -> AnyBody {
+    any_body(Full::from("pay"))
+}
+
+/// By each client: what is known of a POST must not depend on who sends it.
+async fn assert_unsent(uri: &str, is_unsent: bool) {
+    let request = || Request::post(uri).body(pay()).expect("a valid request");
+    for (client, sent) in [
+        ("hyper-util", bounded(by_hyper_util(request())).await),
+        ("reqwest", bounded(by_reqwest(request())).await),
+    ] {
+        let error = sent.expect_err("no answer");
+        let Error::Service(service) = &error else {
+            panic!("{client}: {error}");
+        };
+        assert_eq!(service.is_unsent(), is_unsent, "{client}: {service:?}");
+        assert_eq!(error.may_have_been_applied(), !is_unsent, "{client}");
+    }
+}
+
+/// Bound, so that nobody else gets the port, but not listening.
+fn closed() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("loopback");
+    let address = socket.local_addr().expect("bound");
+    (socket, address)
+}
+
+/// Promise (once): Only a failure to connect counts as unsent, never the kind of an I/O error
+/// alone.
+#[tokio::test]
+async fn a_refused_connection_is() {
+    let (_socket, address) = closed();
+    assert_unsent(&format!("http://{address}/v1/Payments"), true).await;
+}
+
+#[tokio::test]
+async fn an_unresolvable_name_is() {
+    assert_unsent("http://no-such-host.invalid/v1/Payments", true).await;
+}
+
+#[tokio::test]
+async fn a_server_whom_nobody_trusts_is() {
+    let plain = Server::start(async |_| Response::new(support::no_body())).await;
+    let uri = tls::in_front_of(&plain.uri(""), tls::new_host()).await;
+    // By hyper-util alone: reqwest has no TLS here, and would use the same connector.
+    let request = Request::post(uri).body(pay()).expect("a valid request");
+    let error = bounded(by_hyper_util(request)).await.expect_err("no trust");
+    assert!(error.service_error().expect("no answer").is_unsent());
+    assert!(!error.may_have_been_applied(), "{error:?}");
+}
+
+/// Promise (once): Only a failure to connect counts as unsent, never the kind of an I/O error
+/// alone.
+///
+/// Nobody accepts: once the queue is full, no connection comes about.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_takes_too_long_is() {
+    let (socket, address) = closed();
+    let listener = socket.listen(1).expect("a listener");
+    let mut queue = Vec::new();
+    while let Ok(stream) = tokio::time::timeout(SECOND, TcpStream::connect(address)).await {
+        queue.push(stream.expect("a place in the queue"));
+    }
+    assert_unsent(&format!("http://{address}/v1/Payments"), true).await;
+    drop((listener, queue));
+}
+
+/// Reads a request, then does this to the connection.
+async fn after_the_request<F>(act: fn(TcpStream) -> F) -> String
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while !request.ends_with(b"pay") && !request.ends_with(b"0\r\n\r\n") {
+                if !matches!(stream.read_buf(&mut request).await, Ok(1..)) {
+                    break;
+                }
+            }
+            act(stream).await;
+        }
+    });
+    format!("http://{address}/v1/Payments")
+}
+
+/// Promise (once): Only a failure to connect counts as unsent, never the kind of an I/O error
+/// alone.
+#[tokio::test]
+async fn a_reset_after_the_request_is_not() {
+    let uri = after_the_request(|stream| async move {
+        stream.set_zero_linger().expect("a socket");
+    })
+    .await;
+    assert_unsent(&uri, false).await;
+}
+
+#[tokio::test]
+async fn a_connection_closed_in_mid_answer_is_not() {
+    let uri = after_the_request(|mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 201 Cre").await;
+    })
+    .await;
+    assert_unsent(&uri, false).await;
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_not() {
+    let uri = after_the_request(|mut stream| async move {
+        let _ = stream.write_all(b"220 smtp.test ESMTP\r\n").await;
+    })
+    .await;
+    assert_unsent(&uri, false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_of_tower_is_not() {
+    let mute = Server::start(|_| std::future::pending::<Response<AnyBody>>()).await;
+    let client = ServiceBuilder::new()
+        .layer(RevioStatusLayer::new())
+        .timeout(SECOND)
+        .service(Client::builder(TokioExecutor::new()).build_http());
+    let request = Request::post(mute.uri("/")).body(pay()).expect("valid");
+    let error = client.oneshot(request).await.map(drop).expect_err("late");
+    assert!(error.may_have_been_applied(), "{error:?}");
+    assert!(!error.service_error().expect("no answer").is_unsent());
+}
+
+#[tokio::test]
+async fn a_canceled_stream_of_http_2_is_not_and_is_not_retried() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a client");
+        let mut connection = h2::server::handshake(stream).await.expect("HTTP/2");
+        while let Some(Ok((_request, mut answer))) = connection.accept().await {
+            answer.send_reset(h2::Reason::CANCEL);
+        }
+    });
+    let http2 = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http();
+    let retrying = StandardPolicy::default().retry_transient();
+    let client = ServiceBuilder::new()
+        .layer(RevioStatusLayer::new().policy(retrying))
+        .service(http2);
+    let get = Request::get(format!("http://{address}/")).body(support::no_body());
+    let error = bounded(client.oneshot(get.expect("valid"))).await.map(drop);
+    let error = error.expect_err("canceled");
+    assert!(error.may_have_been_applied(), "{error:?}");
+    // hyper tells no more of it than of a stream that sending again cannot mend.
+    assert_eq!(error.stop_reason(), StopReason::NotRetryable);
+}
+
+/// Promise (once): Only a failure to connect counts as unsent, never the kind of an I/O error
+/// alone.
+///
+/// A body that is read from elsewhere, where nobody listens.
+#[tokio::test]
+async fn a_request_body_from_a_dead_host_is_not() {
+    let server = Server::start(|request: Request<hyper::body::Incoming>| async {
+        let _ = request.into_body().collect().await;
+        Response::new(support::no_body())
+    })
+    .await;
+    let (_socket, dead) = closed();
+    let dead = format!("http://{dead}/");
+    for client in ["hyper-util", "reqwest"] {
+        let source = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+        let error = source.get(dead.parse().expect("a URI")).await;
+        let error = error.map(drop).expect_err("nobody listens");
+        assert!(error.is_connect(), "{error:?}");
+        let failed = Err::<http_body::Frame<Bytes>, BoxError>(error.into());
+        let body = StreamBody::new(futures_util::stream::iter([failed]));
+        let request = Request::post(server.uri("/")).body(any_body(body));
+        let request = request.expect("valid");
+        let error = match client {
+            "reqwest" => bounded(by_reqwest(request)).await,
+            _ => bounded(by_hyper_util(request)).await,
+        };
+        let error = error.expect_err("the body failed");
+        assert!(error.may_have_been_applied(), "{client}: {error:?}");
+        assert!(!error.service_error().expect("no answer").is_unsent());
+    }
+}

@@ -1,0 +1,4 @@
+mod decisions;
+mod methods;
+mod one_request;
+mod time;

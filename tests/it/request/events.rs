@@ -1,0 +1,244 @@
+//! What `on_event` is told: the same as `tracing`, at the same moments.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use crate::support::{self, AnyBody, body::*, events::Events, get, hasty, layer, post, script::*};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use revio_status::{
+    Backoff, BoxError, Error, Event, ReplayBody, RevioStatusLayer, StandardPolicy, StopReason,
+};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+/// Writes down what it is told.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    fn by<P>(&self, layer: RevioStatusLayer<P>) -> RevioStatusLayer<P> {
+        let told = self.clone();
+        layer.on_event(move |event| {
+            let line = match event {
+                Event::RetryScheduled { attempt, after, .. } => {
+                    let status = attempt.status().map(|status| status.as_u16());
+                    format!("{} {status:?} retry after {after:?}", attempt.number())
+                }
+                Event::GivenUp { method, error, .. } => format!("{method} given up: {error}"),
+                _ => unreachable!("no other yet"),
+            };
+            told.0.lock().expect("no panic").push(line);
+        })
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("no panic"))
+    }
+}
+
+/// Promise (cause): `on_event` and `tracing` report the same events, and each event names its
+/// request.
+#[tokio::test(start_paused = true)]
+async fn every_retry_and_every_request_given_up() {
+    let told = Told::default();
+    let script = Script::new([answer(503).retry_after("2"), answer(504), answer(503)]);
+    let service = told.by(hasty()).layer(script);
+    service.oneshot(get()).await.map(drop).expect_err("503");
+    assert_eq!(
+        told.take(),
+        [
+            "1 Some(503) retry after 2s",
+            "2 Some(504) retry after 0ns",
+            "GET given up: 503 Service Unavailable (3 attempts, attempts_exhausted)",
+        ]
+    );
+    let service = told.by(hasty()).layer(Script::new([504]));
+    service.oneshot(post()).await.map(drop).expect_err("504");
+    assert_eq!(
+        told.take(),
+        ["POST given up: 504 Gateway Timeout (not_idempotent)"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_success_and_of_answers_that_are_final() {
+    let told = Told::default();
+    for status in [200, 301, 400, 404, 429, 500, 501] {
+        for request in [get(), post()] {
+            let service = told.by(hasty()).layer(Script::new([status]));
+            let _ = service.oneshot(request).await;
+        }
+    }
+    assert!(told.take().is_empty());
+    let service = told.by(hasty()).layer(Script::new([503, 404]));
+    service.oneshot(get()).await.map(drop).expect_err("404");
+    assert_eq!(told.take(), ["1 Some(503) retry after 0ns"]);
+}
+
+/// 503, and then no answer at all.
+fn lost_after_503() -> impl Service<
+    Request<ReplayBody<Full<Bytes>>>,
+    Response = Response<AnyBody>,
+    Error = BoxError,
+    Future: Send,
+> + Clone {
+    let is_first = Arc::new(Mutex::new(true));
+    service_fn(move |_| {
+        let is_first = std::mem::take(&mut *is_first.lock().expect("no panic"));
+        async move {
+            if !is_first {
+                return Err(io::Error::from(io::ErrorKind::ConnectionReset).into());
+            }
+            let mut response = Response::new(support::no_body());
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            Ok(response)
+        }
+    })
+}
+
+/// Promise (cause): `on_event` and `tracing` report the same events, and each event names its
+/// request.
+#[tokio::test(start_paused = true)]
+async fn no_answer_after_a_503_is_given_up_and_tells_both() {
+    let (told, events) = (Told::default(), Events::default());
+    let _guard = tracing::subscriber::set_default(events.clone());
+    let service = told.by(hasty()).layer(lost_after_503());
+    service.oneshot(get()).await.map(drop).expect_err("lost");
+    assert_eq!(
+        told.take(),
+        [
+            "1 Some(503) retry after 0ns",
+            "GET given up: no response from the API (2 attempts, not_retryable)",
+        ]
+    );
+    let events = events.ours();
+    let fields = &events.last().expect("a warning").fields;
+    assert_eq!(fields["error.type"], "\"no_response\"");
+    assert_eq!(fields["http.response.status_code"], "503");
+    assert_eq!(fields["http.request.resend_count"], "1");
+    assert_eq!(fields["retry.stop_reason"], "not_retryable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_answer_has_no_status_and_says_whether_it_was_sent() {
+    let events = Events::default();
+    let _guard = tracing::subscriber::set_default(events.clone());
+    let policy = StandardPolicy::default()
+        .backoff(Backoff::none())
+        .retry_transient();
+    let lost = service_fn(|_| async {
+        Err::<Response<AnyBody>, BoxError>(io::Error::from(io::ErrorKind::ConnectionReset).into())
+    });
+    let service = layer().policy(policy).layer(lost);
+    service.oneshot(get()).await.map(drop).expect_err("lost");
+    for event in events.ours() {
+        assert_eq!(event.fields["error.type"], "\"no_response\"");
+        assert!(!event.fields.contains_key("http.response.status_code"));
+    }
+}
+
+/// Neither before the first attempt, where no event is made, nor before the second.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_not_ready_again_is_unsent() {
+    let events = Events::default();
+    let _guard = tracing::subscriber::set_default(events.clone());
+    let is_first = Arc::new(Mutex::new(true));
+    let script = Script::new([503]);
+    let once = tower::ServiceBuilder::new()
+        .layer(hasty())
+        .service(Once(script, is_first));
+    once.oneshot(get()).await.map(drop).expect_err("closed");
+    let events = events.ours();
+    let fields = &events.last().expect("a warning").fields;
+    assert_eq!(fields["error.type"], "\"unsent\"");
+    assert_eq!(fields["http.response.status_code"], "503");
+}
+
+/// Ready once, and never again.
+#[derive(Clone)]
+struct Once(Script, Arc<Mutex<bool>>);
+
+impl Service<Request<ReplayBody<Full<Bytes>>>> for Once {
+    type Response = Response<AnyBody>;
+    type Error = BoxError;
+    type Future = futures_util::future::BoxFuture<'static, Result<Response<AnyBody>, BoxError>>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), BoxError>> {
+        let is_first = std::mem::take(&mut *self.1.lock().expect("no panic"));
+        std::task::Poll::Ready(match is_first {
+            true => Ok(()),
+            false => Err("the pool is closed".into()),
+        })
+    }
+
+    fn call(&mut self, request: Request<ReplayBody<Full<Bytes>>>) -> Self::Future {
+        let answer = self.0.call(request);
+        Box::pin(async { Ok(answer.await.expect("it never fails")) })
+    }
+}
+
+/// Metrics must not be told of requests that nobody has polled yet.
+#[tokio::test(start_paused = true)]
+async fn it_is_told_by_poll_never_by_call() {
+    let told = Told::default();
+    let mut service = told.by(hasty()).layer(Script::new([504]));
+    let future = service.call(post());
+    assert!(told.take().is_empty());
+    future.await.map(drop).expect_err("504");
+    assert_eq!(told.take().len(), 1);
+}
+
+/// The wait is the body's: whoever counts learns of a failure when it is known whole.
+#[tokio::test(start_paused = true)]
+async fn it_is_told_after_the_body_was_read() {
+    let told = Told::default();
+    let slow = [
+        data("so"),
+        Step::Wait(Duration::from_secs(2)),
+        data(" what"),
+    ];
+    let service = told
+        .by(hasty())
+        .layer(Script::new([answer(504).body(slow)]));
+    let call = tokio::spawn(service.oneshot(post()));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(told.take().is_empty());
+    call.await.expect("no panic").map(drop).expect_err("504");
+    assert_eq!(
+        told.take(),
+        ["POST given up: 504 Gateway Timeout: so what (not_idempotent)"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_retry_gives_nothing_up() {
+    let told = Told::default();
+    let service = told.by(layer()).never_retry().layer(Script::new([503]));
+    let error: Error = service.oneshot(get()).await.map(drop).expect_err("503");
+    assert_eq!(error.stop_reason(), StopReason::NotRetryable);
+    assert!(told.take().is_empty());
+}
+
+#[test]
+fn an_event_shows_no_secret() {
+    let (request, ()) = Request::get("http://u:hunter2@api.test/?hunter2")
+        .header("authorization", "hunter2")
+        .body(())
+        .expect("valid")
+        .into_parts();
+    let response = Response::builder()
+        .status(503)
+        .header("set-cookie", "hunter2");
+    let (response, ()) = response.body(()).expect("valid").into_parts();
+    let body = Bytes::from_static(b"hunter2");
+    let attempt = revio_status::Attempt::new(&request, &response, &body);
+    let text = format!("{attempt:?}");
+    assert!(!text.contains("hunter2") && text.contains("503"), "{text}");
+}

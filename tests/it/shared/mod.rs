@@ -1,0 +1,3 @@
+mod budget;
+mod cooldown;
+mod cooldown_events;

@@ -1,0 +1,280 @@
+//! Servers that mean harm: what they send costs a bounded amount of memory, and nothing of it gets
+//! into a log that is not safe to print.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use crate::allocations::Allocations;
+use crate::support::{Refused, body::*, events::Events, get, hasty, layer};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use revio_status::{RevioStatusLayer, StatusError, StatusKind};
+use tower::{Layer, ServiceExt};
+
+const KIB: usize = 1024;
+
+/// As many bytes as one asks for, in chunks of one size.
+#[derive(Clone)]
+struct Flood {
+    chunk: Bytes,
+    left: u64,
+}
+
+impl Body for Flood {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.left = self.left.saturating_sub(self.chunk.len() as u64);
+        Poll::Ready(Some(Ok(Frame::data(self.chunk.clone()))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+fn flood(chunk: usize, left: u64) -> Flood {
+    let chunk = Bytes::from(vec![b'x'; chunk]);
+    Flood { chunk, left }
+}
+
+/// What one request to a server that always answers like this ends with, and the bytes that were
+/// allocated for it.
+async fn meet(layer: RevioStatusLayer, headers: HeaderMap, body: Flood) -> (StatusError, usize) {
+    let headers = Arc::new(headers); // or a clone of the service would copy them
+    let answer = move |_| {
+        let mut response = Response::new(body.clone());
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        *response.headers_mut() = (*headers).clone();
+        async { Ok::<_, Infallible>(response) }
+    };
+    let service = layer.layer(tower::service_fn(answer));
+    let start = Allocations::so_far().bytes;
+    let error = service.oneshot(get()).await.refused();
+    (error, Allocations::so_far().bytes - start)
+}
+
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
+#[tokio::test(start_paused = true)]
+async fn of_a_gibibyte_only_the_limit_is_kept() {
+    let (error, bytes) = meet(hasty(), HeaderMap::new(), flood(16 * KIB, 1 << 30)).await;
+    assert_eq!((error.attempts(), error.body().len()), (3, 64 * KIB));
+    assert!(error.is_body_truncated());
+    println!("{bytes} bytes allocated in three attempts");
+    assert!(bytes < 3 * 256 * KIB, "{bytes}");
+}
+
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
+#[tokio::test(start_paused = true)]
+async fn endless_single_bytes_end_at_the_limit() {
+    let (error, bytes) = meet(hasty(), HeaderMap::new(), flood(1, u64::MAX)).await;
+    assert_eq!((error.attempts(), error.body().len()), (3, 64 * KIB));
+    println!("{bytes} bytes allocated in three attempts");
+    assert!(bytes < 3 * 256 * KIB, "{bytes}");
+}
+
+/// Each byte comes after as many empty frames as are borne in all.
+#[derive(Clone, Default)]
+struct Dawdler {
+    frames: usize,
+}
+
+impl Body for Dawdler {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.frames += 1;
+        assert!(self.frames < 2 * KIB, "it is read on and on");
+        let is_full = self.frames % KIB == 0;
+        let data = if is_full { "x" } else { "" };
+        Poll::Ready(Some(Ok(Frame::data(data.into()))))
+    }
+}
+
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
+#[tokio::test(start_paused = true)]
+async fn empty_frames_between_bytes_do_not_prolong_the_reading() {
+    let answer = tower::service_fn(|_| async {
+        let response = Response::builder().status(404).body(Dawdler::default());
+        Ok::<_, Infallible>(response.expect("valid"))
+    });
+    let error = hasty().layer(answer).oneshot(get()).await.refused();
+    assert_eq!(error.body(), "x");
+    assert!(error.is_body_truncated());
+}
+
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
+#[tokio::test(start_paused = true)]
+async fn empty_frames_between_bytes_end_it_as_well() {
+    let mut steps = vec![data(""); 1_000];
+    steps.push(data("x"));
+    let endless = tower::service_fn(move |_| {
+        let mut response = Response::new(Steps::forever(steps.clone()));
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        async { Ok::<_, Infallible>(response) }
+    });
+    let error = hasty().layer(endless).oneshot(get()).await.refused();
+    assert_eq!(
+        (&error.body()[..], error.is_body_truncated()),
+        (&b"x"[..], true)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_headers_are_carried_once() {
+    let mut headers = HeaderMap::new();
+    for number in 0..10_000 {
+        let name = http::HeaderName::try_from(format!("x-{number}")).expect("valid");
+        headers.append(name, HeaderValue::from_static("value"));
+    }
+    let own = {
+        let start = Allocations::so_far().bytes;
+        drop(headers.clone());
+        Allocations::so_far().bytes - start
+    } + 10_000 * "value".len();
+    let (error, bytes) = meet(hasty(), headers, flood(1, 0)).await;
+    assert_eq!(error.headers().len(), 10_000);
+    println!("{bytes} bytes allocated in three attempts, {own} by each answer");
+    assert!(bytes < 3 * own + 64 * KIB, "{bytes}");
+}
+
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_retry_afters_are_one_wait() {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::DATE,
+        HeaderValue::from_static("Fri, 31 Dec 9999 23:59:59 GMT"),
+    );
+    for seconds in 0..1_000 {
+        headers.append(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    let date = HeaderValue::from_static("Sat, 01 Jan 2000 00:00:00 GMT");
+    headers.append(header::RETRY_AFTER, date);
+    let (error, _) = meet(layer(), headers, flood(1, 0)).await;
+    assert_eq!(error.attempts(), 1);
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(999)));
+}
+
+/// Promise (bounds): No number from the wire overflows.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_time_is_no_overflow() {
+    for date in [
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Friday, 31-Dec-99 23:59:59 GMT",
+    ] {
+        for retry_after in [date, "18446744073709551615", "99999999999999999999999999"] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(header::DATE, date), (header::RETRY_AFTER, retry_after)] {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+            // Long waits are accepted here, and the deadline of a century is not reached.
+            let policy = revio_status::StandardPolicy::default().max_retry_after(Duration::MAX);
+            let layer = layer()
+                .policy(policy)
+                .time_limit(Duration::from_secs(3_000_000_000));
+            let (error, _) = meet(layer, headers, flood(1, 0)).await;
+            assert_eq!(error.kind(), StatusKind::ServiceUnavailable);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_beyond_all_time_can_be_accepted() {
+    let policy = revio_status::StandardPolicy::default().max_retry_after(Duration::MAX);
+    let mut headers = HeaderMap::new();
+    let ages = HeaderValue::from_static("99999999999999999999999999");
+    headers.insert(header::RETRY_AFTER, ages);
+    let request = meet(layer().policy(policy), headers, flood(1, 0));
+    let decades = Duration::from_secs(800_000_000);
+    assert!(tokio::time::timeout(decades, request).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn deep_json_does_not_overflow_the_stack() {
+    for opening in ["[", r#"{"error":"#] {
+        let body = Flood {
+            chunk: Bytes::from(opening.repeat(64 * KIB / opening.len())),
+            left: 1,
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        let (error, _) = meet(hasty(), headers, body).await;
+        assert_eq!(error.message(), None);
+        #[cfg(feature = "json")]
+        assert!(error.json::<serde_json::Value>().is_err());
+    }
+}
+
+/// Line breaks, terminal escapes, C1 controls, bidirectional overrides, line separators.
+const POISON: &str = "paid\r\n2026 ERROR forged\x1b[2J\x1b]0;t\x07\u{9b}31m\u{202e}gpj\u{2066}\u{2028}\u{2029}\u{200f}\0\x7f";
+
+/// Promise (bounds): No printed text moves the cursor.
+#[tokio::test(start_paused = true)]
+async fn nothing_that_moves_a_cursor_is_printed() {
+    let bodies = [
+        ("text/plain", POISON.to_owned()),
+        ("text/html", format!("<title>{POISON}</title>")),
+        (
+            "text/html",
+            "<title>a&#x1b;[2J&#8238;b&NewLine;c&#10;d</title>".into(),
+        ),
+        (
+            "application/json",
+            r#"{"message": "a\u001b[2J\r\n\u202e\u009b31m\u2028b"}"#.into(),
+        ),
+    ];
+    let events = Events::default();
+    let _guard = tracing::subscriber::set_default(events.clone());
+    for (kind, body) in bodies {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        // A field may have no line breaks, but any other byte.
+        let poison = HeaderValue::from_bytes("1\u{9b}31m\u{202e}".as_bytes()).expect("opaque");
+        headers.insert(header::RETRY_AFTER, poison);
+        let body = Flood {
+            chunk: body.into(),
+            left: 1,
+        };
+        let (error, _) = meet(hasty(), headers, body).await;
+        assert_is_safe(&error.to_string());
+        assert_is_safe(&format!("{error:?}"));
+        assert_is_safe(&format!("{error:#?}").replace('\n', ""));
+    }
+    let events = events.ours();
+    assert_eq!(events.len(), 4 * 3, "two retries of each and a warning");
+    let fields = events.iter().flat_map(|event| &event.fields);
+    for (name, text) in fields {
+        assert_is_safe(name);
+        assert_is_safe(text);
+    }
+}
+
+#[track_caller]
+fn assert_is_safe(text: &str) {
+    let is_unsafe = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!text.contains(is_unsafe), "{text:?}");
+}
