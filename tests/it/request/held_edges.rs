@@ -1,17 +1,15 @@
 //! Holds, and resends during a cool-down: limits, readiness, and events.
 
-mod support;
-
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use crate::support::{Refused, body::*, events::Events, get, quiet::*, script::*};
 use bytes::Bytes;
 use http::{Request, header::RETRY_AFTER};
 use http_body_util::Full;
 use revio_status::{Decision, Event, RetryPolicy, RevioStatusLayer, StopReason, policy_fn};
-use support::{Refused, body::*, events::Events, get, quiet::*, script::*};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, timeout},
@@ -49,7 +47,7 @@ async fn get_then_cooldown<P>(
     cooldown: &revio_status::Cooldown,
     script: &Script,
     time: Duration,
-) -> Result<http::Response<support::AnyBody>, revio_status::Error>
+) -> Result<http::Response<crate::support::AnyBody>, revio_status::Error>
 where
     P: RetryPolicy + Clone + Send + Sync + 'static,
 {
@@ -233,7 +231,7 @@ async fn unreported_own_429_exempts() {
     let (layer, cooldown) = shared();
     let script = Script::new([answer(429).retry_after("40"), answer(200)]);
     let upload = Steps::new([Step::Wait(SECOND), data("slow")]);
-    let request = support::with_body(http::Method::PUT, upload);
+    let request = crate::support::with_body(http::Method::PUT, upload);
     let service = layer.policy(patient()).layer(script.clone());
     let start = async {
         sleep(SECOND / 2).await;

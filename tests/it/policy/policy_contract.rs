@@ -1,16 +1,14 @@
 //! Policies: what is forwarded, what the defaults are, and which limit counts.
 
-mod support;
-
 use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
+use crate::support::{Refused, get, layer, post, quiet::*, request as with_method, script::*};
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, request};
 use revio_status::{
     Attempt, Decision, Error, MaxAttempts, NeverRetry, Resend, RetryPolicy, StandardPolicy,
     StopReason, policy_fn,
 };
-use support::{Refused, get, layer, post, quiet::*, request as with_method, script::*};
 use tower::{Layer, ServiceExt};
 
 const TEAPOT: StatusCode = StatusCode::IM_A_TEAPOT;

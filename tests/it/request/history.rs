@@ -1,7 +1,5 @@
 //! Errors from layers below and from request bodies: what is kept, marked, and reported.
 
-mod support;
-
 use std::{
     collections::VecDeque,
     error::Error as StdError,
@@ -12,6 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::support::{
+    AnyBody, any_body, events::Events, get, layer, quiet::SECOND, script::*, with_body,
+};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{Method, Request, Response};
@@ -23,7 +24,6 @@ use revio_status::{
     Backoff, BoxError, Decision, Error, ReplayBody, RevioStatusLayer, ServiceError, StandardPolicy,
     StatusError, StopReason, policy_fn,
 };
-use support::{AnyBody, any_body, events::Events, get, layer, quiet::SECOND, script::*, with_body};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 fn transient() -> StandardPolicy {
@@ -213,7 +213,7 @@ impl Timer for EarlyByHalf {
 /// Promise: a timer that fires early sends no request before `Retry-After`.
 #[tokio::test(start_paused = true)]
 async fn timer_early_by_half_sleeps_on() {
-    support::events::stay_undecided();
+    crate::support::events::stay_undecided();
     let script = Script::new([answer(503).retry_after("4"), answer(200)]);
     let layer = RevioStatusLayer::with_timer(EarlyByHalf);
     let service = layer.policy(transient()).layer(script.clone());

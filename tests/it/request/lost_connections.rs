@@ -1,22 +1,19 @@
 //! Lost connections, as hyper reports them: which ones are retried, and which attempts are unsent.
-#![cfg(feature = "hyper-util")]
-
-mod support;
 
 use std::{error::Error as StdError, io, time::Duration};
 
+use crate::support::{
+    any_body,
+    body::Steps,
+    layer, no_body,
+    wire::{Http, bounded, client},
+};
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{Empty, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use revio_status::{Backoff, BoxError, RetryPolicy, StandardPolicy};
-use support::{
-    any_body,
-    body::Steps,
-    layer, no_body,
-    wire::{Http, bounded, client},
-};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     net::TcpListener,
@@ -192,10 +189,11 @@ fn only_lost_connections_are_retryable_io() {
 /// Promise: a body that fails ends its request; it is not sent again.
 #[tokio::test]
 async fn failing_body_over_the_wire_is_final() {
-    let server = support::wire::Server::start(|_| async { http::Response::new(no_body()) }).await;
+    let server =
+        crate::support::wire::Server::start(|_| async { http::Response::new(no_body()) }).await;
     let body = Steps::new([
-        support::body::data("pay"),
-        support::body::Step::Fail("disk"),
+        crate::support::body::data("pay"),
+        crate::support::body::Step::Fail("disk"),
     ]);
     let request = Request::builder().method(Method::PUT).uri(server.uri("/"));
     let request = request.body(any_body(body)).expect("valid");
