@@ -49,6 +49,7 @@ struct Request {
     /// What its last retry followed, and whether the allowance paid for it.
     retried: Option<Failure>,
     is_paid: bool,
+    was_paced: bool,
     /// How long cool-downs have held it.
     held: Nanos,
 }
@@ -265,10 +266,12 @@ impl<'a> Fleet<'a> {
         if has_cooldown {
             self.quiets[process].hear(rules, &attempt, now);
         }
-        match judge(rules, allowance, has_cooldown, &attempt, now) {
+        let can_be_paced = has_cooldown && !request.was_paced;
+        match judge(rules, allowance, can_be_paced, &attempt, now) {
             Some(Retry { after, is_paid }) => {
                 request.retried = attempt.status().map(Failure::of);
                 request.is_paid = is_paid;
+                request.was_paced |= !is_paid;
                 let after = World::ROUND_TRIP.saturating_add(after.as_nanos() as Nanos);
                 self.agenda
                     .note(now + after, Event::Wake { slot: call.slot });

@@ -11,6 +11,7 @@ use storm::{
     args::{self, Command},
     events::{Agenda, Event, Nanos, SECOND},
     fleet::run,
+    gains,
     measure::{Measures, Second},
     plot,
     policies::{self, Policy},
@@ -81,6 +82,25 @@ fn every_request_ends_once() {
             assert_eq!(measures.good, sum(|second| second.good), "{name}");
         }
     }
+}
+
+#[test]
+fn gains_need_all_three_scenarios() {
+    let measures = Measures {
+        asked: 100,
+        good: 92,
+        posts_twice: 3,
+        ..Measures::new(1)
+    };
+    let row = |policy: Policy| (policy.name, measures.clone());
+    let rows = || policies::all().into_iter().map(row).collect();
+    let mut shown: Vec<_> = scenario::ALL.iter().map(|it| (it, rows())).collect();
+    let svg = gains::plot(&shown).unwrap().unwrap();
+    let line = "requests that fail: no retry 8.0 %, revio-status 8.0 %,";
+    assert!(svg.contains(line), "{svg}");
+    assert!(svg.contains("of 90,000: no retry 3,"), "{svg}");
+    shown.retain(|(scenario, _)| scenario.name != "backend");
+    assert!(gains::plot(&shown).is_none());
 }
 
 #[test]

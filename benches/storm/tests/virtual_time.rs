@@ -106,6 +106,7 @@ impl Plan<'_> {
         let (began, before) = (self.now, self.answers);
         let (head, _) = request(index).into_parts();
         let (mut held, mut retried, mut is_paid) = (0, None, false);
+        let mut was_paced = false;
         loop {
             let look = self
                 .quiet
@@ -140,13 +141,15 @@ impl Plan<'_> {
             if let Some(quiet) = &mut self.quiet {
                 quiet.hear(self.policy, &attempt, self.now);
             }
-            let (allowance, is_cooled) = (&mut self.allowance, self.quiet.is_some());
-            match judge(self.policy, allowance, is_cooled, &attempt, self.now) {
+            let can_be_paced = self.quiet.is_some() && !was_paced;
+            let (rules, allowance) = (self.policy, &mut self.allowance);
+            match judge(rules, allowance, can_be_paced, &attempt, self.now) {
                 Some(Retry {
                     after,
                     is_paid: paid,
                 }) => {
                     is_paid = paid;
+                    was_paced |= !paid;
                     self.now += after.as_nanos() as Nanos;
                 }
                 None => break,

@@ -39,12 +39,12 @@ async fn outcome(failure: &str, policy: StandardPolicy, method: Method) -> (u32,
             *sent.uri_mut() = uri.parse().expect("a URI");
             failed(policy, client(Http::One), sent).await
         }
-        "answer lost" => {
+        "connection reset" => {
             let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
             let lost = service_fn(move |_| async move { Err::<Response<AnyBody>, _>(reset()) });
             failed(policy, lost, sent).await
         }
-        "time-out of the wait for an answer" => {
+        "time-out waiting for a response" => {
             let silent =
                 service_fn(|_| std::future::pending::<Result<Response<AnyBody>, BoxError>>());
             let timed = tower::timeout::Timeout::new(silent, Duration::from_secs(1));

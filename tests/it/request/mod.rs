@@ -1,7 +1,11 @@
 mod cancel;
 mod deadline;
 mod events;
+mod held_edges;
+mod history;
 mod hold;
+#[cfg(feature = "hyper-util")]
+mod lost_connections;
 #[cfg(feature = "hyper-util")]
 mod lost_wire;
 mod no_answer;
