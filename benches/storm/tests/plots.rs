@@ -48,12 +48,18 @@ fn drawn_plots_are_described() {
 
 /// The guide's copy is published with the crate; the plots are not.
 #[test]
-fn guide_shows_the_same_batch() {
+fn package_shows_the_same_plots() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |path| fs::read_to_string(folder.join(path)).ok();
-    // A copy of this package has no guide.
-    if let Some(shown) = read("../../src/guide/cool_down.svg") {
-        assert_eq!(Some(shown), read("plots/batch.svg"), "copy it again");
+    let read = |path: &str| fs::read_to_string(folder.join(path)).ok();
+    for (copy, plot) in [("cool_down.svg", "batch.svg"), ("gains.svg", "gains.svg")] {
+        // A copy of this package has no guide.
+        if let Some(shown) = read(&format!("../../src/guide/{copy}")) {
+            assert_eq!(
+                Some(shown),
+                read(&format!("plots/{plot}")),
+                "copy {plot} again"
+            );
+        }
     }
 }
 

@@ -123,7 +123,7 @@ fn every_link_of_the_pages_leads_somewhere() {
 fn packaged_pages_link_within_the_package() {
     for package in ["", "limit"] {
         let folder = root().join(package);
-        let mut pages = vec![folder.join("CHANGELOG.md")];
+        let mut pages = vec![folder.join("README.md"), folder.join("CHANGELOG.md")];
         pages.extend(files(&folder.join("src"), ".md"));
         let mut outside = Vec::new();
         for path in pages {
