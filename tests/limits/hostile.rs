@@ -207,6 +207,7 @@ async fn a_wait_beyond_all_time_can_be_accepted() {
     assert!(tokio::time::timeout(decades, request).await.is_err());
 }
 
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[tokio::test(start_paused = true)]
 async fn deep_json_does_not_overflow_the_stack() {
     for opening in ["[", r#"{"error":"#] {
@@ -226,6 +227,7 @@ async fn deep_json_does_not_overflow_the_stack() {
     }
 }
 
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[test]
 fn message_of_one_mebibyte_costs_little_memory() {
     const SIZE: usize = 1024 * KIB;

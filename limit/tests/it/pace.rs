@@ -19,6 +19,8 @@ async fn finish(calls: Vec<tokio::task::JoinHandle<Result<(), revio_status::BoxE
     }
 }
 
+/// Promise (load): `revio-status-limit` spaces calls evenly and keeps the quota in every window.
+///
 /// Promise: calls are spaced by the period divided by 98 % of the calls.
 #[tokio::test(start_paused = true)]
 async fn calls_are_spaced_evenly() {
@@ -28,6 +30,8 @@ async fn calls_are_spaced_evenly() {
     assert_eq!(api.times(start), expected);
 }
 
+/// Promise (load): `revio-status-limit` spaces calls evenly and keeps the quota in every window.
+///
 /// Promise: up to 1 % of the quota is made up at once, and no more.
 #[tokio::test(start_paused = true)]
 async fn unused_turns_are_made_up_to_one_percent() {
@@ -40,6 +44,7 @@ async fn unused_turns_are_made_up_to_one_percent() {
     assert_eq!(api.times(start), expected);
 }
 
+/// Promise (load): `revio-status-limit` spaces calls evenly and keeps the quota in every window.
 #[tokio::test(start_paused = true)]
 async fn quota_is_kept_in_every_window() {
     let layer = LimitLayer::new(Quota::per_minute(500)).max_wait(3_600 * SECOND);
@@ -56,6 +61,9 @@ async fn quota_is_kept_in_every_window() {
     assert!(times[1_499] <= 183 * SECOND, "{:?}", times[1_499]);
 }
 
+/// Promise (load): `revio-status-limit` serves requests in order; a dropped or unpolled one does
+/// not block the others.
+///
 /// Promise: within a process, requests are sent in the order in which they came.
 #[tokio::test(start_paused = true)]
 async fn first_come_is_first_served() {
@@ -65,6 +73,9 @@ async fn first_come_is_first_served() {
     assert_eq!(api.paths(), expected);
 }
 
+/// Promise (load): `revio-status-limit` serves requests in order; a dropped or unpolled one does
+/// not block the others.
+///
 /// Promise: a request that is dropped gives its turn to the next one.
 #[tokio::test(start_paused = true)]
 async fn dropped_request_gives_its_turn_away() {
@@ -82,6 +93,9 @@ async fn dropped_request_gives_its_turn_away() {
     assert_eq!(api.times(start), [0, 100, 200, 300].map(|ms| ms * MS));
 }
 
+/// Promise (load): `revio-status-limit` serves requests in order; a dropped or unpolled one does
+/// not block the others.
+///
 /// Promise: a request that is not polled delays the others by an interval at most.
 #[tokio::test(start_paused = true)]
 async fn unpolled_request_delays_one_interval() {

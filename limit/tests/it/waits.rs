@@ -35,6 +35,8 @@ fn assert_refused(error: &StatusError, reason: StopReason, retry_after: &str) {
     assert!(!error.may_have_been_applied());
 }
 
+/// Promise (load): `revio-status-limit` refuses at once, unsent, what would wait too long.
+///
 /// Promise: a request whose turn comes too late is refused at once, unsent, and told the turn.
 #[tokio::test(start_paused = true)]
 async fn late_turn_is_refused_at_once() {
@@ -52,6 +54,7 @@ async fn late_turn_is_refused_at_once() {
     assert_eq!(api.calls().len(), 4);
 }
 
+/// Promise (load): `revio-status-limit` refuses at once, unsent, what would wait too long.
 #[tokio::test(start_paused = true)]
 async fn deadline_ends_the_wait_earlier() {
     let (layer, api) = (slow(), Api::default());
@@ -91,6 +94,8 @@ async fn layer_above_returns_the_refusal_unchanged() {
     assert_eq!(error.attempts(), 0);
 }
 
+/// Promise (load): `revio-status-limit` books and uses no turn during a cool-down.
+///
 /// Promise: no turn is used while the cool-down lasts.
 #[tokio::test(start_paused = true)]
 async fn no_turn_is_used_in_a_cooldown() {
@@ -111,6 +116,8 @@ async fn no_turn_is_used_in_a_cooldown() {
     assert_eq!(api.paths(), ["/0", "/1", "/2"]);
 }
 
+/// Promise (load): `revio-status-limit` books and uses no turn during a cool-down.
+///
 /// Promise: a cool-down that outlasts a waiting request refuses it within a second.
 #[tokio::test(start_paused = true)]
 async fn outlasting_cooldown_refuses_within_a_second() {
@@ -133,6 +140,7 @@ async fn outlasting_cooldown_refuses_within_a_second() {
     assert_eq!((refusals, api.calls().len()), (15, 5));
 }
 
+/// Promise (load): `revio-status-limit` books and uses no turn during a cool-down.
 #[tokio::test(start_paused = true)]
 async fn cooldown_refuses_on_arrival_at_once() {
     let (cooldown, api) = (Cooldown::default(), Api::default());

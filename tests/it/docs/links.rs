@@ -118,6 +118,33 @@ fn every_link_of_the_pages_leads_somewhere() {
     assert!(dead.is_empty(), "{dead:#?}");
 }
 
+/// Whoever has only the package from the registry can follow every link of its pages.
+#[test]
+fn packaged_pages_link_within_the_package() {
+    for package in ["", "limit"] {
+        let folder = root().join(package);
+        let mut pages = vec![folder.join("CHANGELOG.md")];
+        pages.extend(files(&folder.join("src"), ".md"));
+        let mut outside = Vec::new();
+        for path in pages {
+            let here = path.parent().expect("a file");
+            for link in page(&path).links {
+                let file = link.split('#').next().unwrap_or_default();
+                if file.is_empty() || link.contains("://") || is_for_rustdoc(&link) {
+                    continue;
+                }
+                let target = here.join(file).canonicalize().unwrap_or_default();
+                let target = target.strip_prefix(&folder).unwrap_or(Path::new(".."));
+                let included = ["src", "README.md", "CHANGELOG.md", "LICENSE"];
+                if !included.iter().any(|name| target.starts_with(name)) {
+                    outside.push(format!("{}: {link}", path.display()));
+                }
+            }
+        }
+        assert!(outside.is_empty(), "{outside:#?}");
+    }
+}
+
 /// All values of this attribute in a page of HTML.
 fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
     let name = format!(" {name}=\"");

@@ -56,6 +56,7 @@ fn assert_safe(error: &StatusError) {
     }
 }
 
+/// Promise (bounds): A message is one line of at most 512 bytes, cut at a character.
 #[test]
 fn line_has_at_most_512_bytes() {
     let exact = "x".repeat(LONGEST);
@@ -69,6 +70,7 @@ fn line_has_at_most_512_bytes() {
     }
 }
 
+/// Promise (bounds): A message is one line of at most 512 bytes, cut at a character.
 #[test]
 fn line_is_cut_at_a_character() {
     for character in ["é", "€", "📄"] {
@@ -83,6 +85,7 @@ fn line_is_cut_at_a_character() {
     assert_eq!(cut.message(), Some("price 5"));
 }
 
+/// Promise (bounds): A message contains no control, bidirectional or invisible character.
 #[test]
 fn harmful_character_is_not_printed() {
     for character in ('\0'..=char::MAX).filter(|c| is_harmful(*c)) {
@@ -105,6 +108,7 @@ fn ordinary_text_stays_as_it_is() {
     }
 }
 
+/// Promise (cause): Bytes that are not text give no message.
 #[test]
 fn bytes_that_are_no_text_give_no_message() {
     for body in [b"bad \xFF bytes".as_slice(), b"w\0i\0d\0e\0", b"a\xC0\xAFb"] {
@@ -115,6 +119,7 @@ fn bytes_that_are_no_text_give_no_message() {
     }
 }
 
+/// Promise (cause): The messages of pages, XML and plain text need no feature.
 #[test]
 fn pages_xml_and_text_need_no_feature() {
     for (media_type, body) in [
@@ -138,6 +143,7 @@ fn pages_xml_and_text_need_no_feature() {
     }
 }
 
+/// Promise (cause): `Display` shows the status once, and a number within a sentence stays.
 #[test]
 fn status_alone_is_not_repeated() {
     for (status, text) in [
@@ -161,6 +167,7 @@ fn status_alone_is_not_repeated() {
     }
 }
 
+/// Promise (cause): `Display` shows the status once, and a number within a sentence stays.
 #[test]
 fn status_before_or_after_text_is_removed() {
     for (status, text, rest) in [
@@ -205,6 +212,7 @@ fn status_before_or_after_text_is_removed() {
     }
 }
 
+/// Promise (cause): `Display` shows the status once, and a number within a sentence stays.
 #[test]
 fn number_within_sentence_stays() {
     for (status, text) in [
@@ -307,6 +315,7 @@ fn pieces() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Promise (bounds): A message contains no control, bidirectional or invisible character.
     #[test]
     fn any_bytes_give_safe_line(
         media_type in prop::sample::select(vec!["application/json", "text/html", "text/xml", ""]),

@@ -115,6 +115,7 @@ fn base64(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// Promise (cause): The message is the text that a reader would pick from the body, or none.
 #[test]
 fn body_gives_message_of_its_row() {
     let rows = rows();
@@ -130,6 +131,7 @@ fn body_gives_message_of_its_row() {
     }
 }
 
+/// Promise (cause): The message is the text that a reader would pick from the body, or none.
 #[test]
 fn shared_vector_gives_expected_message() {
     let cases = cases();
@@ -158,6 +160,7 @@ fn shared_vector_prints_nothing_forbidden() {
     }
 }
 
+/// Promise (cause): From 400 the result is an error of the status's kind, whatever the body.
 #[test]
 fn any_body_keeps_status() {
     for case in cases() {
@@ -196,6 +199,8 @@ const ORDER: [&str; 11] = [
     "inner-exception",
 ];
 
+/// Promise (cause): The better name of a JSON member wins in any order; among equals the first one
+/// wins.
 #[test]
 fn better_name_wins_in_any_order() {
     for (rank, better) in ORDER.iter().enumerate() {
@@ -210,6 +215,8 @@ fn better_name_wins_in_any_order() {
     }
 }
 
+/// Promise (cause): The better name of a JSON member wins in any order; among equals the first one
+/// wins.
 #[test]
 fn first_of_equal_candidates_wins() {
     for body in [
@@ -223,6 +230,7 @@ fn first_of_equal_candidates_wins() {
     }
 }
 
+/// Promise (bounds): At most 256 candidates of a body are read.
 #[test]
 fn only_256_candidates_are_read() {
     for (unit, start, end) in [

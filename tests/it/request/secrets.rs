@@ -348,6 +348,7 @@ const REQUESTED: [(&str, &str); 34] = [
     ),
 ];
 
+/// Promise (bounds): Requested data never appears in a message.
 #[test]
 fn requested_data_is_never_shown() {
     for status in [400, 409, 500, 503] {
