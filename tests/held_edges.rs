@@ -319,7 +319,7 @@ async fn second_on_event_replaces_the_first() {
     assert_eq!(second.take(), ["retry"]);
 }
 
-/// Promise: an own 429 that changes nothing in a longer cool-down exempts nobody from it.
+/// Promise: a request's own 429 does not exempt it from a cool-down that ends later.
 #[tokio::test(start_paused = true)]
 async fn shorter_own_429_does_not_exempt() {
     let (layer, cooldown) = shared();
