@@ -92,7 +92,7 @@ fn replies(policy: &dyn RetryPolicy) -> Vec<String> {
 /// Promise: an `Arc` of a policy forwards every method.
 #[test]
 fn arc_forwards_every_method() {
-    let wrapped: Arc<dyn RetryPolicy> = Arc::new(Unusual);
+    let wrapped: Arc<dyn RetryPolicy + Send + Sync> = Arc::new(Unusual);
     assert_eq!(replies(&wrapped), replies(&Unusual));
     let twice = Arc::new(wrapped);
     assert_eq!(replies(&twice), replies(&Unusual));

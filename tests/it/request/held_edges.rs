@@ -9,7 +9,9 @@ use crate::support::{Refused, body::*, events::Events, get, quiet::*, script::*}
 use bytes::Bytes;
 use http::{Request, header::RETRY_AFTER};
 use http_body_util::Full;
-use revio_status::{Decision, Event, RetryPolicy, RevioStatusLayer, StopReason, policy_fn};
+use revio_status::{
+    Budget, Cooldown, Decision, Event, RetryPolicy, RevioStatusLayer, StopReason, policy_fn,
+};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, timeout},
@@ -44,7 +46,7 @@ impl Told {
 /// Sends a GET, and starts a cool-down of this length a second later.
 async fn get_then_cooldown<P>(
     layer: RevioStatusLayer<P>,
-    cooldown: &revio_status::Cooldown,
+    cooldown: &Cooldown,
     script: &Script,
     time: Duration,
 ) -> Result<http::Response<crate::support::AnyBody>, revio_status::Error>
@@ -82,6 +84,20 @@ async fn held_event_shows_no_secret() {
     for secret in ["user", "password", "key", "secret"] {
         assert!(!all.contains(secret), "{all}");
     }
+}
+
+/// Promise: the event of a held first attempt has no resend count.
+#[tokio::test(start_paused = true)]
+async fn held_first_attempt_has_no_resend_count() {
+    let events = Events::default();
+    let _guard = tracing::subscriber::set_default(events.clone());
+    let (layer, cooldown) = shared();
+    begin(&cooldown, 5 * SECOND);
+    let service = layer.layer(Script::new([200]));
+    service.oneshot(get()).await.expect("held, then sent");
+    let held = events.ours();
+    assert_eq!(held[0].fields["message"], "request held");
+    assert!(!held[0].fields.contains_key("http.request.resend_count"));
 }
 
 /// Promise: `on_event` and `tracing` both get the event of a held resend.
@@ -178,6 +194,43 @@ async fn past_cooldown_keeps_the_ready_instance() {
     }
 }
 
+/// Promise: a policy that ignores cool-downs keeps the instance that returned ready.
+#[tokio::test(start_paused = true)]
+async fn ignored_cooldown_keeps_the_ready_instance() {
+    let (layer, cooldown) = shared();
+    begin(&cooldown, 30 * SECOND);
+    let (limit, permits) = one_permit(&Script::new([200]));
+    let mut service = layer.policy(Heedless).layer(limit);
+    let ready = ServiceExt::<Request<Full<Bytes>>>::ready(&mut service).await;
+    let call = ready.expect("ready").call(get());
+    assert_eq!(permits.available_permits(), 0);
+    call.await.expect("200");
+}
+
+/// Promise: no sleep starts that would end at the deadline.
+#[tokio::test(start_paused = true)]
+async fn retry_due_at_the_deadline_stops_at_once() {
+    for (limit, expected) in [(4 * SECOND, 0), (4 * SECOND + TICK, 4)] {
+        let begun = Instant::now();
+        let script = Script::new([answer(503).retry_after("4"), answer(404)]);
+        let service = shared().0.time_limit(limit).layer(script);
+        let _ = service.oneshot(get()).await.refused();
+        assert_eq!(begun.elapsed().as_secs(), expected);
+    }
+}
+
+/// Promise: one paced retry per request is free, also if an unpaced one lies between two.
+#[tokio::test(start_paused = true)]
+async fn unpaced_retry_between_earns_no_free_one() {
+    let budget = Budget::new(9, 0.0);
+    let paced = answer(429).retry_after("1");
+    let script = Script::new([paced.clone(), answer(503), paced, answer(200)]);
+    let policy = patient().max_attempts(4);
+    let layer = shared().0.policy(policy).budget(budget.clone());
+    layer.layer(script).oneshot(get()).await.expect("200");
+    assert_eq!(budget.available(), 7);
+}
+
 fn retry_after_5_s() -> impl RetryPolicy + Clone + Send + Sync + 'static {
     policy_fn(|_| Decision::Retry { after: 5 * SECOND })
 }
@@ -248,7 +301,7 @@ async fn unreported_own_429_exempts() {
 async fn retry_without_budget_is_not_reported() {
     let (layer, _) = shared();
     let told = Told::default();
-    let layer = told.by(layer).budget(revio_status::Budget::new(0, 0.0));
+    let layer = told.by(layer).budget(Budget::new(0, 0.0));
     let service = layer.layer(Script::new([503]));
     let _ = service.oneshot(get()).await.refused();
     assert_eq!(told.take(), ["given up: budget_exhausted"]);
@@ -264,7 +317,7 @@ async fn second_on_event_replaces_the_first() {
     assert_eq!(second.take(), ["retry"]);
 }
 
-/// Promise: an own 429 that changes nothing in a longer cool-down exempts nobody from it.
+/// Promise: a request's own 429 does not exempt it from a cool-down that ends later.
 #[tokio::test(start_paused = true)]
 async fn shorter_own_429_does_not_exempt() {
     let (layer, cooldown) = shared();

@@ -106,7 +106,7 @@ async fn http2_keep_alive_time_out_is_retryable() {
     tokio::spawn(async move {
         let mut server = h2::server::handshake(far).await.expect("HTTP/2");
         let request = server.accept().await.expect("a request");
-        // Nobody polls the connection from here on: no ping is acknowledged.
+        // The connection is not polled from here on, so no ping is acknowledged.
         std::future::pending::<()>().await;
         drop(request);
     });
@@ -153,7 +153,7 @@ async fn connect_error_of_a_body_is_not_unsent() {
     socket.bind(([127, 0, 0, 1], 0).into()).expect("loopback");
     let uri = format!("http://{}/", socket.local_addr().expect("bound"));
     let refused = client::<Full<Bytes>>(Http::One).get(uri.parse().expect("a URI"));
-    let refused = bounded(refused).await.expect_err("nobody listens");
+    let refused = bounded(refused).await.expect_err("refused");
     assert!(policy().is_unsent(&refused), "alone it is");
     let error = body_failure(refused.into()).await;
     assert!(!policy().is_unsent(&error), "{error:?}");
