@@ -19,7 +19,7 @@ async fn finish(calls: Vec<tokio::task::JoinHandle<Result<(), revio_status::BoxE
     }
 }
 
-/// Promise: calls are spaced by the period divided by 98 % of the calls.
+/// Promise (load): Calls are spaced by the period divided by 98 % of the calls.
 #[tokio::test(start_paused = true)]
 async fn calls_are_spaced_evenly() {
     let (layer, api, start) = (LimitLayer::new(quota()), Api::default(), Instant::now());
@@ -28,7 +28,7 @@ async fn calls_are_spaced_evenly() {
     assert_eq!(api.times(start), expected);
 }
 
-/// Promise: up to 1 % of the quota is made up at once, and no more.
+/// Promise (load): Up to 1 % of the quota is made up at once, and no more.
 #[tokio::test(start_paused = true)]
 async fn unused_turns_are_made_up_to_one_percent() {
     let quota = Quota::new(200, 19_600 * MS); // one in 100 ms, two of them in advance
@@ -56,7 +56,7 @@ async fn quota_is_kept_in_every_window() {
     assert!(times[1_499] <= 183 * SECOND, "{:?}", times[1_499]);
 }
 
-/// Promise: within a process, requests are sent in the order in which they came.
+/// Promise (load): Within a process, requests are sent in the order in which they came.
 #[tokio::test(start_paused = true)]
 async fn first_come_is_first_served() {
     let (layer, api) = (LimitLayer::new(quota()), Api::default());
@@ -65,7 +65,7 @@ async fn first_come_is_first_served() {
     assert_eq!(api.paths(), expected);
 }
 
-/// Promise: a request that is dropped gives its turn to the next one.
+/// Promise (load): A request that is dropped gives its turn to the next one.
 #[tokio::test(start_paused = true)]
 async fn dropped_request_gives_its_turn_away() {
     let (layer, api, start) = (LimitLayer::new(quota()), Api::default(), Instant::now());
@@ -82,7 +82,7 @@ async fn dropped_request_gives_its_turn_away() {
     assert_eq!(api.times(start), [0, 100, 200, 300].map(|ms| ms * MS));
 }
 
-/// Promise: a request that is not polled delays the others by an interval at most.
+/// Promise (load): A request that is not polled blocks others no longer than one interval.
 #[tokio::test(start_paused = true)]
 async fn unpolled_request_delays_one_interval() {
     let (layer, api, start) = (LimitLayer::new(quota()), Api::default(), Instant::now());
