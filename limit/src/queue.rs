@@ -8,6 +8,10 @@ use std::{collections::VecDeque, task::Waker, time::Duration};
 
 use tokio::time::Instant;
 
+/// How late a request may be woken for a booked turn, however short the interval is.
+#[cfg(feature = "redis")]
+const SLACK: Duration = Duration::from_millis(50);
+
 /// The source of the turns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Turns {
@@ -41,6 +45,11 @@ pub(crate) enum Turn {
 /// The number of a request, which keeps its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
+
+/// Adds a time. A cool-down may end as late as the clock can express: then so does the turn.
+fn later(instant: Instant, time: Duration) -> Instant {
+    instant.checked_add(time).unwrap_or(instant)
+}
 
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -95,14 +104,18 @@ impl Queue {
             Turns::Paced { next, burst } => {
                 let start = floor(next.max(self.since));
                 let first = start.checked_sub(burst).unwrap_or(start);
-                Turn::At(floor(first + ahead))
+                Turn::At(floor(later(first, ahead)))
             }
             #[cfg(feature = "redis")]
-            Turns::Booked(Booking::Turn(turn)) => Turn::At(floor(turn + ahead)),
+            Turns::Booked(Booking::Turn(turn)) => Turn::At(floor(later(turn, ahead))),
             #[cfg(feature = "redis")]
-            Turns::Booked(Booking::TooLate(turn)) => Turn::NotBefore(floor(turn.max(now)) + ahead),
+            Turns::Booked(Booking::TooLate(turn)) => {
+                Turn::NotBefore(later(floor(turn.max(now)), ahead))
+            }
             #[cfg(feature = "redis")]
-            Turns::Booked(Booking::None | Booking::InFlight) => Turn::NotBefore(floor(now) + ahead),
+            Turns::Booked(Booking::None | Booking::InFlight) => {
+                Turn::NotBefore(later(floor(now), ahead))
+            }
         }
     }
 
@@ -169,36 +182,34 @@ impl Queue {
         }
     }
 
-    /// Returns `true` if the booked turn comes too late for this request, or too late for the one that
-    /// asked and for this one.
-    pub(crate) fn has_turn_after(&mut self, ticket: Ticket, limit: Instant) -> bool {
-        let is_first = self.place(ticket) == 0;
+    /// Returns `true` if the turn comes too late for this request.
+    pub(crate) fn has_turn_after(&mut self, limit: Instant) -> bool {
         match self.booking() {
             Some(Booking::Turn(turn)) => *turn > limit,
-            // The next request asks anew.
-            Some(booking @ Booking::TooLate(_)) if is_first => {
-                let is_late = matches!(*booking, Booking::TooLate(turn) if turn > limit);
-                if !is_late {
-                    *booking = Booking::None;
-                }
-                is_late
+            Some(Booking::TooLate(turn)) if *turn > limit => true,
+            // Too late for the request that asked, but not for this one, which asks anew.
+            Some(booking @ Booking::TooLate(_)) => {
+                *booking = Booking::None;
+                false
             }
             _ => false,
         }
     }
 
-    /// Returns `true` if this request is to book the next turn: it is the first, and no turn is left.
-    /// A turn that was not used for an interval is void, and so are the places of those ahead.
+    /// Returns `true` if this request is to book the next turn, for whichever request is the first
+    /// then: the first one now may not be polled. A turn that was not used in time is void, and so are
+    /// the places of those ahead.
     pub(crate) fn must_book(&mut self, ticket: Ticket, now: Instant) -> bool {
-        let interval = self.interval;
-        if let Some(booking) = self.booking() {
-            if matches!(*booking, Booking::Turn(turn) if turn + interval <= now) {
+        let time = self.interval.max(SLACK);
+        match self.booking() {
+            Some(Booking::None) => true,
+            Some(booking) if matches!(*booking, Booking::Turn(turn) if turn + time <= now) => {
                 *booking = Booking::None;
                 self.drop_ahead(ticket);
+                true
             }
+            _ => false,
         }
-        let is_first = self.place(ticket) == 0;
-        is_first && matches!(self.turns, Turns::Booked(Booking::None))
     }
 
     /// Changes the source of the turns.

@@ -23,6 +23,9 @@ use crate::{
 /// A cool-down has no wake-up: it is checked this often.
 const CHECK: Duration = Duration::from_secs(1);
 
+/// A timer may fire so late.
+const TICK: Duration = Duration::from_millis(1);
+
 pub(crate) struct Wait {
     layer: LimitLayer,
     /// The latest turn that the request may wait for.
@@ -95,7 +98,7 @@ impl Wait {
             #[cfg(feature = "redis")]
             Turn::NotBefore(time) => (time, false),
         };
-        if earliest > limit || !is_known && now >= limit {
+        if earliest > limit || now > limit + TICK || !is_known && now >= limit {
             let reason = match is_cooling {
                 true => StopReason::CoolingDown,
                 false => StopReason::DeadlineExceeded,
@@ -112,7 +115,7 @@ impl Wait {
         } else {
             queue.wait(ticket, cx.waker());
         }
-        match is_known {
+        match is_known || is_cooling {
             true => Step::Sleep(earliest),
             false => Step::Sleep(limit),
         }

@@ -168,7 +168,7 @@ pub(crate) fn prepare(
         }
         return;
     }
-    if queue.has_turn_after(ticket, limit) {
+    if queue.has_turn_after(limit) {
         return; // this request is refused
     }
     if queue.must_book(ticket, now) {

@@ -29,13 +29,13 @@ const ANSWER: Duration = CONNECT;
 const CHECK: Duration = Duration::from_secs(5);
 
 /// Extends the key: its end, on Redis' clock in milliseconds, is clamped to 5 min from now. A key without
-/// an end, or with a longer one, is not ours, and hides nothing.
+/// an end, with a longer one, or with another value than a status is not ours, and hides nothing.
 const WRITE: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local left = math.min(tonumber(ARGV[2]) - now, 300000)
-local old = redis.call('PTTL', KEYS[1])
-if left > 0 and (left > old or old > 300000) then
+local old = string.match(redis.call('GET', KEYS[1]) or '', '^[4-9]%d%d$') and redis.call('PTTL', KEYS[1])
+if left > 0 and (not old or left > old or old > 300000) then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', left)
   redis.call('PUBLISH', KEYS[1], '')
 end

@@ -19,9 +19,7 @@ async fn finish(calls: Vec<tokio::task::JoinHandle<Result<(), revio_status::BoxE
     }
 }
 
-/// Promise (load): `revio-status-limit` spaces calls evenly and keeps the quota in every window.
-///
-/// Promise: calls are spaced by the period divided by 98 % of the calls.
+/// Promise (load): Calls are spaced by the period divided by 98 % of the calls.
 #[tokio::test(start_paused = true)]
 async fn calls_are_spaced_evenly() {
     let (layer, api, start) = (LimitLayer::new(quota()), Api::default(), Instant::now());
@@ -30,9 +28,7 @@ async fn calls_are_spaced_evenly() {
     assert_eq!(api.times(start), expected);
 }
 
-/// Promise (load): `revio-status-limit` spaces calls evenly and keeps the quota in every window.
-///
-/// Promise: up to 1 % of the quota is made up at once, and no more.
+/// Promise (load): Up to 1 % of the quota is made up at once, and no more.
 #[tokio::test(start_paused = true)]
 async fn unused_turns_are_made_up_to_one_percent() {
     let quota = Quota::new(200, 19_600 * MS); // one in 100 ms, two of them in advance
@@ -44,7 +40,6 @@ async fn unused_turns_are_made_up_to_one_percent() {
     assert_eq!(api.times(start), expected);
 }
 
-/// Promise (load): `revio-status-limit` spaces calls evenly and keeps the quota in every window.
 #[tokio::test(start_paused = true)]
 async fn quota_is_kept_in_every_window() {
     let layer = LimitLayer::new(Quota::per_minute(500)).max_wait(3_600 * SECOND);
@@ -61,10 +56,7 @@ async fn quota_is_kept_in_every_window() {
     assert!(times[1_499] <= 183 * SECOND, "{:?}", times[1_499]);
 }
 
-/// Promise (load): `revio-status-limit` serves requests in order; a dropped or unpolled one does
-/// not block the others.
-///
-/// Promise: within a process, requests are sent in the order in which they came.
+/// Promise (load): Within a process, requests are sent in the order in which they came.
 #[tokio::test(start_paused = true)]
 async fn first_come_is_first_served() {
     let (layer, api) = (LimitLayer::new(quota()), Api::default());
@@ -73,10 +65,7 @@ async fn first_come_is_first_served() {
     assert_eq!(api.paths(), expected);
 }
 
-/// Promise (load): `revio-status-limit` serves requests in order; a dropped or unpolled one does
-/// not block the others.
-///
-/// Promise: a request that is dropped gives its turn to the next one.
+/// Promise (load): A request that is dropped gives its turn to the next one.
 #[tokio::test(start_paused = true)]
 async fn dropped_request_gives_its_turn_away() {
     let (layer, api, start) = (LimitLayer::new(quota()), Api::default(), Instant::now());
@@ -93,10 +82,7 @@ async fn dropped_request_gives_its_turn_away() {
     assert_eq!(api.times(start), [0, 100, 200, 300].map(|ms| ms * MS));
 }
 
-/// Promise (load): `revio-status-limit` serves requests in order; a dropped or unpolled one does
-/// not block the others.
-///
-/// Promise: a request that is not polled delays the others by an interval at most.
+/// Promise (load): A request that is not polled blocks others no longer than one interval.
 #[tokio::test(start_paused = true)]
 async fn unpolled_request_delays_one_interval() {
     let (layer, api, start) = (LimitLayer::new(quota()), Api::default(), Instant::now());

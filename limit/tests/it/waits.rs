@@ -35,9 +35,7 @@ fn assert_refused(error: &StatusError, reason: StopReason, retry_after: &str) {
     assert!(!error.may_have_been_applied());
 }
 
-/// Promise (load): `revio-status-limit` refuses at once, unsent, what would wait too long.
-///
-/// Promise: a request whose turn comes too late is refused at once, unsent, and told the turn.
+/// Promise (load): A request whose turn comes too late is refused at once, unsent, and told the turn.
 #[tokio::test(start_paused = true)]
 async fn late_turn_is_refused_at_once() {
     let (layer, api) = (slow().max_wait(3 * SECOND), Api::default());
@@ -54,7 +52,6 @@ async fn late_turn_is_refused_at_once() {
     assert_eq!(api.calls().len(), 4);
 }
 
-/// Promise (load): `revio-status-limit` refuses at once, unsent, what would wait too long.
 #[tokio::test(start_paused = true)]
 async fn deadline_ends_the_wait_earlier() {
     let (layer, api) = (slow(), Api::default());
@@ -94,9 +91,7 @@ async fn layer_above_returns_the_refusal_unchanged() {
     assert_eq!(error.attempts(), 0);
 }
 
-/// Promise (load): `revio-status-limit` books and uses no turn during a cool-down.
-///
-/// Promise: no turn is used while the cool-down lasts.
+/// Promise (load): No turn is booked or used while the cool-down lasts.
 #[tokio::test(start_paused = true)]
 async fn no_turn_is_used_in_a_cooldown() {
     let (cooldown, api) = (Cooldown::default(), Api::default());
@@ -116,9 +111,7 @@ async fn no_turn_is_used_in_a_cooldown() {
     assert_eq!(api.paths(), ["/0", "/1", "/2"]);
 }
 
-/// Promise (load): `revio-status-limit` books and uses no turn during a cool-down.
-///
-/// Promise: a cool-down that outlasts a waiting request refuses it within a second.
+/// Promise (load): A cool-down that outlasts a waiting request refuses it within a second.
 #[tokio::test(start_paused = true)]
 async fn outlasting_cooldown_refuses_within_a_second() {
     let (cooldown, api) = (Cooldown::default(), Api::default());
@@ -140,7 +133,6 @@ async fn outlasting_cooldown_refuses_within_a_second() {
     assert_eq!((refusals, api.calls().len()), (15, 5));
 }
 
-/// Promise (load): `revio-status-limit` books and uses no turn during a cool-down.
 #[tokio::test(start_paused = true)]
 async fn cooldown_refuses_on_arrival_at_once() {
     let (cooldown, api) = (Cooldown::default(), Api::default());
@@ -156,7 +148,7 @@ async fn cooldown_refuses_on_arrival_at_once() {
     assert!(start.elapsed() >= 29 * SECOND);
 }
 
-/// Promise: a `Cooldown` in the request's extensions counts instead of the layer's.
+/// Promise (load): A `Cooldown` in the request's extensions counts instead of the layer's.
 #[tokio::test(start_paused = true)]
 async fn own_cooldown_replaces_the_layers() {
     let [layers, own] = [Cooldown::default(), Cooldown::default()];
