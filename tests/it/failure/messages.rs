@@ -228,6 +228,13 @@ fn first_of_equal_candidates_wins() {
     ] {
         assert_eq!(in_json(body).as_deref(), Some("Too low."), "{body}");
     }
+    for body in [
+        r#"{"message": "TOO_LOW", "Message": "SECOND"}"#,
+        "<html><title>Error</title><p>TOO_LOW</p><p>SECOND</p>",
+        "<e><Message>TOO_LOW</Message><Message>SECOND</Message></e>",
+    ] {
+        assert_eq!(in_json(body).as_deref(), Some("TOO_LOW"), "{body}");
+    }
 }
 
 /// Promise (bounds): At most 256 candidates of a body are read.

@@ -230,7 +230,7 @@ async fn what_the_server_said_is_in_display_and_nowhere_else() {
 }
 
 /// Bodies that hold what was requested, beside an error or without one.
-const REQUESTED: [(&str, &str); 34] = [
+const REQUESTED: [(&str, &str); 35] = [
     ("application/json", r#"{"data": {"message": "private"}}"#),
     (
         "application/json",
@@ -303,6 +303,7 @@ const REQUESTED: [(&str, &str); 34] = [
     ),
     ("application/json", r#"{"name": "private", "message": "#),
     ("text/plain", r#"{"data": {"message": "private"}} trailing"#),
+    ("application/json", r#"{"message": "[\"private\", \"x\"]"}"#),
     ("text/plain", r#"{"name": "private"#),
     ("text/plain", r#"[5, {"name": "private"#),
     ("application/json", r#"[null, "private", "#),
