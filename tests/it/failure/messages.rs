@@ -1,11 +1,11 @@
-//! The message of real bodies and of a few made ones for each rule.
+//! The messages of real bodies, and of a few constructed ones per rule.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response, header::CONTENT_TYPE};
 use revio_status::StatusError;
 use serde_json::Value;
 
-/// A row of `vectors/messages.json`: the body, its message, and sometimes what `Display` shows.
+/// A row of `vectors/messages.json`: the body, its message, and optionally its `Display`.
 struct Row(Value);
 
 /// A case of `vectors/error_bodies.json`, whose `schema` explains the members.
@@ -93,7 +93,7 @@ impl Case {
         };
         let also_ok = || self.0["also_ok"].as_array().into_iter().flatten();
         let is_lenient = self.0["lenient"].as_bool().expect("yes or no");
-        // The title says nothing, and IIS's sentence little more.
+        // IIS's title and its sentence say equally little.
         let is_iis = self.0["name"] == "iis_500_page"
             && message.is_some_and(|message| message.starts_with("There is a problem"));
         fits || is_iis || is_lenient && also_ok().any(|other| other.as_str() == message)
@@ -184,7 +184,7 @@ fn in_json(body: &str) -> Option<String> {
     error.message().map(str::to_owned)
 }
 
-/// Each of these comes before all that follow it.
+/// JSON member names, best first.
 const ORDER: [&str; 11] = [
     "message",
     "msg",

@@ -1,4 +1,4 @@
-//! Policies: what is forwarded, what the defaults are, and which limit counts.
+//! The policy trait: forwarding, defaults and limits.
 
 use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use tower::{Layer, ServiceExt};
 
 const TEAPOT: StatusCode = StatusCode::IM_A_TEAPOT;
 
-/// Replies as no other policy does.
+/// A policy that differs from all others in every method.
 #[derive(Clone)]
 struct Unusual;
 
@@ -148,7 +148,7 @@ fn never_retry_does_nothing() {
     }
 }
 
-/// As `OnlyDecides`, but for every status.
+/// As `OnlyDecides`, but retries every status.
 #[derive(Clone)]
 struct AllStatuses;
 
@@ -162,7 +162,7 @@ impl RetryPolicy for AllStatuses {
     }
 }
 
-/// Promise: a custom policy resends no POST unless it says so.
+/// Promise: a custom policy resends no POST unless its `resend` allows it.
 #[tokio::test(start_paused = true)]
 async fn custom_policy_resends_no_post() {
     let script = Script::new([429, 200]);
@@ -207,7 +207,7 @@ fn decide(policy: &StandardPolicy, status: u16, retry_after: &str, number: u32) 
     policy.decide(&Attempt::new(&get, &response, &body).with_number(number))
 }
 
-/// Promise: one limit counts for each response, `max_hold` or `max_retry_after`, not the longer one.
+/// Promise: each response has one limit, either `max_hold` or `max_retry_after`.
 #[test]
 fn one_limit_counts_for_each_response() {
     let too_long = Decision::Stop(StopReason::RetryAfterTooLong);
@@ -244,7 +244,7 @@ fn one_limit_counts_for_each_response() {
 
 #[test]
 #[should_panic(expected = "cool_down_on(200)")]
-fn cool_down_on_success_panics() {
+fn cool_down_on_200_panics() {
     let _ = StandardPolicy::default().cool_down_on(StatusCode::OK);
 }
 
@@ -257,7 +257,7 @@ fn cool_down_on_399_panics() {
 
 /// Promise: a POST is kept only if a retried failure can leave it unapplied.
 #[test]
-fn post_is_kept_only_if_it_helps() {
+fn post_is_kept_only_if_resend_is_possible() {
     let with = |status: StatusCode| StandardPolicy::default().retry_on(status);
     let with = |status: u16| with(StatusCode::from_u16(status).expect("valid"));
     for (policy, expected) in [

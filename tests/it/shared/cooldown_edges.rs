@@ -1,4 +1,4 @@
-//! Cool-downs: statuses and reports at their exact limits.
+//! Cool-downs: statuses and events at their exact limits.
 
 use std::{
     sync::{
@@ -27,7 +27,7 @@ async fn extend_until_keeps_a_failures_status() {
     }
 }
 
-/// Counts the cool-downs that are reported.
+/// Returns a layer and its number of `CooldownStarted` events.
 fn counted() -> (RevioStatusLayer<Heedless>, Arc<AtomicU32>) {
     let reports = Arc::new(AtomicU32::new(0));
     let count = reports.clone();
@@ -52,7 +52,7 @@ async fn start_at_the_reported_end_is_reported() {
     }
 }
 
-/// Promise: an extension by a second is reported, by less is not.
+/// Promise: an extension by a second is reported, a shorter one is not.
 #[tokio::test(start_paused = true)]
 async fn extension_by_a_whole_second_is_reported() {
     let (layer, reports) = counted();
