@@ -1,8 +1,9 @@
 //! The command line.
 
-use std::{ffi::OsString, fmt, str::FromStr, time::Duration};
+use std::{ffi::OsString, fmt, time::Duration};
 
 use lexopt::{Arg, Parser, ValueExt};
+use serde::{Deserialize, Serialize};
 
 pub const HELP: &str = "\
 Runs processes that share an account's limit of calls over Redis, against a stand-in for the API.
@@ -10,21 +11,21 @@ Runs processes that share an account's limit of calls over Redis, against a stan
 Usage: fleet [OPTIONS]
 
 Options:
-      --processes <N>   How many processes there are; the last wants ten times as much [default: 3]
+      --processes <N>   The number of processes; the last sends ten times as much [default: 3]
       --seconds <N>     How long they send [default: 20]
       --minutes <N>     The same in minutes
       --limit <N>       The account's limit of calls in each window [default: 500]
       --window <N>      The seconds of a window [default: 60]
       --share <HOW>     redis: one limit for all; fixed: the same part for each; nothing [default: redis]
       --compare         All three, one after the other
-      --cost            Measure instead what a turn costs a call
   -h, --help            Print this
 
 Environment:
   REVIO_REDIS_URL       The Redis to use; without it the program starts a redis-server of its own
 ";
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How the processes share the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Share {
     Nothing,
     Fixed,
@@ -45,24 +46,6 @@ impl fmt::Display for Share {
     }
 }
 
-impl FromStr for Share {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let share = Self::ALL
-            .into_iter()
-            .find(|share| share.to_string() == text);
-        share.ok_or_else(|| format!("{text:?}: say redis, fixed or nothing"))
-    }
-}
-
-#[derive(Debug, PartialEq)]
-pub enum Command {
-    Help,
-    Cost,
-    Run(Args),
-}
-
 #[derive(Clone, Debug, PartialEq)]
 pub struct Args {
     pub processes: u32,
@@ -72,39 +55,40 @@ pub struct Args {
     pub shares: Vec<Share>,
 }
 
-impl Default for Args {
-    fn default() -> Self {
-        Self {
-            processes: 3,
-            length: Duration::from_secs(20),
-            limit: 500,
-            window: Duration::from_secs(60),
-            shares: vec![Share::Redis],
-        }
-    }
-}
-
+/// Returns the settings; `None` if help is wanted.
+///
 /// # Errors
 ///
 /// What is wrong, in words for the user.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Option<Args>, lexopt::Error> {
     let mut parser = Parser::from_args(args);
-    let mut args = Args::default();
+    let mut args = Args {
+        processes: 3,
+        length: Duration::from_secs(20),
+        limit: 500,
+        window: Duration::from_secs(60),
+        shares: vec![Share::Redis],
+    };
     while let Some(arg) = parser.next()? {
         match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
-            Arg::Long("cost") => return Ok(Command::Cost),
+            Arg::Short('h') | Arg::Long("help") => return Ok(None),
             Arg::Long("processes") => args.processes = within(1, 100, &mut parser)?,
             Arg::Long("seconds") => args.length = seconds(within(1, 86_400, &mut parser)?),
             Arg::Long("minutes") => args.length = seconds(within(1, 1440, &mut parser)? * 60),
             Arg::Long("limit") => args.limit = within(2, 100_000, &mut parser)?,
-            Arg::Long("window") => args.window = seconds(within(1, 3600, &mut parser)?),
-            Arg::Long("share") => args.shares = vec![parser.value()?.parse()?],
+            Arg::Long("window") => args.window = seconds(within(1, 600, &mut parser)?),
+            Arg::Long("share") => {
+                let name = parser.value()?.string()?;
+                let share = Share::ALL
+                    .into_iter()
+                    .find(|share| share.to_string() == name);
+                args.shares = vec![share.ok_or("say redis, fixed or nothing")?];
+            }
             Arg::Long("compare") => args.shares = Share::ALL.to_vec(),
             arg => return Err(arg.unexpected()),
         }
     }
-    Ok(Command::Run(args))
+    Ok(Some(args))
 }
 
 fn within(least: u32, most: u32, parser: &mut Parser) -> Result<u32, lexopt::Error> {

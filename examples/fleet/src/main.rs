@@ -1,10 +1,9 @@
 //! The program: arguments, Redis and exit code for the library beside it.
 
-use std::{env, future::pending, io, process::ExitCode};
+use std::{env, io, process::ExitCode};
 
 use fleet::{
-    args::{self, Args, Command, Share},
-    cost,
+    args::{self, Args, Share},
     fleet::run,
     redis_server::{RedisServer, URL, client},
     tally,
@@ -16,51 +15,44 @@ use tokio::signal::unix::{SignalKind, signal};
 #[tokio::main]
 async fn main() -> ExitCode {
     tokio::select! {
-        biased; // whoever starts something can be told already
+        biased; // the signals are caught before anything is started
         number = told_to_end() => ExitCode::from(128 + number),
-        code = go() => code,
+        code = start() => code,
     }
 }
 
-/// By Ctrl-C, by `kill`, or because the terminal is gone. What was started ends then too.
+/// Waits for Ctrl-C, `kill`, or the end of the terminal. What was started then ends too.
 async fn told_to_end() -> u8 {
+    let received = |kind| async move { signal(kind).expect("signals").recv().await };
     tokio::select! {
-        () = got(SignalKind::interrupt()) => 2,
-        () = got(SignalKind::terminate()) => 15,
-        () = got(SignalKind::hangup()) => 1,
+        _ = received(SignalKind::interrupt()) => 2,
+        _ = received(SignalKind::terminate()) => 15,
+        _ = received(SignalKind::hangup()) => 1,
     }
 }
 
-async fn got(kind: SignalKind) {
-    match signal(kind) {
-        Ok(mut signal) => drop(signal.recv().await),
-        Err(_) => pending().await,
-    }
-}
-
-async fn go() -> ExitCode {
+async fn start() -> ExitCode {
     let mut args = env::args_os().skip(1).peekable();
     let result = if args.next_if(|arg| arg == "worker").is_some() {
-        work(args.map(|arg| arg.to_string_lossy().into_owned()).collect()).await
+        let spec = args.next().unwrap_or_default();
+        work(&spec.to_string_lossy()).await
     } else {
-        match args::parse(args) {
-            Ok(Command::Help) => {
+        let args = match args::parse(args) {
+            Ok(Some(args)) => args,
+            Ok(None) => {
                 print!("{}", args::HELP);
                 return ExitCode::SUCCESS;
             }
-            Ok(command) => {
-                // Its own server ends when this is dropped.
-                let (redis, _server) = match redis(&command) {
-                    Ok(redis) => redis,
-                    Err(error) => {
-                        eprintln!("fleet: {error}");
-                        return ExitCode::from(2);
-                    }
-                };
-                lead(command, &redis).await
-            }
             Err(error) => {
                 eprintln!("fleet: {error} (see --help)");
+                return ExitCode::from(2);
+            }
+        };
+        // The program's own server ends when it is dropped.
+        match redis(&args) {
+            Ok((redis, _server)) => lead(&args, &redis).await,
+            Err(error) => {
+                eprintln!("fleet: {error}");
                 return ExitCode::from(2);
             }
         }
@@ -74,30 +66,24 @@ async fn go() -> ExitCode {
     }
 }
 
-async fn work(args: Vec<String>) -> Result<(), BoxError> {
+async fn work(spec: &str) -> Result<(), BoxError> {
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(false)
         .with_target(false)
         .init();
-    worker::run(Spec::parse(&args)?, env::var(URL).ok()).await
+    worker::run(Spec::parse(spec)?, env::var(URL).ok()).await
 }
 
-async fn lead(command: Command, redis: &str) -> Result<(), BoxError> {
-    let Command::Run(args) = command else {
-        print!("{}", cost::table(redis, cost::CALLS).await?);
-        return Ok(());
-    };
+async fn lead(args: &Args, redis: &str) -> Result<(), BoxError> {
     let mut runs = Vec::new();
     for &share in &args.shares {
-        let Args {
-            processes, limit, ..
-        } = args;
-        let (window, length) = (args.window.as_secs(), args.length.as_secs());
-        eprintln!("for each: calls, refused, held, seconds of wait p50/p99 since the begin");
-        let report = run(&args, share, redis, |line| eprintln!("{line}")).await?;
+        let [window, length] = [args.window, args.length].map(|time| time.as_secs());
+        eprintln!("for each: calls, refused, held, seconds of wait p50/p99 since the start");
+        let report = run(args, share, redis, |line| eprintln!("{line}")).await?;
         println!(
-            "\n{processes} processes, {limit} calls in {window} s, for {length} s, shared: {share}"
+            "\n{} processes, {} calls in {window} s, for {length} s, shared: {share}",
+            args.processes, args.limit
         );
         print!("{}", report.table());
         let mut wrong = report.failures.clone();
@@ -115,11 +101,9 @@ async fn lead(command: Command, redis: &str) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The Redis of the environment, or one of its own. None where nothing needs it.
-fn redis(command: &Command) -> Result<(String, Option<RedisServer>), String> {
-    if let Command::Run(args) = command
-        && !args.shares.contains(&Share::Redis)
-    {
+/// Returns the URL of the environment's Redis, or of a server of its own; empty if none is needed.
+fn redis(args: &Args) -> Result<(String, Option<RedisServer>), String> {
+    if !args.shares.contains(&Share::Redis) {
         return Ok((String::new(), None));
     }
     if let Some(url) = env::var(URL).ok().filter(|url| !url.is_empty()) {

@@ -1,6 +1,5 @@
-//! The Redis that a URL leads to, or a `redis-server` of one's own, for a demonstration or a test: on a
-//! socket in a folder of its own, in memory alone. It is killed, and the folder removed, when it is
-//! dropped.
+//! The Redis of a URL, or a `redis-server` of its own: on a socket in a folder of its own, in memory. It
+//! is killed, and the folder removed, when it is dropped.
 
 use std::{
     env, fs, io,
@@ -16,7 +15,7 @@ pub const URL: &str = "REVIO_REDIS_URL";
 
 /// # Errors
 ///
-/// If that is no URL. Which one is not said: it may hold a password.
+/// If the URL is not valid. The error does not show it: it may contain a password.
 pub fn client(url: &str) -> Result<redis::Client, String> {
     redis::Client::open(url).map_err(|_| {
         format!("{URL} is no URL of a Redis, or one of TLS, which this program was built without")
@@ -32,40 +31,26 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts one. [`io::ErrorKind::NotFound`]: it is not installed.
+    /// Starts a server. [`io::ErrorKind::NotFound`]: it is not installed.
     pub fn start(options: &[&str]) -> io::Result<Self> {
-        let mut server = Self::prepare(options)?;
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Relaxed);
+        let folder = env::temp_dir().join(format!("revio-fleet-{}-{count}", process::id()));
+        fs::create_dir_all(&folder)?;
+        let mut server = Self {
+            folder,
+            options: options.iter().map(|&option| option.to_owned()).collect(),
+            child: None,
+        };
         server.restart()?;
         Ok(server)
-    }
-
-    /// One that does not run yet.
-    pub fn prepare(options: &[&str]) -> io::Result<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "revio-fleet-{}-{}",
-            process::id(),
-            COUNT.fetch_add(1, Relaxed)
-        );
-        let folder = env::temp_dir().join(name);
-        fs::create_dir_all(&folder)?;
-        let options = options.iter().map(|&option| option.to_owned()).collect();
-        Ok(Self {
-            folder,
-            options,
-            child: None,
-        })
     }
 
     pub fn url(&self) -> String {
         format!("redis+unix://{}", self.socket().display())
     }
 
-    pub fn id(&self) -> Option<u32> {
-        self.child.as_ref().map(Child::id)
-    }
-
-    /// Ends it at once, and with it all that it knew.
+    /// Ends the server at once, and with it all that it knew.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -73,21 +58,13 @@ impl RedisServer {
         }
     }
 
-    /// Starts it (again), empty, and waits until it answers.
+    /// Starts the server (again), empty, and waits until it responds.
     pub fn restart(&mut self) -> io::Result<()> {
         self.kill();
         let _ = fs::remove_file(self.socket());
         let child = Command::new("redis-server")
-            .args([
-                "--port",
-                "0",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--loglevel",
-                "warning",
-            ])
+            .args(["--port", "0", "--save", "", "--appendonly", "no"])
+            .args(["--loglevel", "warning"])
             .arg("--unixsocket")
             .arg(self.socket())
             .arg("--dir")
@@ -98,10 +75,10 @@ impl RedisServer {
             .spawn()?;
         self.child = Some(child);
         let client = redis::Client::open(self.url()).map_err(io::Error::other)?;
-        let begin = Instant::now();
-        while !answers(&client) {
-            if begin.elapsed() > START {
-                return Err(io::Error::other("redis-server does not answer"));
+        let start = Instant::now();
+        while !responds(&client) {
+            if start.elapsed() > START {
+                return Err(io::Error::other("redis-server does not respond"));
             }
             sleep(Duration::from_millis(5));
         }
@@ -120,13 +97,11 @@ impl Drop for RedisServer {
     }
 }
 
-/// That it asks for a password is an answer.
-fn answers(client: &redis::Client) -> bool {
-    match client.get_connection() {
-        Ok(mut connection) => match redis::cmd("PING").query::<()>(&mut connection) {
-            Ok(()) => true,
-            Err(error) => error.code() == Some("NOAUTH"),
-        },
-        Err(_) => false,
-    }
+/// A request for a password is a response.
+fn responds(client: &redis::Client) -> bool {
+    let Ok(mut connection) = client.get_connection() else {
+        return false;
+    };
+    let pong = redis::cmd("PING").query::<()>(&mut connection);
+    pong.map_or_else(|error| error.code() == Some("NOAUTH"), |()| true)
 }

@@ -1,10 +1,5 @@
-//! A stand-in for the API on 127.0.0.1, with the gateway in front of it that counts the account's
-//! calls. It remembers each note that it made: who drives it can prove that none was lost or made
-//! twice.
-//!
-//! It is not the quickstart's. That one fails on purpose, each route in its own way: of every second note
-//! the answer is lost, so that nobody could tell here whether the limit was to blame. It counts no calls,
-//! and its 429 is always for a second. In common they have the loop that accepts, of six lines.
+//! A stand-in for the API on 127.0.0.1, with the gateway in front of it that counts the account's calls.
+//! It remembers each note that was made, so that a test can prove that none was lost or made twice.
 
 use std::{
     convert::Infallible,
@@ -27,7 +22,7 @@ pub struct Api {
     address: SocketAddr,
     limit: u32,
     window: Duration,
-    /// When the first window began: before the server did, because clients do not know when.
+    /// The start of the first window: before the server's, because clients do not know it.
     epoch: Instant,
     state: Arc<Mutex<State>>,
 }
@@ -40,7 +35,7 @@ struct State {
 }
 
 impl Api {
-    /// Refuses what is more than `limit` calls in a window. Refused calls count.
+    /// Starts a server that refuses calls beyond `limit` in a window. Refused calls count.
     pub async fn start(limit: u32, window: Duration) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let phase = window.mul_f64(fastrand::f64());
@@ -59,20 +54,20 @@ impl Api {
         self.address
     }
 
-    /// Every note that was made, in order, by its request's body.
+    /// Returns the request body of every note that was made, in order.
     pub fn notes(&self) -> Vec<Bytes> {
         self.state().notes.clone()
     }
 
-    /// How many calls were counted, refused ones too.
+    /// Returns the number of calls, refused ones too.
     pub fn calls(&self) -> u32 {
         self.state().calls.iter().sum()
     }
 
-    /// The part of the limit that was used in the windows that lie wholly between these moments.
-    pub fn used(&self, begin: Instant, end: Instant) -> Option<f64> {
+    /// Returns the part of the limit that was used in the windows wholly between these instants.
+    pub fn used(&self, start: Instant, end: Instant) -> Option<f64> {
         let window = |time: Instant| (time - self.epoch).as_secs_f64() / self.window.as_secs_f64();
-        let (first, end) = (window(begin).ceil() as usize, window(end) as usize);
+        let (first, end) = (window(start).ceil() as usize, window(end) as usize);
         let state = self.state();
         let calls = (first..end).map(|n| state.calls.get(n).copied().unwrap_or(0));
         let accepted: u32 = calls.map(|calls| calls.min(self.limit)).sum();
@@ -82,40 +77,38 @@ impl Api {
     async fn serve(self, listener: TcpListener) {
         while let Ok((stream, _)) = listener.accept().await {
             let api = self.clone();
-            let service = service_fn(move |request| api.clone().answer(request));
+            let service = service_fn(move |request| api.clone().respond(request));
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     }
 
-    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn respond(
+        self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
         let refused = self.count();
         let body = request.into_body().collect().await;
-        let (status, text) = match (refused, body) {
-            (Some(rest), _) => {
-                let seconds = rest.as_secs() + 1;
-                let text = format!(
-                    r#"{{ "statusCode": 429, "message": "Rate limit is exceeded. Try again in {seconds} seconds." }}"#
-                );
-                let mut response = answer(StatusCode::TOO_MANY_REQUESTS, text);
-                let headers = response.headers_mut();
-                headers.insert(header::RETRY_AFTER, seconds.into());
-                return Ok(response);
-            }
-            (None, Err(_)) => (StatusCode::BAD_REQUEST, "{}".into()),
-            (None, Ok(body)) => {
-                let mut state = self.state();
-                state.notes.push(body.to_bytes());
-                let id = 11026 + state.notes.len();
-                (
-                    StatusCode::CREATED,
-                    format!(r#"{{"ok": true, "id": {id}}}"#),
-                )
-            }
+        if let Some(remaining) = refused {
+            let seconds = remaining.as_secs() + 1;
+            let text = format!(
+                r#"{{ "statusCode": 429, "message": "Rate limit is exceeded. Try again in {seconds} seconds." }}"#
+            );
+            let mut response = json(StatusCode::TOO_MANY_REQUESTS, text);
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, seconds.into());
+            return Ok(response);
+        }
+        let Ok(body) = body else {
+            return Ok(json(StatusCode::BAD_REQUEST, "{}".into()));
         };
-        Ok(answer(status, text))
+        let mut state = self.state();
+        state.notes.push(body.to_bytes());
+        let id = 11026 + state.notes.len();
+        let text = format!(r#"{{"ok": true, "id": {id}}}"#);
+        Ok(json(StatusCode::CREATED, text))
     }
 
-    /// Counts a call. If it is one too many: the rest of the window.
+    /// Counts a call. If it is beyond the limit: returns the remaining time of the window.
     fn count(&self) -> Option<Duration> {
         let since = self.epoch.elapsed();
         let window = since.as_nanos() / self.window.as_nanos();
@@ -134,7 +127,7 @@ impl Api {
     }
 }
 
-fn answer(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+fn json(status: StatusCode, text: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(text));
     *response.status_mut() = status;
     let json = HeaderValue::from_static("application/json");

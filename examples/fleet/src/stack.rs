@@ -1,4 +1,4 @@
-//! A process's client: where the two shared things go.
+//! The client of one process: the places of the limit and of the shared cool-down.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -13,60 +13,63 @@ use hyper_util::{
 use revio_status::{
     BoxError, Cooldown, Error, Event, ReplayBody, RevioStatusLayer, StandardPolicy,
 };
+use revio_status_limit::{CooldownSync, LimitLayer};
 use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
-use crate::shared::{Limit, Quiet, due_in};
+/// How long a request may take, with all its attempts and waits.
+pub const TIME_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long a request may take in all.
-pub const DEADLINE: Duration = Duration::from_secs(20);
-
-/// For each attempt, up to the head of its answer: a server that says nothing holds nobody for ever.
+/// For each attempt, up to the response's head.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
-/// Less than the server's: a connection that it has just closed costs a request.
+/// Less than the server's: a connection that was just closed costs a request.
 const IDLE: Duration = Duration::from_secs(4);
 
 pub type Client = BoxCloneSyncService<Request<Full<Bytes>>, Response<Incoming>, Error>;
 
+#[derive(Default)]
 pub struct Parts {
     pub cooldown: Cooldown,
-    pub limit: Option<Limit>,
-    pub quiet: Option<Quiet>,
+    pub limit: Option<LimitLayer>,
+    pub sync: Option<CooldownSync>,
 }
 
 impl Parts {
-    /// `tell` gets a word for each call, each refusal, and each request that is held.
-    pub fn client(self, tell: impl Fn(&str) + Clone + Send + Sync + 'static) -> Client {
-        let (sent, answered, held) = (tell.clone(), tell.clone(), tell);
-        let quiet = self.quiet;
+    /// `report` receives a word for each call, each refusal, and each request that is held.
+    pub fn client(self, report: impl Fn(&str) + Clone + Send + Sync + 'static) -> Client {
+        let (sent, refused, held) = (report.clone(), report.clone(), report);
+        let Self {
+            cooldown,
+            limit,
+            sync,
+        } = self;
         let policy = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
         let layer = RevioStatusLayer::new()
             .policy(policy)
-            .time_limit(DEADLINE)
-            .cooldown(self.cooldown)
+            .time_limit(TIME_LIMIT)
+            .cooldown(cooldown.clone())
             .on_event(move |event| {
-                if let Some(quiet) = &quiet {
-                    quiet.tell(event);
+                if let Some(sync) = &sync {
+                    sync.on_event(event);
                 }
                 if let Event::Held { .. } = event {
                     held("held");
                 }
             });
         let service = ServiceBuilder::new()
-            .map_request(due_in(DEADLINE)) // above: for all attempts together
             .layer(layer)
-            .option_layer(self.limit) // below: resends count
+            .option_layer(limit.map(|limit| limit.cooldown(cooldown))) // below: resends count
             .map_request(move |request: Request<ReplayBody<Full<Bytes>>>| {
                 sent("sent");
                 request
             })
             .map_response(move |response: Response<Incoming>| {
                 if response.status() == StatusCode::TOO_MANY_REQUESTS {
-                    answered("refused");
+                    refused("refused");
                 }
                 response
             })
-            .timeout(ATTEMPT) // below the limit: waiting for one's turn is not the server's fault
+            .timeout(ATTEMPT) // below the limit: the wait for a turn is not the server's fault
             .service(
                 Http::builder(TokioExecutor::new())
                     .pool_timer(TokioTimer::new())
@@ -79,7 +82,7 @@ impl Parts {
 
 /// # Errors
 ///
-/// If the note was not made, or nobody knows.
+/// If the note was not made, or may not have been.
 pub async fn post(client: Client, server: SocketAddr, note: String) -> Result<(), Error> {
     let body = format!(r#"{{"customer_id": 1001, "note": "{note}"}}"#);
     let request = Request::post(format!("http://{server}/v1/Notes"))

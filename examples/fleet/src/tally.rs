@@ -1,6 +1,6 @@
-//! What became of calls and requests, counted from the lines that a worker prints.
+//! The outcomes of calls and requests, counted from the lines that a worker prints.
 
-use std::{collections::HashSet, fmt::Write, time::Duration};
+use std::{collections::HashSet, fmt::Write};
 
 use bytes::Bytes;
 
@@ -15,13 +15,13 @@ pub struct Tally {
     pub unknown: u32,
     /// The notes that were not sent.
     pub unsent: Vec<String>,
-    /// The notes that were made, and the milliseconds that each took.
+    /// The notes that were made; `waits` has the milliseconds that each took.
     pub made: Vec<String>,
     waits: Vec<u32>,
 }
 
 impl Tally {
-    pub fn take(&mut self, line: &str) {
+    pub fn add(&mut self, line: &str) {
         let mut words = line.split(' ');
         match words.next() {
             Some("asked") => self.asked += 1,
@@ -36,6 +36,11 @@ impl Tally {
             }
             _ => self.unknown += 1,
         }
+    }
+
+    /// Counts as unknown the requests whose end was not reported.
+    pub fn add_unreported(&mut self) {
+        self.unknown += self.asked.saturating_sub(self.ended());
     }
 
     pub fn sum<'a>(tallies: impl IntoIterator<Item = &'a Self>) -> Self {
@@ -53,16 +58,11 @@ impl Tally {
         sum
     }
 
-    /// Whoever could tell how they ended has failed.
-    pub fn call_the_rest_unknown(&mut self) {
-        self.unknown += self.asked.saturating_sub(self.ended());
-    }
-
     fn ended(&self) -> u32 {
         (self.made.len() + self.unsent.len()) as u32 + self.unknown
     }
 
-    /// So many of a hundred requests that ended well took no longer, in seconds.
+    /// Returns a percentile of the seconds that successful requests took.
     pub fn wait(&self, percent: usize) -> Option<f64> {
         let mut waits = self.waits.clone();
         waits.sort_unstable();
@@ -70,23 +70,17 @@ impl Tally {
         waits.get(index).map(|&wait| f64::from(wait) / 1000.0)
     }
 
-    /// `calls 57 refused 0 held 0 wait 0.12/0.36 s`, in few letters.
+    /// Calls, refused, held, wait p50/p99: `57 0 0 0.12/0.36`.
     pub fn line(&self) -> String {
-        let Self {
-            calls,
-            refused,
-            held,
-            ..
-        } = self;
+        let (median, high) = (text(self.wait(50)), text(self.wait(99)));
         format!(
-            "{calls} {refused} {held} {}/{}",
-            text_of(self.wait(50)),
-            text_of(self.wait(99))
+            "{} {} {} {median}/{high}",
+            self.calls, self.refused, self.held
         )
     }
 }
 
-fn text_of(seconds: Option<f64>) -> String {
+fn text(seconds: Option<f64>) -> String {
     seconds.map_or_else(|| "-".into(), |seconds| format!("{seconds:.2}"))
 }
 
@@ -103,25 +97,24 @@ fn row(name: &str, tally: &Tally) -> String {
         tally.made.len(),
         tally.unsent.len(),
         tally.unknown,
-        text_of(tally.wait(50)),
-        text_of(tally.wait(99)),
+        text(tally.wait(50)),
+        text(tally.wait(99)),
     )
 }
 
-/// A run as a whole, checked against what the server has.
+/// A whole run, compared with what the server has.
 pub struct Report {
     pub tallies: Vec<Tally>,
-    /// In whole windows of the gateway, if there was one.
+    /// In the gateway's whole windows, if there was one.
     pub used: Option<f64>,
-    pub last_refusal: Option<Duration>,
-    /// The processes that failed. What they did not say is unknown.
+    /// The processes that failed. What they did not report is unknown.
     pub failures: Vec<String>,
-    /// The server has it no time, or more than once.
+    /// Reported as made, and the server does not have it.
     pub lost: usize,
     pub twice: usize,
-    /// The server has it, although its process was told that it was not sent, or never asked for it.
+    /// The server has it, and it was reported as unsent, or never asked for.
     pub denied: usize,
-    /// Asked for, and its process did not say how it ended; or the other way round.
+    /// Requests without an end, and ends without a request.
     pub endless: u32,
 }
 
@@ -132,19 +125,13 @@ impl Report {
         let had: HashSet<&str> = notes.iter().map(String::as_str).collect();
         let made: HashSet<&str> = all.made.iter().map(String::as_str).collect();
         let unsent: HashSet<&str> = all.unsent.iter().map(String::as_str).collect();
-        let others = had
-            .iter()
-            .filter(|&name| !made.contains(name) && !unsent.contains(name));
+        let others = had.difference(&made).filter(|name| !unsent.contains(*name));
         let unasked = others.count().saturating_sub(all.unknown as usize);
-        let endless = told
-            .tallies
-            .iter()
-            .map(|tally| tally.asked.abs_diff(tally.ended()));
+        let endless = |tally: &Tally| tally.asked.abs_diff(tally.ended());
         Self {
             used: None,
-            last_refusal: told.last_refusal,
             failures: told.failures,
-            endless: endless.sum(),
+            endless: told.tallies.iter().map(endless).sum(),
             lost: made.difference(&had).count(),
             twice: notes.len() - had.len(),
             denied: had.intersection(&unsent).count() + unasked,
@@ -157,58 +144,53 @@ impl Report {
     }
 
     pub fn table(&self) -> String {
-        let mut text = HEADING.to_owned();
+        let mut table = HEADING.to_owned();
         for (index, tally) in self.tallies.iter().enumerate() {
-            text += &row(&(index + 1).to_string(), tally);
+            table += &row(&(index + 1).to_string(), tally);
         }
-        text += &row("all", &Tally::sum(&self.tallies));
-        let _ = match self.used {
-            Some(used) => write!(
-                text,
+        let all = Tally::sum(&self.tallies);
+        table += &row("all", &all);
+        table += &match self.used {
+            Some(used) => format!(
                 "used: {:.1} % of the limit, in the gateway's whole windows",
                 used * 100.0
             ),
-            None => write!(text, "used: no whole window of the gateway was seen"),
+            None => "used: there was no whole window of the gateway".into(),
         };
-        let _ = match self.last_refusal {
-            Some(time) => writeln!(text, "; last refusal: after {} s", time.as_secs()),
-            None => writeln!(text, "; no refusal"),
+        table += &match all.refused {
+            0 => "; no refusal\n".into(),
+            refused => format!("; {refused} calls refused\n"),
         };
-        let _ = writeln!(
-            text,
-            "POSTs: {} lost, {} made twice, {} made and called unsent",
-            self.lost, self.twice, self.denied
-        );
+        let (lost, twice, denied) = (self.lost, self.twice, self.denied);
+        table +=
+            &format!("POSTs: {lost} lost, {twice} made twice, {denied} made and called unsent\n");
         if self.endless > 0 {
-            let _ = writeln!(text, "requests: {} without an end", self.endless);
+            table += &format!("requests: {} without an end\n", self.endless);
         }
-        text
+        table
     }
 }
 
-/// Runs side by side: those who want little, and the one who wants ten times as much.
+/// Runs side by side: the processes that send little, and the one that sends ten times as much.
 pub fn compare(runs: &[(Share, Report)]) -> String {
-    let mut text = "\
+    let mut table = "\
 SHARED   USED  REFUSED  LITTLE: p50     p99  UNSENT  MUCH: p50     p99  UNSENT
 "
     .to_owned();
     for (share, report) in runs {
         let used = report.used.map(|used| format!("{:.1} %", used * 100.0));
-        let _ = write!(
-            text,
-            "{share:<7} {:>7} {:>5}",
-            used.as_deref().unwrap_or("-"),
-            Tally::sum(&report.tallies).refused,
-        );
+        let used = used.as_deref().unwrap_or("-");
+        let refused = Tally::sum(&report.tallies).refused;
+        let _ = write!(table, "{share:<7} {used:>7} {refused:>5}");
         let (much, little) = report.tallies.split_last().expect("one process at least");
         for tally in [&Tally::sum(little), much] {
-            let (median, high) = (text_of(tally.wait(50)), text_of(tally.wait(99)));
+            let (median, high) = (text(tally.wait(50)), text(tally.wait(99)));
             let unsent = tally.unsent.len() as f64 / f64::from(tally.asked.max(1)) * 100.0;
-            let _ = write!(text, "{median:>12} s {high:>5} s {unsent:>5.0} %");
+            let _ = write!(table, "{median:>12} s {high:>5} s {unsent:>5.0} %");
         }
-        text += "\n";
+        table += "\n";
     }
-    text
+    table
 }
 
 fn note(body: &Bytes) -> Option<String> {

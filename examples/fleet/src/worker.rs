@@ -1,8 +1,10 @@
-//! One process of the fleet. It tells what happens to it in lines on standard output.
+//! One process of the fleet. It reports what happens in lines on standard output.
 
 use std::{net::SocketAddr, time::Duration};
 
 use revio_status::{BoxError, Cooldown, Error};
+use revio_status_limit::{Account, CooldownSync, LimitLayer, Quota};
+use serde::{Deserialize, Serialize};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
@@ -11,13 +13,12 @@ use tokio::{
 use crate::{
     args::Share,
     redis_server,
-    shared::{Account, Limit, Quiet, Settings},
     stack::{Parts, post},
 };
 
-/// What a process needs to know. The URL of Redis, which may hold a password, is in the environment
+/// What a process is to do. The URL of Redis, which may contain a password, is in the environment
 /// alone: everybody on a machine can read arguments.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Spec {
     pub server: SocketAddr,
     pub account: String,
@@ -26,97 +27,64 @@ pub struct Spec {
     pub limit: u32,
     pub window: Duration,
     pub share: Share,
-    /// The requests it wants to send in a second, and for how long.
-    pub wants: f64,
+    /// Requests in a second.
+    pub per_second: f64,
     pub length: Duration,
 }
 
 impl Spec {
-    pub fn to_args(&self) -> [String; 9] {
-        [
-            self.server.to_string(),
-            self.account.clone(),
-            self.process.to_string(),
-            self.processes.to_string(),
-            self.limit.to_string(),
-            self.window.as_millis().to_string(),
-            self.share.to_string(),
-            self.wants.to_string(),
-            self.length.as_millis().to_string(),
-        ]
+    pub fn to_arg(&self) -> String {
+        serde_json::to_string(self).expect("plain data")
     }
 
-    /// # Errors
-    ///
-    /// If these are not such arguments.
-    pub fn parse(args: &[String]) -> Result<Self, BoxError> {
-        let [
-            server,
-            account,
-            process,
-            processes,
-            limit,
-            window,
-            share,
-            wants,
-            length,
-        ] = args
-        else {
-            return Err("a worker is started by the program alone".into());
-        };
-        Ok(Self {
-            server: server.parse()?,
-            account: account.clone(),
-            process: process.parse()?,
-            processes: processes.parse()?,
-            limit: limit.parse()?,
-            window: Duration::from_millis(window.parse()?),
-            share: share.parse()?,
-            wants: wants.parse()?,
-            length: Duration::from_millis(length.parse()?),
-        })
+    pub fn parse(arg: &str) -> Result<Self, BoxError> {
+        Ok(serde_json::from_str(arg)?)
     }
 
-    async fn parts(&self, redis: Option<redis::Client>) -> Parts {
+    fn parts(&self, redis: Option<String>) -> Result<Parts, BoxError> {
         let cooldown = Cooldown::default();
-        let settings = Settings {
-            calls: self.limit,
-            per: self.window,
-            ..Settings::new(self.processes, cooldown.clone())
-        };
-        let (limit, quiet) = match (self.share, redis) {
-            (Share::Redis, Some(redis)) => {
+        let quota = Quota::new(self.limit, self.window);
+        let (limit, sync) = match self.share {
+            Share::Redis => {
+                let redis = redis_server::client(&redis.unwrap_or_default())?;
                 let account = Account::new(redis, &self.account);
-                let quiet = Quiet::shared(&account, cooldown.clone());
-                let limit = Limit::shared(settings, &account).await;
-                (Some(limit), Some(quiet))
+                let sync = CooldownSync::new(&account, &cooldown);
+                let limit = LimitLayer::new(quota).shared(&account, self.processes);
+                (Some(limit), Some(sync))
             }
-            (Share::Nothing, _) => (None, None),
-            _ => (Some(Limit::own(settings)), None),
+            Share::Fixed => {
+                let own = Quota::new(self.limit, self.window * self.processes);
+                (Some(LimitLayer::new(own)), None)
+            }
+            Share::Nothing => (None, None),
         };
-        Parts {
+        Ok(Parts {
             cooldown,
             limit,
-            quiet,
-        }
+            sync,
+        })
     }
 }
 
-/// # Errors
-///
-/// If Redis is shared and its URL is none, or a request panics.
 pub async fn run(spec: Spec, redis: Option<String>) -> Result<(), BoxError> {
-    let redis = match spec.share {
-        Share::Redis => Some(redis_server::client(&redis.unwrap_or_default())?),
-        Share::Fixed | Share::Nothing => None,
-    };
-    let tell = |line: &str| println!("{line}");
-    let client = spec.parts(redis).await.client(tell);
-    send(&spec, |note| post(client.clone(), spec.server, note), tell).await
+    let report = |line: &str| println!("{line}");
+    let parts = spec.parts(redis)?;
+    let sync = parts.sync.clone();
+    let client = parts.client(report);
+    let sent = send(
+        &spec,
+        |note| post(client.clone(), spec.server, note),
+        report,
+    )
+    .await;
+    if let Some(sync) = sync {
+        sync.flush().await;
+    }
+    sent
 }
 
-/// Posts for as long as it is to, and tells how each request ended. One that panics takes no other one
-/// with it, and nobody knows what the server has of it.
+/// Posts for the given time, and reports how each request ended. A request that panics stops no other
+/// one, and its outcome is unknown.
 ///
 /// # Errors
 ///
@@ -124,7 +92,7 @@ pub async fn run(spec: Spec, redis: Option<String>) -> Result<(), BoxError> {
 pub async fn send<F>(
     spec: &Spec,
     post: impl Fn(String) -> F,
-    tell: impl Fn(&str) + Clone + Send + 'static,
+    report: impl Fn(&str) + Clone + Send + 'static,
 ) -> Result<(), BoxError>
 where
     F: Future<Output = Result<(), Error>> + Send + 'static,
@@ -135,25 +103,25 @@ where
         if Instant::now() >= end {
             break;
         }
-        tell("asked");
+        report("asked");
         let note = format!("{}-{number}", spec.process);
         let request = post(note.clone());
-        let tell = tell.clone();
+        let report = report.clone();
         requests.spawn(async move {
-            let begin = Instant::now();
-            let end = request.await;
-            let time = begin.elapsed().as_millis();
-            tell(&format!("{} {time} {note}", word(&end)));
+            let start = Instant::now();
+            let result = request.await;
+            let time = start.elapsed().as_millis();
+            report(&format!("{} {time} {note}", outcome(&result)));
         });
-        let wait = (0.5 + fastrand::f64()) / spec.wants;
+        let wait = (0.5 + fastrand::f64()) / spec.per_second;
         let next = Instant::now() + Duration::from_secs_f64(wait);
         sleep_until(next.min(end)).await;
     }
     let mut panics = 0;
-    while let Some(end) = requests.join_next().await {
-        if end.is_err() {
+    while let Some(result) = requests.join_next().await {
+        if result.is_err() {
             panics += 1;
-            tell("unknown");
+            report("unknown");
         }
     }
     match panics {
@@ -162,9 +130,9 @@ where
     }
 }
 
-/// How a request ended, in a word.
-pub fn word(end: &Result<(), Error>) -> &'static str {
-    match end {
+/// Returns how a request ended, in a word.
+pub fn outcome(result: &Result<(), Error>) -> &'static str {
+    match result {
         Ok(()) => "made",
         Err(error) if error.may_have_been_applied() => "unknown",
         Err(_) => "unsent",

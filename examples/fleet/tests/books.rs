@@ -1,8 +1,10 @@
-//! What became of each request is known, or said to be unknown, and the books show what is wrong.
+//! The outcome of each request is known, or reported as unknown, and the books show what is wrong.
 
 mod support;
 
 use std::{
+    convert::Infallible,
+    future::ready,
     net::SocketAddr,
     sync::{
         Arc,
@@ -13,23 +15,31 @@ use std::{
 
 use bytes::Bytes;
 use fleet::{
-    shared::{Limit, Settings},
-    stack::{DEADLINE, Parts, post},
+    stack::{Client, Parts, TIME_LIMIT, post},
     tally::{Report, Tally},
-    worker::word,
+    worker::outcome,
     workers::Told,
 };
 use futures_util::future::join_all;
 use http::Request;
-use revio_status::Cooldown;
-use support::{bounded, turn};
+use revio_status_limit::{LimitLayer, Quota};
+use support::bounded;
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
     time::Instant,
 };
+use tower::{Layer, ServiceExt, service_fn};
 
-/// Accepts, reads, and never answers. Counts what was posted.
+fn client(limit: LimitLayer) -> Client {
+    let parts = Parts {
+        limit: Some(limit),
+        ..Parts::default()
+    };
+    parts.client(|_| {})
+}
+
+/// Accepts, reads, and never responds. Counts the posts.
 async fn silent_server() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
     let address = listener.local_addr().expect("bound");
@@ -59,12 +69,12 @@ fn report(lines: &[&str], notes: &[&str]) -> Report {
     report_of(vec![tally(lines)], notes)
 }
 
-/// Of a process that asked for as many requests as it tells the end of.
+/// A process that asked for as many requests as it reports the end of.
 fn tally(lines: &[&str]) -> Tally {
     let mut tally = Tally::default();
     for line in lines {
-        tally.take("asked");
-        tally.take(line);
+        tally.add("asked");
+        tally.add(line);
     }
     tally
 }
@@ -73,58 +83,42 @@ fn report_of(tallies: Vec<Tally>, notes: &[&str]) -> Report {
     let notes: Vec<_> = notes.iter().map(|name| note(name)).collect();
     let told = Told {
         tallies,
-        last_refusal: None,
         failures: Vec::new(),
     };
     Report::new(told, &notes)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_says_nothing_holds_nobody_for_ever_and_gets_each_post_once() {
+async fn silent_server_gets_each_post_once() {
     let (server, posts) = silent_server().await;
-    let cooldown = Cooldown::default();
-    let limit = Limit::own(Settings::new(1, cooldown.clone()));
-    let parts = Parts {
-        cooldown,
-        limit: Some(limit),
-        quiet: None,
-    };
-    let client = parts.client(|_| {});
-    let begin = Instant::now();
+    let client = client(LimitLayer::new(Quota::per_minute(500)));
+    let start = Instant::now();
     let requests = ["1-0", "1-1", "1-2"].map(|note| post(client.clone(), server, note.into()));
     let ends = bounded(join_all(requests)).await;
-    assert!(begin.elapsed() < DEADLINE, "{:?}", begin.elapsed());
-    assert_eq!(ends.iter().map(word).collect::<Vec<_>>(), ["unknown"; 3]);
+    assert!(start.elapsed() < TIME_LIMIT, "{:?}", start.elapsed());
+    assert_eq!(ends.iter().map(outcome).collect::<Vec<_>>(), ["unknown"; 3]);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(posts.load(Relaxed), 3);
 }
 
 /// A turn in 25 s: longer than a request may take, though not than an attempt may wait.
 #[tokio::test(start_paused = true)]
-async fn who_gets_no_turn_before_the_deadline_is_told_at_once() {
+async fn late_turn_is_refused_before_the_deadline() {
     let (server, posts) = silent_server().await;
-    let cooldown = Cooldown::default();
-    let settings = Settings {
-        calls: 2,
-        per: Duration::from_secs(25),
-        ..Settings::new(1, cooldown.clone())
-    };
-    let limit = Limit::own(settings);
-    turn(&limit, Request::default()).await.expect("at once");
-    let parts = Parts {
-        cooldown,
-        limit: Some(limit),
-        quiet: None,
-    };
-    let begin = Instant::now();
-    let end = bounded(post(parts.client(|_| {}), server, "1-0".into())).await;
-    assert_eq!(word(&end), "unsent");
-    assert_eq!(begin.elapsed(), Duration::ZERO);
+    let quota = Quota::new(2, Duration::from_secs(25));
+    let limit = LimitLayer::new(quota);
+    let service = limit.layer(service_fn(|_| ready(Ok::<_, Infallible>(()))));
+    let turn = service.oneshot(Request::new(())).await;
+    turn.expect("at once");
+    let start = Instant::now();
+    let end = bounded(post(client(limit), server, "1-0".into())).await;
+    assert_eq!(outcome(&end), "unsent");
+    assert_eq!(start.elapsed(), Duration::ZERO);
     assert_eq!(posts.load(Relaxed), 0);
 }
 
 #[test]
-fn a_wait_is_that_of_so_many_of_a_hundred() {
+fn wait_is_a_percentile() {
     let lines: Vec<_> = (1..=100)
         .rev()
         .map(|n| format!("made {n}0 1-{n}"))
@@ -136,7 +130,7 @@ fn a_wait_is_that_of_so_many_of_a_hundred() {
 }
 
 #[test]
-fn what_is_unknown_may_be_there_or_not() {
+fn unknown_note_may_be_made_or_not() {
     let unknown = "unknown 10000 1-0";
     assert!(report(&[unknown], &[]).is_exact());
     assert!(report(&[unknown], &["1-0"]).is_exact());
@@ -144,7 +138,7 @@ fn what_is_unknown_may_be_there_or_not() {
 }
 
 #[test]
-fn a_request_whose_end_nobody_tells_is_told() {
+fn request_without_an_end_is_reported() {
     let all = ["made 5 1-0", "unsent 5 1-1", "unknown 5 1-2"];
     assert!(report(&all, &["1-0"]).is_exact());
     for line in ["asked", "sent"] {
@@ -156,7 +150,7 @@ fn a_request_whose_end_nobody_tells_is_told() {
 }
 
 #[test]
-fn what_is_lost_or_made_twice_or_called_unsent_is_told() {
+fn lost_doubled_and_denied_notes_are_reported() {
     let made = ["made 5 1-0", "made 5 1-1"];
     assert!(report(&made, &["1-1", "1-0"]).is_exact());
     assert_eq!(report(&made, &["1-0"]).lost, 1);
@@ -167,9 +161,9 @@ fn what_is_lost_or_made_twice_or_called_unsent_is_told() {
 /// Promise (load): A process that panics, dies or hangs stops no other one, and the program reports
 /// what is known of each request.
 ///
-/// Another one, of which nobody knows, is no excuse for it.
+/// An unknown note does not account for it.
 #[test]
-fn what_is_called_unsent_is_told_beside_what_is_unknown() {
+fn denied_note_is_reported_beside_unknown_ones() {
     let lines = ["unsent 5 1-0", "unknown 5 1-1"];
     for (notes, denied) in [(&["1-0"][..], 1), (&["1-1"], 0), (&["1-0", "1-1"], 1)] {
         let report = report(&lines, notes);
@@ -179,12 +173,12 @@ fn what_is_called_unsent_is_told_beside_what_is_unknown() {
     assert_eq!(report(&["unknown 5 1-1"], &["1-1", "1-2"]).denied, 1);
 }
 
-/// One end too many here, and one that is missing there.
+/// One end too many here, and a missing one there.
 #[test]
-fn no_process_makes_up_for_the_books_of_another() {
+fn books_of_processes_are_separate() {
     let [mut one, mut other] = [&["made 5 1-0"], &["made 5 2-0"]].map(|lines| tally(lines));
-    one.take("unsent 5 1-1");
-    other.take("asked");
+    one.add("unsent 5 1-1");
+    other.add("asked");
     let report = report_of(vec![one, other], &["1-0", "2-0"]);
     assert_eq!(report.endless, 2);
 }

@@ -3,7 +3,9 @@
 mod support;
 
 use std::{
+    convert::Infallible,
     env, fs,
+    future::ready,
     io::{self, BufRead, Read},
     path::Path,
     process::{self, Child, ChildStderr, Command, Stdio},
@@ -11,35 +13,30 @@ use std::{
 };
 
 use ::redis::Value;
-use fleet::{
-    args::Share,
-    server::Api,
-    shared::{Limit, Settings},
-    worker::Spec,
-    workers::Workers,
-};
+use fleet::{args::Share, server::Api, worker::Spec, workers::Workers};
 use http::Request;
-use revio_status::Cooldown;
+use revio_status_limit::{Account, LimitLayer, Quota};
 use support::{
-    ACCOUNT, PATIENT, account, bounded, command,
+    bounded, command,
     program::{EXACT, URL, program, text, three_for},
-    redis, turn, until,
+    redis, until,
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     time::Instant,
 };
+use tower::{Layer, ServiceExt, service_fn};
 
+const ACCOUNT: &str = "acme & sons";
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[test]
-fn it_starts_redis_by_itself_and_the_books_balance() {
+fn program_starts_redis_and_the_books_balance() {
     if redis(&[]).is_none() {
         return;
     }
-    // A turn in two seconds, and room for two: also where a call is late by less than that.
-    let mut program = program(&["--limit", "2", "--window", "2", "--seconds", "4"]);
+    let mut program = program(&["--seconds", "4"]);
     let output = program.output().expect("it runs");
     let (out, error) = text(&output);
     assert!(output.status.success(), "{error}");
@@ -53,7 +50,7 @@ fn it_starts_redis_by_itself_and_the_books_balance() {
 ///
 /// Killed while they send, and started again.
 #[test]
-fn what_happens_to_redis_loses_no_note_and_no_password_is_told() {
+fn killed_redis_loses_no_note_or_password() {
     let Some(mut redis) = redis(&["--requirepass", "horse"]) else {
         return;
     };
@@ -86,7 +83,7 @@ fn what_happens_to_redis_loses_no_note_and_no_password_is_told() {
     assert!(child.wait().expect("it ends").success(), "{seen}");
     assert!(out.contains(EXACT), "{out}");
     assert!(seen.matches("its own share").count() >= 3, "{seen}");
-    assert!(seen.matches("is shared again").count() >= 3, "{seen}");
+    assert!(seen.matches("quota is shared again").count() >= 3, "{seen}");
     assert!(
         !seen.contains("horse") && !out.contains("horse"),
         "{seen}{out}"
@@ -95,7 +92,7 @@ fn what_happens_to_redis_loses_no_note_and_no_password_is_told() {
 
 /// What it has started goes with it: only then is its folder removed.
 #[test]
-fn whoever_ends_it_leaves_no_redis_behind() {
+fn signal_leaves_no_redis_behind() {
     if redis(&[]).is_none() {
         return;
     }
@@ -121,7 +118,7 @@ fn whoever_ends_it_leaves_no_redis_behind() {
 ///
 /// Its folder is there, and the server in it may be or not.
 #[tokio::test]
-async fn whoever_ends_it_while_redis_starts_leaves_none_behind() {
+async fn signal_at_the_start_leaves_no_redis() {
     if redis(&[]).is_none() {
         return;
     }
@@ -172,14 +169,14 @@ fn busiest_of(fleet: &Child) -> Option<String> {
         .collect();
     ids.into_iter().find(|id| {
         let args = fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        args.split('\0').nth(1) == Some("worker") && args.split('\0').nth(4) == Some("3")
+        args.split('\0').nth(1) == Some("worker") && args.contains("\"process\":3,")
     })
 }
 
 /// Promise (load): A process that panics, dies or hangs stops no other one, and the program reports
 /// what is known of each request.
 #[test]
-fn a_process_that_dies_is_told_and_the_books_say_what_is_unknown() {
+fn killed_process_is_reported() {
     let Some(redis) = redis(&[]) else { return };
     let mut command = three_for("3");
     command.env(URL, redis.url()).stdout(Stdio::piped());
@@ -216,7 +213,7 @@ fn a_process_that_dies_is_told_and_the_books_say_what_is_unknown() {
 /// 98 turns a second, and a server that would take more. Where Redis is too slow for one of them, its own
 /// share is one in a second.
 #[tokio::test]
-async fn three_keep_to_the_limit_together() {
+async fn three_processes_keep_to_the_limit() {
     let Some(redis) = redis(&[]) else { return };
     for (share, processes) in [(Share::Redis, 100), (Share::Fixed, 3)] {
         let api = Api::start(u32::MAX, 3600 * SECOND).await.expect("loopback");
@@ -228,12 +225,12 @@ async fn three_keep_to_the_limit_together() {
             length: 2 * SECOND,
             ..spec(&api)
         });
-        let begin = Instant::now();
+        let start = Instant::now();
         let program = Path::new(env!("CARGO_BIN_EXE_fleet"));
         let workers = Workers::start(program, &specs, &redis.url()).expect("they run");
         let told = bounded(workers.watch(60 * SECOND, |_, _| {})).await;
         assert!(told.expect("ended").failures.is_empty());
-        let most = 101.0 * begin.elapsed().as_secs_f64() + 6.0;
+        let most = 101.0 * start.elapsed().as_secs_f64() + 6.0;
         let calls = api.calls();
         assert!(f64::from(calls) <= most, "{share}: {calls} of {most}");
         assert!(calls > 0);
@@ -244,7 +241,7 @@ async fn three_keep_to_the_limit_together() {
 ///
 /// The server that refuses is not the other one's: only Redis can have told it.
 #[tokio::test]
-async fn a_429_to_one_quiets_the_other() {
+async fn cooldown_of_one_process_holds_the_other() {
     let Some(redis) = redis(&[]) else { return };
     let strict = Api::start(0, 100 * DAY).await.expect("loopback");
     let api = Api::start(u32::MAX, 3600 * SECOND).await.expect("loopback");
@@ -283,7 +280,7 @@ fn spec(api: &Api) -> Spec {
         limit: 2,
         window: SECOND,
         share: Share::Redis,
-        wants: 50.0,
+        per_second: 50.0,
         length: 60 * SECOND,
     }
 }
@@ -291,20 +288,20 @@ fn spec(api: &Api) -> Spec {
 /// It dies with its handle.
 fn start(spec: &Spec, redis: &str) -> tokio::process::Child {
     let mut command = tokio::process::Command::from(program(&["worker"]));
-    let command = command.args(spec.to_args()).env(URL, redis);
+    let command = command.arg(spec.to_arg()).env(URL, redis);
     let command = command.stdout(Stdio::piped()).kill_on_drop(true);
     command.spawn().expect("it runs")
 }
 
 /// One turn a second. A process has booked one, and is killed while it waits for it.
 #[tokio::test]
-async fn a_process_that_is_killed_stops_no_other() {
+async fn killed_process_stops_no_other() {
     let Some(redis) = redis(&[]) else { return };
     let url = redis.url();
     let api = Api::start(u32::MAX, 3600 * SECOND).await.expect("loopback");
     let spec = spec(&api);
     let mut child = start(&spec, &url);
-    let key = account(&url).limit_key();
+    let key = "revio:{75af65ffc3913b3ebe1f8666cc870314}:limit:2"; // that of the account
     let ahead = format!(
         "local time = redis.call('TIME')
          local turn = string.match(redis.call('GET', '{key}') or '0', '%d+')
@@ -317,14 +314,25 @@ async fn a_process_that_is_killed_stops_no_other() {
     })
     .await;
     child.kill().await.expect("it runs");
-    let settings = Settings {
-        calls: spec.limit,
-        per: spec.window,
-        answer: PATIENT,
-        ..Settings::new(2, Cooldown::default())
-    };
-    let limit = Limit::shared(settings, &account(&url)).await;
-    let turn = bounded(turn(&limit, Request::default())).await;
-    turn.expect("a turn");
+    let limit = LimitLayer::new(Quota::new(spec.limit, spec.window))
+        .shared(&account(&url), 2)
+        .redis_timeout(10 * SECOND);
+    bounded(async {
+        while !limit.is_shared() {
+            turn(&limit).await;
+        }
+        turn(&limit).await;
+    })
+    .await;
     assert!(limit.is_shared());
+}
+
+fn account(url: &str) -> Account {
+    Account::new(::redis::Client::open(url).expect("a URL"), ACCOUNT)
+}
+
+/// Waits for a turn, and sends nothing.
+async fn turn(limit: &LimitLayer) {
+    let service = limit.layer(service_fn(|_| ready(Ok::<_, Infallible>(()))));
+    service.oneshot(Request::new(())).await.expect("a turn");
 }

@@ -3,8 +3,7 @@
 mod support;
 
 use fleet::{
-    args::{self, Command, Share},
-    cost,
+    args::{self, Share},
     fleet::specs,
 };
 use support::{
@@ -13,7 +12,7 @@ use support::{
 };
 
 #[test]
-fn without_redis_it_says_what_to_do() {
+fn missing_redis_is_explained() {
     let output = program(&[])
         .env("PATH", "/nowhere")
         .output()
@@ -27,7 +26,7 @@ fn without_redis_it_says_what_to_do() {
 }
 
 #[test]
-fn without_redis_a_share_that_needs_none_is_run() {
+fn other_shares_need_no_redis() {
     for share in ["fixed", "nothing"] {
         let mut program = three_for("1");
         program.args(["--share", share]).env("PATH", "/nowhere");
@@ -37,13 +36,13 @@ fn without_redis_a_share_that_needs_none_is_run() {
 }
 
 #[test]
-fn the_last_process_wants_ten_times_as_much_for_as_long_as_is_said() {
+fn last_process_sends_ten_times_as_much() {
     let words = ["--processes", "3", "--limit", "600", "--minutes", "2"];
-    let Ok(Command::Run(args)) = args::parse(words.map(Into::into)) else {
+    let Ok(Some(args)) = args::parse(words.map(Into::into)) else {
         panic!("a run")
     };
     let specs = specs(&args, Share::Redis, ([127, 0, 0, 1], 1).into());
-    let wants = specs.iter().map(|spec| spec.wants);
+    let wants = specs.iter().map(|spec| spec.per_second);
     // Together 15 a second, half as much again as the limit.
     assert_eq!(wants.collect::<Vec<_>>(), [1.25, 1.25, 12.5]);
     let lengths = specs.iter().map(|spec| spec.length.as_secs());
@@ -51,7 +50,7 @@ fn the_last_process_wants_ten_times_as_much_for_as_long_as_is_said() {
 }
 
 #[test]
-fn wrong_usage_is_told_and_no_password_with_it() {
+fn wrong_usage_shows_no_password() {
     let url = "redis//:horse@here";
     let wrong: [(&[&str], &str, &str); 4] = [
         (&["--processes", "0"], url, "from 1 to 100"),
@@ -69,7 +68,7 @@ fn wrong_usage_is_told_and_no_password_with_it() {
 }
 
 #[test]
-fn what_is_shared_is_compared_side_by_side() {
+fn shares_are_compared_side_by_side() {
     let Some(redis) = redis(&[]) else { return };
     let output = three_for("1")
         .arg("--compare")
@@ -81,18 +80,4 @@ fn what_is_shared_is_compared_side_by_side() {
     let firsts = table.lines().skip(1).map(|line| line.split(' ').next());
     let firsts: Vec<_> = firsts.collect();
     assert_eq!(firsts, ["nothing", "fixed", "redis"].map(Some), "{out}");
-}
-
-#[tokio::test]
-async fn what_a_turn_costs_is_told_and_that_there_is_no_redis() {
-    let Some(mut redis) = redis(&[]) else { return };
-    let table = cost::table(&redis.url(), 100).await.expect("figures");
-    let numbers = table
-        .split_whitespace()
-        .filter(|word| word.parse::<f64>().is_ok());
-    assert_eq!(numbers.count(), 4, "{table}");
-    redis.kill();
-    let error = cost::table(&redis.url(), 100).await;
-    let error = error.expect_err("killed").to_string();
-    assert_eq!(error, "Redis does not answer");
 }

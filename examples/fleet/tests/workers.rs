@@ -1,4 +1,4 @@
-//! Processes that panic, hang, or forget: the books still say of each request what became of it.
+//! Processes that panic, hang, or forget: the books still have the outcome of each request.
 
 mod support;
 
@@ -33,12 +33,12 @@ fn spec(how: &str, process: u32) -> Spec {
         limit: 100,
         window: Duration::from_secs(1),
         share: Share::Nothing,
-        wants: 1000.0,
+        per_second: 1000.0,
         length: Duration::from_millis(50),
     }
 }
 
-/// Three processes, of which the second one does as it is told.
+/// Three processes, of which the second one fails in this way.
 async fn report(how: &str, most: Duration) -> Report {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/worker.sh");
     let specs = [1, 2, 3].map(|process| spec(how, process));
@@ -47,7 +47,7 @@ async fn report(how: &str, most: Duration) -> Report {
     Report::new(told.expect("ended"), &[Bytes::from(r#"{"note": "2-1"}"#)])
 }
 
-fn assert_all_is_told_of(tally: &Tally) {
+fn assert_all_have_an_end(tally: &Tally) {
     let ended = (tally.made.len() + tally.unsent.len()) as u32 + tally.unknown;
     assert_eq!(tally.asked, ended);
 }
@@ -55,10 +55,10 @@ fn assert_all_is_told_of(tally: &Tally) {
 /// Promise (load): A process that panics, dies or hangs stops no other one, and the program reports
 /// what is known of each request.
 #[tokio::test]
-async fn of_one_that_panics_the_rest_is_unknown_and_its_end_is_told() {
+async fn panicked_process_leaves_requests_unknown() {
     let report = report("panics", EVER).await;
     assert!(report.is_exact(), "{}", report.table());
-    report.tallies.iter().for_each(assert_all_is_told_of);
+    report.tallies.iter().for_each(assert_all_have_an_end);
     let unknown = report.tallies.iter().map(|tally| tally.unknown);
     assert_eq!(unknown.collect::<Vec<_>>(), [0, 1, 0]);
     assert_eq!(report.failures, ["process 2 ended with exit status: 101"]);
@@ -67,16 +67,16 @@ async fn of_one_that_panics_the_rest_is_unknown_and_its_end_is_told() {
 /// Promise (load): A process that panics, dies or hangs stops no other one, and the program reports
 /// what is known of each request.
 #[tokio::test]
-async fn one_that_never_ends_is_killed() {
+async fn endless_process_is_killed() {
     let report = report("hangs", Duration::from_millis(300)).await;
-    report.tallies.iter().for_each(assert_all_is_told_of);
+    report.tallies.iter().for_each(assert_all_have_an_end);
     assert_eq!(report.failures.len(), 1, "{:?}", report.failures);
     assert!(report.failures[0].contains("process 2"));
 }
 
-/// It says that all is well: then it is our books that are wrong.
+/// The process succeeds: then our own books are wrong.
 #[tokio::test]
-async fn one_that_forgets_a_request_is_told() {
+async fn forgotten_request_is_reported() {
     let report = report("forgets", EVER).await;
     assert!(report.failures.is_empty());
     assert_eq!(report.endless, 1);
@@ -85,7 +85,7 @@ async fn one_that_forgets_a_request_is_told() {
 /// Promise (load): A process that panics, dies or hangs stops no other one, and the program reports
 /// what is known of each request.
 #[tokio::test(start_paused = true)]
-async fn a_request_that_panics_takes_no_other_with_it() {
+async fn panicked_request_stops_no_other() {
     let lines = Arc::<Mutex<Tally>>::default();
     let tally = lines.clone();
     let count = AtomicU32::new(0);
@@ -97,26 +97,26 @@ async fn a_request_that_panics_takes_no_other_with_it() {
             Ok::<_, Error>(())
         }
     };
-    let tell = move |line: &str| tally.lock().expect("whole").take(line);
-    let end = bounded(send(&spec("", 1), post, tell)).await;
+    let report = move |line: &str| tally.lock().expect("whole").add(line);
+    let end = bounded(send(&spec("", 1), post, report)).await;
     assert!(end.expect_err("told").to_string().contains("1 request"));
     let tally = lines.lock().expect("whole");
-    assert_all_is_told_of(&tally);
+    assert_all_have_an_end(&tally);
     assert!(tally.asked > 3, "{}", tally.asked);
     assert_eq!((tally.unsent.len(), tally.unknown), (0, 1));
 }
 
-/// It wants a request in four minutes, and is to send for a second.
+/// A request in four minutes, for a second.
 #[tokio::test(start_paused = true)]
-async fn one_that_wants_next_to_nothing_ends_in_time() {
+async fn light_process_ends_in_time() {
     let length = Duration::from_secs(1);
     let spec = Spec {
-        wants: 1.0 / 240.0,
+        per_second: 1.0 / 240.0,
         length,
         ..spec("", 1)
     };
-    let begin = Instant::now();
+    let start = Instant::now();
     let end = send(&spec, |_| async { Ok::<_, Error>(()) }, |_| {}).await;
     end.expect("all is well");
-    assert!(begin.elapsed() <= 2 * length, "{:?}", begin.elapsed());
+    assert!(start.elapsed() <= 2 * length, "{:?}", start.elapsed());
 }

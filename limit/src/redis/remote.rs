@@ -30,8 +30,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Redis' clock was set back, and voids the key; one second is tolerated, for a clock that is adjusted.
 /// A turn more than two days ahead is no turn: no wait, and no interval, is longer than a day.
 const BOOK: &str = "
-local interval, burst, longest, calls =
-  tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local interval, burst, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local turn, booked = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')
@@ -40,7 +39,7 @@ if not turn or tonumber(booked) > now + 1000000 or turn > now + 2 * 86400e6 then
 turn = math.max(turn, now - burst)
 local wait = math.max(turn - now, 0)
 if wait > longest then return -wait end
-turn = turn + calls * interval
+turn = turn + interval
 local left = math.ceil((turn + burst - now) / 1000) + 1000
 redis.call('SET', KEYS[1], string.format('%.0f %.0f', turn, now), 'PX', string.format('%.0f', left))
 return wait
@@ -91,12 +90,8 @@ impl Remote {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Books `calls` turns. `Ok(Err(wait))`: none within `longest`.
-    async fn book(
-        &self,
-        calls: u32,
-        longest: Duration,
-    ) -> Result<Result<Duration, Duration>, Cause> {
+    /// Books a turn. `Ok(Err(wait))`: none within `longest`.
+    async fn book(&self, longest: Duration) -> Result<Result<Duration, Duration>, Cause> {
         let mut connection = self.account.connection().await?;
         // Not by its hash: a server that has lost the script would cost more round trips.
         let mut book = redis::cmd("EVAL");
@@ -105,15 +100,15 @@ impl Remote {
         for time in [self.quota.interval(), self.quota.burst(), longest] {
             book.arg(micros(time));
         }
-        book.arg(calls);
         let wait: i64 = book.query_async(&mut connection).await?;
         let time = Duration::from_micros(wait.unsigned_abs());
         Ok(if wait < 0 { Err(time) } else { Ok(time) })
     }
 
-    /// Looks for Redis by booking nothing. That writes: a server that cannot write is no help.
+    /// Looks for Redis by booking the call that was sent last on the process's own share: otherwise the
+    /// first calls of all processes would come on top of the quota.
     async fn look(&self) -> Result<(), Cause> {
-        let look = self.book(0, Duration::MAX);
+        let look = self.book(Duration::MAX);
         timeout(CONNECT, look).await??.unwrap_or_default();
         Ok(())
     }
@@ -198,7 +193,7 @@ impl Drop for InFlight {
 async fn book(in_flight: InFlight, longest: Duration, time: Duration) {
     let shared = &in_flight.0;
     let Some(remote) = &shared.remote else { return };
-    let booked = timeout(time, remote.book(1, longest)).await;
+    let booked = timeout(time, remote.book(longest)).await;
     let now = Instant::now();
     match booked.unwrap_or_else(|elapsed| Err(elapsed.into())) {
         Ok(booked) => {

@@ -21,7 +21,7 @@ use tokio::{
 use tower::{Layer, ServiceExt, service_fn};
 use tracing::subscriber::DefaultGuard;
 
-use super::server::RedisServer;
+use super::server::{RedisServer, command};
 use crate::support::{Api, MS, SECOND, get, refused, send};
 
 pub const ACCOUNT: &str = "acme & sons";
@@ -61,10 +61,11 @@ pub fn layer(url: &str, quota: Quota) -> LimitLayer {
         .redis_timeout(PATIENT)
 }
 
-/// A process that has found Redis: its first request was sent, and booked nothing.
+/// A process that has found Redis, which has forgotten all turns.
 pub async fn connected(url: &str, quota: Quota) -> LimitLayer {
     let layer = layer(url, quota);
     connect(&layer).await;
+    command(url, &["DEL", LIMIT]);
     layer
 }
 

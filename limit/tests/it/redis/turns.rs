@@ -90,6 +90,20 @@ fn building_needs_no_redis_and_no_runtime() {
     );
 }
 
+/// Promise (load): The calls that processes send before they find Redis count against the quota.
+#[tokio::test]
+async fn calls_before_the_connection_count() {
+    let Some(redis) = redis(&[]) else { return };
+    let mut layers = Vec::new();
+    for _ in 0..3 {
+        let layer = layer(&redis.url(), one_in(10 * SECOND));
+        connect(&layer).await;
+        layers.push(layer);
+    }
+    let next = next_turn(&layers[0].clone().max_wait(SECOND)).await;
+    assert!(next >= Some(20), "{next:?}");
+}
+
 #[tokio::test]
 async fn late_turn_is_refused_and_not_booked() {
     let Some(redis) = redis(&[]) else { return };
@@ -116,13 +130,17 @@ async fn late_turn_is_refused_and_not_booked() {
 async fn short_wait_leaves_the_bookings_of_others() {
     let Some(redis) = redis(&[]) else { return };
     let (url, quota) = (redis.url(), one_in(5 * SECOND));
-    let mut waiting = Vec::new();
-    for number in 1..=4 {
-        let layer = connected(&url, quota).await;
-        waiting.push(tokio::spawn(async move { turn(&layer).await }));
-        until(|| redis.calls("set") >= 2 * number).await; // a look and a turn each
-    }
     let layer = connected(&url, quota).await.max_wait(5 * SECOND);
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        others.push(connected(&url, quota).await);
+    }
+    let booked = redis.calls("set");
+    let waiting = others
+        .into_iter()
+        .map(|layer| tokio::spawn(async move { turn(&layer).await }));
+    let waiting: Vec<_> = waiting.collect();
+    until(|| redis.calls("set") >= booked + 4).await;
     let error = turn(&layer).await.expect_err("in twenty seconds");
     assert!(error.retry_after() >= Some(12 * SECOND), "{error:?}");
     waiting.iter().for_each(|turn| turn.abort());
