@@ -114,7 +114,7 @@ pub struct Received {
     /// Method and path.
     pub operation: String,
     pub body: Bytes,
-    /// Whether the request was applied, whatever the response.
+    /// `true` if the request was applied, whatever the response.
     pub is_applied: bool,
 }
 

@@ -1,5 +1,5 @@
-//! One figure for the front page: what retries gain, and what a budget and a check for idempotence
-//! prevent.
+//! One figure for the front page: the gain of retries, and the damage that a budget and a check for
+//! idempotence prevent.
 
 use plotters::{prelude::*, style::text_anchor::HPos};
 

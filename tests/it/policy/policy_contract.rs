@@ -89,7 +89,7 @@ fn replies(policy: &dyn RetryPolicy) -> Vec<String> {
     all
 }
 
-/// Promise: an `Arc` of a policy forwards every method.
+/// Promise (cause): An `Arc` of a policy forwards every method.
 #[test]
 fn arc_forwards_every_method() {
     let wrapped: Arc<dyn RetryPolicy + Send + Sync> = Arc::new(Unusual);
@@ -162,7 +162,7 @@ impl RetryPolicy for AllStatuses {
     }
 }
 
-/// Promise: a custom policy resends no POST unless its `resend` allows it.
+/// Promise (cause): A custom policy resends no POST unless its `resend` allows it.
 #[tokio::test(start_paused = true)]
 async fn custom_policy_resends_no_post() {
     let script = Script::new([429, 200]);
@@ -172,7 +172,7 @@ async fn custom_policy_resends_no_post() {
     assert_eq!(script.count(), 1);
 }
 
-/// Promise: a custom policy holds requests for up to 60 s.
+/// Promise (cause): A custom policy holds requests for up to 60 s.
 #[tokio::test(start_paused = true)]
 async fn custom_policy_obeys_cooldowns() {
     let (layer, cooldown) = shared();
@@ -207,7 +207,7 @@ fn decide(policy: &StandardPolicy, status: u16, retry_after: &str, number: u32) 
     policy.decide(&Attempt::new(&get, &response, &body).with_number(number))
 }
 
-/// Promise: each response has one limit, either `max_hold` or `max_retry_after`.
+/// Promise (cause): Each response has one limit, either `max_hold` or `max_retry_after`.
 #[test]
 fn one_limit_counts_for_each_response() {
     let too_long = Decision::Stop(StopReason::RetryAfterTooLong);
@@ -255,7 +255,7 @@ fn cool_down_on_399_panics() {
     let _ = StandardPolicy::default().cool_down_on(status);
 }
 
-/// Promise: a POST is kept only if a retried failure can leave it unapplied.
+/// Promise (cause): A POST is kept only if a retried failure can leave it unapplied.
 #[test]
 fn post_is_kept_only_if_resend_is_possible() {
     let with = |status: StatusCode| StandardPolicy::default().retry_on(status);
@@ -282,7 +282,7 @@ fn post_is_kept_only_if_resend_is_possible() {
     }
 }
 
-/// Promise: an error of unknown history has 0 attempts.
+/// Promise (cause): An error of unknown history has 0 attempts.
 #[test]
 fn foreign_error_has_no_attempts() {
     let foreign: revio_status::BoxError = "unknown".into();
@@ -292,7 +292,7 @@ fn foreign_error_has_no_attempts() {
     assert!(error.may_have_been_applied());
 }
 
-/// Promise: an RFC 850 date fifty years ahead is in the future.
+/// Promise (cause): An RFC 850 date fifty years ahead is in the future.
 #[test]
 fn rfc_850_date_in_fifty_years_is_future() {
     const FIFTY: u64 = 50 * 31_556_952; // seconds, the Gregorian mean

@@ -65,7 +65,7 @@ async fn held_request_counts_from_call() {
 /// Promise (load): Every attempt of a request with a time limit carries its `Deadline`, and an
 /// earlier one stays.
 #[tokio::test(start_paused = true)]
-async fn earlier_deadline_stays_and_later_goes() {
+async fn earlier_deadline_wins() {
     for (callers, expected) in [(5, 5), (9, 9), (20, 9)] {
         let start = now();
         let mut request = request(Method::GET);
@@ -77,7 +77,7 @@ async fn earlier_deadline_stays_and_later_goes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn request_without_limit_keeps_the_callers() {
+async fn no_time_limit_keeps_callers_deadline() {
     assert_eq!(deadlines(&hasty(), get()).await, [None, None]);
     let endless = hasty().time_limit(Duration::MAX);
     assert_eq!(deadlines(&endless, get()).await, [None, None]);

@@ -20,11 +20,11 @@ use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit};
 
 /// The events' names, with the remaining time of a hold in whole seconds.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<String>>>);
+struct Log(Arc<Mutex<Vec<String>>>);
 
-impl Told {
+impl Log {
     fn by<P>(&self, layer: RevioStatusLayer<P>) -> RevioStatusLayer<P> {
-        let told = self.clone();
+        let log = self.clone();
         layer.on_event(move |event| {
             let line = match event {
                 Event::RetryScheduled { .. } => "retry".to_owned(),
@@ -34,7 +34,7 @@ impl Told {
                 }
                 _ => "cool-down".to_owned(),
             };
-            told.0.lock().expect("no panic").push(line);
+            log.0.lock().expect("no panic").push(line);
         })
     }
 
@@ -61,7 +61,7 @@ where
     tokio::join!(call, start).0
 }
 
-/// Promise: the events of a held request show no query and no user info.
+/// The events of a held request show no query and no user info.
 #[tokio::test(start_paused = true)]
 async fn held_event_shows_no_secret() {
     let events = Events::default();
@@ -86,7 +86,6 @@ async fn held_event_shows_no_secret() {
     }
 }
 
-/// Promise: the event of a held first attempt has no resend count.
 #[tokio::test(start_paused = true)]
 async fn held_first_attempt_has_no_resend_count() {
     let events = Events::default();
@@ -100,17 +99,17 @@ async fn held_first_attempt_has_no_resend_count() {
     assert!(!held[0].fields.contains_key("http.request.resend_count"));
 }
 
-/// Promise: `on_event` and `tracing` both get the event of a held resend.
+/// `on_event` and `tracing` both get the event of a held resend.
 #[tokio::test(start_paused = true)]
 async fn held_resend_is_reported_to_both() {
     let events = Events::default();
     let _guard = tracing::subscriber::set_default(events.clone());
     let (layer, cooldown) = shared();
-    let told = Told::default();
+    let log = Log::default();
     let script = Script::new([answer(503).retry_after("5"), answer(200)]);
-    let result = get_then_cooldown(told.by(layer), &cooldown, &script, 30 * SECOND).await;
+    let result = get_then_cooldown(log.by(layer), &cooldown, &script, 30 * SECOND).await;
     result.expect("200");
-    assert_eq!(told.take(), ["retry", "held 26"]);
+    assert_eq!(log.take(), ["retry", "held 26"]);
     let traced = events.ours();
     let messages: Vec<_> = traced
         .iter()
@@ -122,20 +121,20 @@ async fn held_resend_is_reported_to_both() {
 #[tokio::test(start_paused = true)]
 async fn second_hold_is_reported() {
     let (layer, cooldown) = shared();
-    let told = Told::default();
+    let log = Log::default();
     begin(&cooldown, 10 * SECOND);
-    let service = told.by(layer).layer(Script::new([200]));
+    let service = log.by(layer).layer(Script::new([200]));
     let call = tokio::spawn(service.oneshot(get()));
     sleep(5 * SECOND).await;
     begin(&cooldown, 20 * SECOND);
     call.await.expect("no panic").expect("200");
-    let lines = told.take();
+    let lines = log.take();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(lines[0], "held 10");
     assert!(["held 14", "held 15"].contains(&&*lines[1]), "{lines:?}");
 }
 
-/// Promise: `max_hold` limits the sum of all holds of a request.
+/// `max_hold` limits the sum of a request's holds.
 #[tokio::test(start_paused = true)]
 async fn third_hold_above_max_hold_is_refused() {
     let (layer, cooldown) = shared();
@@ -160,7 +159,6 @@ fn one_permit(script: &Script) -> (ConcurrencyLimit<Script>, Arc<Semaphore>) {
     (limit, permits)
 }
 
-/// Promise: a request that must be refused does not wait for readiness first.
 #[tokio::test(start_paused = true)]
 async fn refusal_does_not_wait_for_readiness() {
     let (layer, cooldown) = shared();
@@ -178,7 +176,7 @@ async fn refusal_does_not_wait_for_readiness() {
     assert_eq!((begun.elapsed(), error.attempts()), (Duration::ZERO, 0));
 }
 
-/// Promise: after a cool-down, the first attempt uses the instance that returned ready.
+/// After a cool-down, the first attempt uses the instance that returned ready.
 #[tokio::test(start_paused = true)]
 async fn past_cooldown_keeps_the_ready_instance() {
     let (layer, cooldown) = shared();
@@ -194,7 +192,7 @@ async fn past_cooldown_keeps_the_ready_instance() {
     }
 }
 
-/// Promise: a policy that ignores cool-downs keeps the instance that returned ready.
+/// A policy that ignores cool-downs keeps the instance that returned ready.
 #[tokio::test(start_paused = true)]
 async fn ignored_cooldown_keeps_the_ready_instance() {
     let (layer, cooldown) = shared();
@@ -207,7 +205,7 @@ async fn ignored_cooldown_keeps_the_ready_instance() {
     call.await.expect("200");
 }
 
-/// Promise: no sleep starts that would end at the deadline.
+/// No sleep starts that would end at the deadline.
 #[tokio::test(start_paused = true)]
 async fn retry_due_at_the_deadline_stops_at_once() {
     for (limit, expected) in [(4 * SECOND, 0), (4 * SECOND + TICK, 4)] {
@@ -219,9 +217,9 @@ async fn retry_due_at_the_deadline_stops_at_once() {
     }
 }
 
-/// Promise: one paced retry per request is free, also if an unpaced one lies between two.
+/// One paced retry per request is free, also with an unpaced retry between two paced ones.
 #[tokio::test(start_paused = true)]
-async fn unpaced_retry_between_earns_no_free_one() {
+async fn unpaced_retry_earns_no_free_retry() {
     let budget = Budget::new(9, 0.0);
     let paced = answer(429).retry_after("1");
     let script = Script::new([paced.clone(), answer(503), paced, answer(200)]);
@@ -235,7 +233,7 @@ fn retry_after_5_s() -> impl RetryPolicy + Clone + Send + Sync + 'static {
     policy_fn(|_| Decision::Retry { after: 5 * SECOND })
 }
 
-/// Promise: a cancelled retry tells the longer of its own wait and the remaining time.
+/// The error of a cancelled retry has the longer of its own wait and the remaining time.
 #[tokio::test(start_paused = true)]
 async fn cancelled_retry_keeps_longer_retry_after() {
     for (time, expected) in [(90, "500"), (1_000, "996")] {
@@ -252,7 +250,7 @@ async fn cancelled_retry_keeps_longer_retry_after() {
     }
 }
 
-/// Promise: a served error names one waiting time, in one header.
+/// A served error names one waiting time, in one header.
 #[tokio::test(start_paused = true)]
 async fn served_error_has_one_waiting_time() {
     for name in ["retry-after-ms", "x-ms-retry-after-ms"] {
@@ -266,7 +264,7 @@ async fn served_error_has_one_waiting_time() {
     }
 }
 
-/// Promise: a response's own wait is served as it came, if it is the longer one.
+/// A response's own wait is served unchanged if it is longer than the remaining time.
 #[tokio::test(start_paused = true)]
 async fn served_error_keeps_own_longer_wait() {
     let (layer, cooldown) = shared();
@@ -278,7 +276,7 @@ async fn served_error_keeps_own_longer_wait() {
     assert!(!served.headers().contains_key(RETRY_AFTER));
 }
 
-/// Promise: a retry that waits as asked is exempt, reported or not, and comes without a spread.
+/// A retry that waits as long as its response asked for is not held, and has no spread.
 #[tokio::test(start_paused = true)]
 async fn unreported_own_429_exempts() {
     let (layer, cooldown) = shared();
@@ -296,20 +294,20 @@ async fn unreported_own_429_exempts() {
     assert_eq!(script.waits(), [41 * SECOND]);
 }
 
-/// Promise: `RetryScheduled` is reported only if the retry was approved.
+/// `RetryScheduled` is reported only if the retry was approved.
 #[tokio::test(start_paused = true)]
 async fn retry_without_budget_is_not_reported() {
     let (layer, _) = shared();
-    let told = Told::default();
-    let layer = told.by(layer).budget(Budget::new(0, 0.0));
+    let log = Log::default();
+    let layer = log.by(layer).budget(Budget::new(0, 0.0));
     let service = layer.layer(Script::new([503]));
     let _ = service.oneshot(get()).await.refused();
-    assert_eq!(told.take(), ["given up: budget_exhausted"]);
+    assert_eq!(log.take(), ["given up: budget_exhausted"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn second_on_event_replaces_the_first() {
-    let (first, second) = (Told::default(), Told::default());
+    let (first, second) = (Log::default(), Log::default());
     let layer = second.by(first.by(shared().0));
     let service = layer.layer(Script::new([503, 200]));
     service.oneshot(get()).await.expect("200");
@@ -317,7 +315,7 @@ async fn second_on_event_replaces_the_first() {
     assert_eq!(second.take(), ["retry"]);
 }
 
-/// Promise: a request's own 429 does not exempt it from a cool-down that ends later.
+/// A request's own 429 does not exempt it from a cool-down that ends later.
 #[tokio::test(start_paused = true)]
 async fn shorter_own_429_does_not_exempt() {
     let (layer, cooldown) = shared();

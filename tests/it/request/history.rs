@@ -58,7 +58,7 @@ fn previous(error: &Error) -> Vec<Option<u16>> {
     statuses.map(|s| s.map(|s| s.as_u16())).collect()
 }
 
-/// Promise: the history of an inner layer's error stays.
+/// The history of an inner layer's error stays.
 #[tokio::test(start_paused = true)]
 async fn inner_layers_history_stays() {
     let inner = layer().policy(transient()).layer(statuses([503, 504, 0]));
@@ -80,7 +80,7 @@ async fn inner_layers_history_stays() {
     assert!(error.may_have_been_applied());
 }
 
-/// Promise: without a response, the event carries the last status that came.
+/// Without a response, the event carries the last status that came.
 #[tokio::test(start_paused = true)]
 async fn lost_resend_is_reported_with_last_status() {
     let events = Events::default();
@@ -109,7 +109,7 @@ where
     Ok(Response::new(Full::default()))
 }
 
-/// Promise: a request body's own error is not retried.
+/// A request body's own error is not retried.
 #[tokio::test(start_paused = true)]
 async fn body_error_is_not_retried() {
     let events = Events::default();
@@ -138,7 +138,7 @@ async fn two_layers_mark_a_body_error_once() {
     assert_eq!(marks.count(), 1, "{lines:?}");
 }
 
-/// Promise: whatever a layer below says, an attempt whose body was read is not unsent.
+/// An attempt whose body was read is not unsent, even if a layer below reports so.
 #[tokio::test(start_paused = true)]
 async fn unsent_from_below_after_read_is_final() {
     let calls = Arc::new(AtomicU32::new(0));
@@ -161,7 +161,7 @@ async fn unsent_from_below_after_read_is_final() {
     assert!(!error.service_error().expect("below").is_unsent());
 }
 
-/// Promise: a policy sees an inner layer's error itself, and a foreign one as it is.
+/// A policy sees an inner layer's error itself, and a foreign one as it is.
 #[tokio::test(start_paused = true)]
 async fn policy_sees_the_layers_error_itself() {
     for is_from_below in [false, true] {
@@ -186,7 +186,7 @@ async fn policy_sees_the_layers_error_itself() {
             }
         };
         let expected = match is_from_below {
-            true => StopReason::NotRetryable, // that of the layer below
+            true => StopReason::NotRetryable, // the lower layer's reason
             false => StopReason::StoppedByPolicy,
         };
         assert_eq!(error.stop_reason(), expected);
@@ -210,7 +210,7 @@ impl Timer for EarlyByHalf {
     }
 }
 
-/// Promise: a timer that fires early sends no request before `Retry-After`.
+/// A timer that fires early sends no request before `Retry-After`.
 #[tokio::test(start_paused = true)]
 async fn timer_early_by_half_sleeps_on() {
     crate::support::events::stay_undecided();
@@ -251,7 +251,7 @@ fn refused_below() -> StatusError {
         .with_stop_reason(StopReason::CoolingDown)
 }
 
-/// Promise: an error of this crate from `poll_ready` keeps its attempts and reason.
+/// An error of this crate from `poll_ready` keeps its attempts and reason.
 #[tokio::test(start_paused = true)]
 async fn error_below_poll_ready_keeps_its_reason() {
     let service = layer().policy(transient()).layer(ReadyOnce(Arc::default()));

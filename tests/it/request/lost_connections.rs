@@ -35,7 +35,7 @@ fn plain() -> Request<Empty<Bytes>> {
     request.body(Empty::new()).expect("valid")
 }
 
-/// Promise: a connection that the server resets is a lost connection.
+/// A connection that the server resets is a lost connection.
 #[tokio::test]
 async fn reset_connection_is_retried() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
@@ -49,7 +49,7 @@ async fn reset_connection_is_retried() {
             }
             if number == 0 {
                 stream.set_zero_linger().expect("a socket");
-                continue; // dropped: reset
+                continue; // the drop resets the connection
             }
             let response = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(response).await.expect("a client");
@@ -78,7 +78,7 @@ async fn http2() -> (http2::SendRequest<Empty<Bytes>>, DuplexStream) {
     (sender, far)
 }
 
-/// Promise: a connection that was closed before the request went out is a lost connection.
+/// A connection that was closed before the request went out is a lost connection.
 #[tokio::test]
 async fn dropped_connection_is_retryable() {
     let (mut one, _far) = http1().await;
@@ -99,7 +99,7 @@ async fn dropped_connection_is_retryable() {
     }
 }
 
-/// Promise: hyper's own time-out is a lost connection.
+/// hyper's own timeout is a lost connection.
 #[tokio::test(start_paused = true)]
 async fn http2_keep_alive_time_out_is_retryable() {
     let (near, far) = duplex(64 * 1024);
@@ -137,7 +137,7 @@ async fn body_failure(error: BoxError) -> hyper::Error {
     result.map(drop).expect_err("the body fails")
 }
 
-/// Promise: an error of the caller's own body, below hyper's, is not retried.
+/// An error of the caller's own body, below hyper's, is not retried.
 #[tokio::test]
 async fn reset_below_hypers_user_error_is_final() {
     let reset = io::Error::from(io::ErrorKind::ConnectionReset);
@@ -146,7 +146,7 @@ async fn reset_below_hypers_user_error_is_final() {
     assert!(!is_retryable(&error), "{error:?}");
 }
 
-/// Promise: a body's connect error below hyper's error makes no request unsent.
+/// A body's connect error below hyper's error makes no request unsent.
 #[tokio::test]
 async fn connect_error_of_a_body_is_not_unsent() {
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
@@ -159,7 +159,6 @@ async fn connect_error_of_a_body_is_not_unsent() {
     assert!(!policy().is_unsent(&error), "{error:?}");
 }
 
-/// Promise: the losses that I/O reports are retried, other I/O errors are not.
 #[test]
 fn only_lost_connections_are_retryable_io() {
     use io::ErrorKind::*;
@@ -186,7 +185,7 @@ fn only_lost_connections_are_retryable_io() {
     }
 }
 
-/// Promise: a body that fails ends its request; it is not sent again.
+/// A body that fails ends its request; it is not sent again.
 #[tokio::test]
 async fn failing_body_over_the_wire_is_final() {
     let server =

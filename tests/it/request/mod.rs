@@ -1,4 +1,5 @@
 mod cancel;
+mod cooldown_resends;
 mod deadline;
 mod events;
 mod held_edges;
@@ -8,9 +9,8 @@ mod hold;
 mod lost_connections;
 #[cfg(feature = "hyper-util")]
 mod lost_wire;
-mod no_answer;
+mod no_response;
 mod paced;
-mod quiet_resends;
 mod readiness;
 mod resend;
 mod secrets;

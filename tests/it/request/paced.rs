@@ -121,8 +121,6 @@ async fn cost(budget: &Budget, has_cooldown: bool) -> (u32, StopReason, u32) {
 }
 
 /// Promise (load): The first paced retry of a request is free, the second one costs budget.
-///
-/// Promise: a request gets one paced retry free; each further one costs a retry.
 #[tokio::test(start_paused = true)]
 async fn first_paced_retry_is_free_alone() {
     let budget = Budget::new(100, 0.0);

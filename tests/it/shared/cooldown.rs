@@ -237,7 +237,7 @@ fn counted(cooldown: Cooldown) -> (RevioStatusLayer<Heedless>, Arc<Mutex<u32>>) 
     (layer, started)
 }
 
-/// Promise: many small extensions are reported when their sum reaches a second.
+/// Promise (load): Many small extensions are reported when their sum reaches a second.
 #[tokio::test(start_paused = true)]
 async fn small_extensions_are_reported_each_second() {
     let cooldown = Cooldown::default();
@@ -268,7 +268,7 @@ async fn extend_until_counts_as_reported() {
     assert_eq!(*started.lock().expect("no panic"), 2, "starts again");
 }
 
-/// Promise: no `Retry-After`, however large, is lost to an overflow of the clock.
+/// Promise (load): No `Retry-After`, however large, is lost to an overflow of the clock.
 #[tokio::test(start_paused = true)]
 async fn endless_wait_without_maximum_starts_one() {
     for asked in [

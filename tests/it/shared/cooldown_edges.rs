@@ -14,7 +14,7 @@ use revio_status::{Event, RevioStatusLayer};
 use tokio::time::{Instant, advance};
 use tower::{Layer, ServiceExt};
 
-/// Promise: a failure's status is kept; any other counts as 429.
+/// Promise (load): A failure's status is kept; any other counts as 429.
 #[tokio::test(start_paused = true)]
 async fn extend_until_keeps_a_failures_status() {
     for (status, expected) in [(200, 429), (399, 429), (400, 400), (503, 503)] {
@@ -38,7 +38,7 @@ fn counted() -> (RevioStatusLayer<Heedless>, Arc<AtomicU32>) {
     (layer, reports)
 }
 
-/// Promise: a cool-down that starts when the last one has ended is reported, however short.
+/// Promise (load): A cool-down that starts when the last one has ended is reported, however short.
 #[tokio::test(start_paused = true)]
 async fn start_at_the_reported_end_is_reported() {
     let half = Duration::from_millis(500);
@@ -52,7 +52,7 @@ async fn start_at_the_reported_end_is_reported() {
     }
 }
 
-/// Promise: an extension by a second is reported, a shorter one is not.
+/// Promise (load): An extension by a second is reported, a shorter one is not.
 #[tokio::test(start_paused = true)]
 async fn extension_by_a_whole_second_is_reported() {
     let (layer, reports) = counted();
