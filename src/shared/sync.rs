@@ -1,4 +1,4 @@
-//! What threads share, by the standard library or, for the models, by loom.
+//! Atomics and locks: those of the standard library or, for the models, of loom.
 
 #[cfg(not(all(test, revio_loom)))]
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard, atomic::AtomicU64};
