@@ -48,9 +48,9 @@ fn read(headers: &HeaderMap, body: &[u8], candidates: &mut Candidates<'_>) {
     let Some(text) = text(headers, body).filter(|_| is_text || is_json || is_xml) else {
         return;
     };
-    let is_document = text.starts_with(['{', '[']);
+    let is_json = is_json && text.starts_with(['{', '[', '"']);
     #[cfg(feature = "json")]
-    if (is_document || is_json && text.starts_with('"')) && json::read(text, candidates) {
+    if (is_json || text.starts_with(['{', '['])) && json::read(text, candidates) {
         return;
     }
     let is_html = is([b"text/html", b"/xhtml+xml"]) && text.contains('<');
@@ -58,7 +58,7 @@ fn read(headers: &HeaderMap, body: &[u8], candidates: &mut Candidates<'_>) {
         html::read(text, candidates);
     } else if text.starts_with('<') {
         xml::read(text, candidates);
-    } else if !(is_document && is_json) {
+    } else if !is_json {
         candidates.offer(0, Worth::Nothing, "", text);
     }
 }
