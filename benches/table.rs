@@ -1,12 +1,11 @@
-//! What one request costs in each stack, as a Markdown table:
+//! The cost of one request in each stack, as a Markdown table:
 //!
 //! ```console
 //! $ cargo bench -p benches --bench table
 //! ```
 //!
-//! Instructions are counted by callgrind, a part of valgrind, which must be installed: each is the
-//! difference between a run with twice as many requests and one with as many. Without it those
-//! columns stay empty. Everything else needs nothing.
+//! Callgrind, a part of valgrind, counts instructions: each number is the difference between a run with
+//! 2 n requests and a run with n. Without valgrind those columns stay empty.
 
 use std::{env, process::Command, time::Duration};
 
@@ -42,7 +41,7 @@ fn main() {
         ["failure", failure, part, count] => {
             named(&Failure::ALL, failure).run(named(&Part::ALL, part), number(count));
         }
-        // `cargo bench` says so; `cargo test --benches` does not.
+        // `cargo bench` adds this argument; `cargo test --benches` does not.
         ["--bench", ..] => report(),
         _ => println!("To be run by cargo bench."),
     }
@@ -90,7 +89,7 @@ fn report() {
 
 type Count<'a> = &'a dyn Fn(&[&str], usize) -> Option<f64>;
 
-/// What is sent in memory, with how many headers.
+/// The requests in memory, with their numbers of headers.
 const CASES: [(Scenario, usize); 7] = [
     (Scenario::Get, 6),
     (Scenario::Get, 20),
@@ -101,7 +100,7 @@ const CASES: [(Scenario, usize); 7] = [
     (Scenario::Retry, 60),
 ];
 
-/// Instructions and allocations beyond those of the bare service, and the size of the future.
+/// Prints instructions and allocations beyond those of the bare service, and the size of the future.
 fn in_memory(count: Count<'_>) {
     println!(
         "| in memory: instructions; allocations | GET → 200, 6 headers | 20 headers | 60 headers | POST → 200 | 503, 503, 200, 6 headers | 20 headers | 60 headers | future |"
@@ -140,9 +139,9 @@ fn in_memory(count: Count<'_>) {
     println!();
 }
 
-/// Instructions of client and server beyond those of hyper-util's client alone, and the processor's
-/// time as a multiple of its time: the median of rounds in which all take turns, and the middle
-/// half of them. Client and server share a thread, and only its time counts.
+/// Prints the instructions of client and server beyond those with hyper-util's client alone, and the
+/// processor time as a multiple of that client's: the median and the middle half of rounds in which all
+/// stacks take turns. Client and server share a thread, and only its time counts.
 fn over_loopback(count: Count<'_>) {
     const REQUESTS: usize = 3200;
     println!(
@@ -180,19 +179,19 @@ fn rounds(requests: usize) -> Vec<[Duration; loopback::Stack::ALL.len()]> {
         for first in 0..=ROUNDS {
             let mut round = [Duration::ZERO; loopback::Stack::ALL.len()];
             for turn in 0..round.len() {
-                let place = (first + turn) % round.len(); // nobody is always first
+                let place = (first + turn) % round.len(); // no stack is always first
                 let start = ThreadTime::now();
                 loopback::Stack::ALL[place].run(&base, requests).await;
                 round[place] = start.elapsed();
             }
             rounds.push(round);
         }
-        rounds.split_off(1) // the first one warms up
+        rounds.split_off(1) // the first round warms up
     })
 }
 
-/// The processor's time of a GET where two threads send at once, as a multiple of its time where
-/// one does: the median of rounds in which all take turns.
+/// Prints the processor time of a GET while two threads send, as a multiple of its time with one thread:
+/// the median of rounds in which all stacks take turns.
 fn on_two_threads() {
     const REQUESTS: usize = 20_000;
     println!("| two threads | over one service | over a service each |");
@@ -222,7 +221,7 @@ fn on_two_threads() {
     println!();
 }
 
-/// What the layer adds to a request as it grows, and what it does not.
+/// Prints the layer's instructions for growing bodies and numbers of requests in flight.
 fn growth(count: Count<'_>) {
     println!("| **revio-status**, beyond the bare service | instructions |");
     println!("|---|--:|");
@@ -250,7 +249,7 @@ fn growth(count: Count<'_>) {
     }
 }
 
-/// What reading a message adds to a failed response, and what `Display` adds to that.
+/// Prints the instructions of `message` on a failed response, and of `Display` after it.
 fn messages(count: Count<'_>) {
     println!("\n| instructions | `message` | then `Display` |");
     println!("|---|--:|--:|");
@@ -285,7 +284,7 @@ fn show(number: Option<f64>, sign: &str) -> String {
     format!("{sign}{text}")
 }
 
-/// For each of so many requests.
+/// Returns the instructions for each request.
 fn instructions(args: &[&str], requests: usize) -> f64 {
     let total = |requests: usize| -> f64 {
         let output = Command::new("valgrind")

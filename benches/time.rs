@@ -1,5 +1,5 @@
-//! Nanoseconds, side by side in one run: `cargo bench -p benches --bench time`. On a noisy machine compare the
-//! lines with each other and with nothing else; `table.rs` counts what is repeatable.
+//! Nanoseconds, side by side in one run: `cargo bench -p benches --bench time --features time`.
+//! On a noisy machine compare only lines of one run; `table.rs` has repeatable counts.
 
 use std::{
     hint::black_box,
@@ -34,7 +34,7 @@ fn requests(criterion: &mut Criterion) {
     }
 }
 
-/// One deposit, with the budget full, and one withdrawal with the deposits that pay for it.
+/// Measures a deposit into a full budget, and a withdrawal with the deposits that pay for it.
 fn budgets(criterion: &mut Criterion) {
     let ours = Budget::new(100, 1.0);
     let tower = Arc::new(TpsBudget::default());
@@ -78,7 +78,7 @@ fn bench(
     });
 }
 
-/// The time of the slowest of so many threads.
+/// Returns the time of the slowest of these threads.
 fn on_threads(threads: usize, count: u64, work: &(impl Fn() + Sync)) -> Duration {
     let run = || {
         let start = Instant::now();

@@ -64,13 +64,13 @@
 //! [`RevioStatusLayer`] lists all settings with their defaults, [`StandardPolicy`] the settings of the
 //! retries. The [`guide`] explains the rest:
 //!
-//! - [`guide::stacks`]: the order of layers, a client for production, reqwest, axum, any runtime.
-//! - [`guide::why_not_my_post`]: what is sent again after which failure.
-//! - [`guide::errors`]: what to do about each, and how to match them under other layers.
+//! - [`guide::stacks`]: the order of layers, a production client, reqwest, axum, any runtime.
+//! - [`guide::why_not_my_post`]: which requests are resent after which failure.
+//! - [`guide::errors`]: what to do about each error, and how to match it above other layers.
 //! - [`guide::choosing`]: retry settings. [`guide::cool_down`]: what a 429 does to its account.
-//! - [`guide::processes`]: several processes, one account.
+//! - [`guide::processes`]: several processes that share one account.
 //! - [`guide::observing`]: logs, traces and metrics. [`guide::testing`]: tests that do not wait.
-//! - [`guide::cost`], [`guide::compile_errors`], and how this is [`guide::compared`] with others.
+//! - [`guide::cost`], [`guide::compile_errors`], and how other crates [compare](guide::compared).
 //!
 //! # Features
 //!

@@ -30,7 +30,7 @@ use crate::{
 
 /// Promise (load): The budget is exact, also across threads.
 #[test]
-fn the_last_retry_is_granted_once() {
+fn last_retry_is_granted_once() {
     loom::model(|| {
         let budget = Budget::new(1, 0.0);
         let other = budget.clone();
@@ -42,7 +42,7 @@ fn the_last_retry_is_granted_once() {
 
 /// Promise (load): The budget is exact, also across threads.
 #[test]
-fn no_deposit_and_no_retry_given_back_is_lost() {
+fn concurrent_deposit_and_return_both_count() {
     loom::model(|| {
         let budget = Budget::new(3, 0.5);
         assert!(budget.withdraw() && budget.withdraw());
@@ -59,9 +59,9 @@ fn no_deposit_and_no_retry_given_back_is_lost() {
     });
 }
 
-/// Promise (load): Of two cool-downs the longer one holds, and no thread sees it shortened.
+/// Promise (load): The longer of two cool-downs holds, and no thread sees it shortened.
 #[test]
-fn of_two_answers_the_longer_time_counts_and_nobody_sees_it_shortened() {
+fn concurrent_extensions_keep_the_longer_time() {
     loom::model(|| {
         let cooldown = Cooldown::default();
         let start = Instant::now();
@@ -82,7 +82,7 @@ fn of_two_answers_the_longer_time_counts_and_nobody_sees_it_shortened() {
     });
 }
 
-/// Two responses start the cool-down: the later end is reported, the other may be.
+/// Two responses start the cool-down: the later end is reported, the earlier one may be.
 #[test]
 fn concurrent_starts_report_the_later_end() {
     loom::model(|| {
@@ -220,9 +220,9 @@ fn read(mut reader: Reader<Chunks>) -> (String, bool) {
 /// Promise (once): The request body belongs to one attempt at a time; an attempt that loses it is
 /// woken with an error.
 ///
-/// An early response: one thread still reads the body while another hands it over.
+/// After an early response, one thread reads the body while another hands it over.
 #[test]
-fn after_the_hand_over_the_next_attempt_reads_all_and_the_last_one_is_told() {
+fn next_attempt_reads_body_after_hand_over() {
     loom::model(|| {
         let gate = Arc::default();
         let first = Reader::record(chunks(&gate), 64);
@@ -240,9 +240,9 @@ fn after_the_hand_over_the_next_attempt_reads_all_and_the_last_one_is_told() {
 /// Promise (once): The request body belongs to one attempt at a time; an attempt that loses it is
 /// woken with an error.
 ///
-/// The gate stays closed: the hand-over itself must wake the attempt that waits at it.
+/// The gate stays closed: the hand-over itself must wake the waiting attempt.
 #[test]
-fn an_attempt_that_waits_is_woken_by_the_hand_over() {
+fn waiting_attempt_is_woken_by_hand_over() {
     loom::model(|| {
         let gate = Arc::default();
         let first = Reader::record(chunks(&gate), 64);
@@ -258,9 +258,9 @@ fn an_attempt_that_waits_is_woken_by_the_hand_over() {
 
 /// Promise (once): A body above the limit is sent once and whole.
 ///
-/// The body exceeds the limit: the hand-over comes first, or is refused. It is never partial.
+/// The body exceeds the limit: the hand-over comes first or is refused.
 #[test]
-fn a_body_too_long_is_never_handed_over_in_part() {
+fn body_over_limit_is_never_handed_over_partly() {
     loom::model(|| {
         let gate = Arc::default();
         let first = Reader::record(chunks(&gate), 4);

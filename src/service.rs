@@ -79,14 +79,15 @@ where
         let active = self.settings.active_cooldown(request.extensions());
         let (mut head, body) = request.into_parts();
         let (mut call, body) = Call::new(&self.settings, &self.inner, &mut head, body);
-        let request = Request::from_parts(head, body);
         if let Some(active) = active {
             // A ready instance may hold a permit; the clone gives it back while the request waits.
             self.inner = self.inner.clone();
+            let request = Request::from_parts(head, body);
             call.hold(self.inner.clone(), request, active);
             return ResponseFuture::held(call);
         }
-        ResponseFuture::sending(call, self.inner.call(request))
+        let future = self.inner.call(Request::from_parts(head, body));
+        ResponseFuture::sending(call, future)
     }
 }
 

@@ -82,9 +82,9 @@ impl<P> Settings<P> {
     where
         P: RetryPolicy,
     {
+        self.policy.max_hold()?; // `None` ignores cool-downs
         let own = extensions.get::<Cooldown>();
         let active = own.or(self.cooldown.as_ref())?.active()?;
-        self.policy.max_hold()?; // `None` ignores cool-downs
         (!active.wait(self.timer.now()).is_zero()).then_some(active)
     }
 }

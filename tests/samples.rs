@@ -10,6 +10,10 @@ struct Readme;
 struct Stacks;
 
 #[cfg(doctest)]
+#[doc = include_str!("../src/guide/processes.md")]
+struct Processes;
+
+#[cfg(doctest)]
 #[doc = include_str!("../src/guide/compile_errors.md")]
 struct CompileErrors;
 

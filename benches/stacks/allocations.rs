@@ -1,4 +1,4 @@
-//! Counts what each thread allocates.
+//! An allocator that counts the allocations of each thread.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -17,12 +17,12 @@ pub struct Allocations {
 }
 
 impl Allocations {
-    /// What this thread has allocated since it began.
+    /// Returns this thread's allocations since its start.
     pub fn so_far() -> Self {
         MADE.get()
     }
 
-    /// The bytes that it has allocated and that are still there.
+    /// Returns the allocated bytes that are not yet freed.
     pub fn live(self) -> isize {
         self.bytes as isize - self.freed as isize
     }
@@ -50,7 +50,7 @@ struct Counter;
 #[global_allocator]
 static COUNTER: Counter = Counter;
 
-// SAFETY: every call is passed on to the system's allocator as it came.
+// SAFETY: every call is forwarded unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counter {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());

@@ -1,4 +1,4 @@
-//! Failed responses whose message is read: what `StatusError::message` and `Display` cost.
+//! Failed responses whose message is read: the cost of `StatusError::message` and `Display`.
 
 use std::hint::black_box;
 
@@ -37,7 +37,7 @@ impl Failure {
         }
     }
 
-    /// Makes so many errors, and reads this part of each.
+    /// Makes `count` errors, and reads this part of each.
     pub fn run(self, part: Part, count: usize) {
         for _ in 0..count {
             let error = StatusError::from_response(self.response()).expect("a failure");

@@ -1,5 +1,5 @@
-//! The same comparison over a socket: a hyper server on this machine, 32 tasks that send, and the
-//! clients that people use.
+//! The same comparison over a socket: a hyper server on this machine, 32 sending tasks, and common
+//! clients.
 
 use std::{convert::Infallible, net::Ipv4Addr, time::Duration};
 
@@ -52,7 +52,7 @@ impl Stack {
         }
     }
 
-    /// Sends so many GETs to this server, from 32 tasks.
+    /// Sends GETs to this server, from 32 tasks.
     pub async fn run(self, base: &str, count: usize) {
         match self {
             Self::HyperUtil => spread(client::<Full<Bytes>>(), base, count).await,
@@ -101,7 +101,7 @@ where
     Client::builder(TokioExecutor::new()).build(connector)
 }
 
-/// Starts the server, which ends with the runtime, and tells its address.
+/// Starts the server, which ends with the runtime, and returns its address.
 pub async fn serve() -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
     let listener = listener.expect("loopback");

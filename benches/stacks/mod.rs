@@ -1,4 +1,4 @@
-//! What is compared: one API in memory, two requests, and the stacks that stand between.
+//! The comparison: one API in memory, the requests, and the stacks between them.
 
 pub mod allocations;
 pub mod failures;
@@ -54,8 +54,8 @@ impl Scenario {
     }
 }
 
-/// A request as an integration makes it: some headers are new each time, some come from its
-/// configuration, some never change.
+/// A request as an integration makes it: some headers are new for each request, some come from its
+/// configuration, some are constants.
 pub struct Template {
     scenario: Scenario,
     method: Method,
@@ -94,22 +94,22 @@ impl Template {
         self
     }
 
-    /// With so many headers in all, from 6. Every other value beyond those is made anew for each
-    /// request, as a gateway's or a trace's are.
+    /// Sets the number of headers, at least 6. Every other value beyond those is made anew for each
+    /// request, like a gateway's or a trace's.
     pub fn headers(mut self, count: usize) -> Self {
         let name = |number| HeaderName::try_from(format!("x-header-{number}")).expect("valid");
         self.more_headers = (6..count).map(name).collect();
         self
     }
 
-    /// With one more header, whose value has so many bytes.
+    /// Adds a header whose value has this many bytes.
     pub fn long_header(mut self, bytes: usize) -> Self {
         let value = HeaderValue::try_from("x".repeat(bytes)).expect("valid");
         self.long = Some(value);
         self
     }
 
-    /// Instead, a PUT with a body of so many bytes.
+    /// Makes the request a PUT with a body of this many bytes.
     pub fn put(mut self, bytes: usize) -> Self {
         self.method = Method::PUT;
         self.body = vec![b'x'; bytes].into();
@@ -152,7 +152,7 @@ impl Template {
     }
 }
 
-/// The API in memory: always ready, reads each request's body, and has its answers at hand.
+/// The API in memory: always ready, reads each request's body, and has its responses prepared.
 #[derive(Clone)]
 pub struct Api {
     shared: Arc<Shared>,
@@ -236,12 +236,12 @@ impl Stack {
         }
     }
 
-    /// Whether this stack can bring this to a good end.
+    /// Returns `true` if this stack succeeds in this scenario.
     pub fn can(self, scenario: Scenario) -> bool {
         self != Self::NeverRetry || scenario != Scenario::Retry
     }
 
-    /// Sends so many requests, one after the other.
+    /// Sends `count` requests in turn.
     pub async fn run(self, template: Template, count: usize) {
         let scenario = template.scenario;
         let api = Api::new(scenario);
@@ -261,7 +261,7 @@ impl Stack {
         }
     }
 
-    /// Sends so many GETs, always so many at once; the bare service or the layer alone.
+    /// Sends GETs concurrently; for the bare service and the layer only.
     pub fn run_together(self, parallel: usize, count: usize) {
         let is_open = Arc::new(AtomicBool::new(false));
         let api = Gated {
@@ -278,7 +278,7 @@ impl Stack {
         }
     }
 
-    /// The size of the future of one request, in bytes.
+    /// Returns the size of one request's future, in bytes.
     pub fn future_size(self) -> usize {
         fn of<S: Service<Sent>>(_: S) -> usize {
             size_of::<S::Future>()
@@ -295,7 +295,7 @@ impl Stack {
     }
 }
 
-/// The defaults; where retries are the measure, without waiting and with enough of them.
+/// Returns the defaults; for scenarios with retries, without delay and with a large budget.
 pub fn layer(scenario: Scenario) -> RevioStatusLayer {
     let layer = RevioStatusLayer::new();
     if scenario != Scenario::Retry {
@@ -306,7 +306,7 @@ pub fn layer(scenario: Scenario) -> RevioStatusLayer {
         .budget(Budget::new(u32::MAX, 0.1))
 }
 
-/// Sends so many requests, always so many at once.
+/// Sends requests concurrently.
 fn together<S>(mut service: S, is_open: &AtomicBool, parallel: usize, count: usize)
 where
     S: Service<Sent>,
@@ -327,7 +327,7 @@ where
     }
 }
 
-/// The API behind a gate: no answer comes out while it is closed.
+/// The API behind a gate: no response while it is closed.
 #[derive(Clone)]
 struct Gated {
     api: Api,
@@ -367,7 +367,7 @@ impl Future for Waiting {
     }
 }
 
-/// Sends requests through one instance of a service, and reads the answers.
+/// Sends requests through one instance of a service, and reads the responses.
 pub async fn drive<S, R>(mut service: S, mut template: Template, count: usize)
 where
     S: Service<Sent, Response = Response<R>>,

@@ -1,4 +1,4 @@
-//! The peers, set up as their own documentation shows it, and what is compared with them.
+//! The peers, set up as in their documentation, and their baselines.
 
 use std::{
     convert::Infallible,
@@ -24,8 +24,7 @@ fn is_retryable<R>(response: &Response<R>) -> bool {
     matches!(response.status().as_u16(), 503 | 504)
 }
 
-/// The API as often as a request that is resent reaches it, with next to nothing in the calls
-/// after the first.
+/// Calls the API as often as a resent request does, with minimal requests after the first.
 pub fn three_calls(mut api: Api) -> impl Service<Sent, Response = Received, Error = Infallible> {
     tower::service_fn(move |request: Sent| {
         drop(black_box(api.call(request)));
@@ -34,9 +33,9 @@ pub fn three_calls(mut api: Api) -> impl Service<Sent, Response = Received, Erro
     })
 }
 
-/// What a resend needs where the head is kept as it is: a clone of it and of the service, and one
-/// more clone of the head for each attempt but the last. Nothing here is held over an await, so
-/// that no larger future is counted.
+/// The clones that a resend needs if the head is kept unchanged: one of the head and one of the service,
+/// and one more of the head for each attempt but the last. No clone is held over an await, so that the
+/// future stays small.
 pub fn head_clone(
     scenario: Scenario,
     mut api: Api,
@@ -58,7 +57,7 @@ pub fn head_clone(
     })
 }
 
-/// tower's documentation clones every request, whatever its method.
+/// tower's documentation clones every request, of any method.
 #[derive(Clone)]
 pub struct Statuses {
     attempts: u32,

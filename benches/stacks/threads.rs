@@ -1,4 +1,4 @@
-//! The same comparison where threads send at once, and share what a stack shares.
+//! The same comparison with several threads that share a stack's state.
 
 use std::{
     pin::pin,
@@ -20,13 +20,12 @@ use super::{Api, Scenario, Sent, Stack, Template, drive, layer, peers};
 pub enum Shared {
     /// All threads send through clones of one service.
     All,
-    /// Each thread has a layer of its own, over the one API.
+    /// Each thread has its own layer over the shared API.
     Api,
 }
 
 impl Stack {
-    /// The processor's time of a thread that sends so many GETs while the others do so too: the mean
-    /// of all of them.
+    /// Returns the mean processor time of a thread that sends GETs while the others do the same.
     pub fn on_threads(self, threads: u32, shared: Shared, count: usize) -> Duration {
         let api = Api::new(Scenario::Get);
         match self {

@@ -1,4 +1,4 @@
-//! What a request costs wherever it runs: allocations and sizes. `table.rs` has the rest.
+//! The machine-independent costs of a request: allocations and sizes. `table.rs` has the others.
 
 use std::{
     cell::RefCell,
@@ -26,7 +26,7 @@ use tower::{Layer, Service};
 
 const REQUESTS: usize = 100;
 
-/// Of each request, beyond those of the bare service. All must cost the same.
+/// Returns the allocations of one request beyond those of the bare service. All must cost the same.
 fn allocations(stack: Stack, template: impl Fn() -> Template) -> usize {
     allocated(stack, template, |all| all.count)
 }
@@ -42,13 +42,13 @@ fn allocated(
         what(Allocations::so_far()) - start
     };
     let more = |requests| count(stack, requests) - count(Stack::Bare, requests);
-    more(1); // what is made once in a thread is made now
+    more(1); // warms up the thread
     let all = more(2 * REQUESTS) - more(REQUESTS);
     assert_eq!(all % REQUESTS, 0, "some requests cost more than others");
     all / REQUESTS
 }
 
-/// Nobody may look at it.
+/// A timer that creates no sleep and, unless `is_readable`, panics when read.
 #[derive(Clone, Copy)]
 struct NoClock {
     is_readable: bool,
@@ -56,11 +56,11 @@ struct NoClock {
 
 impl hyper::rt::Timer for NoClock {
     fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
-        panic!("a sleep was made");
+        panic!("a sleep was created");
     }
 
     fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
-        panic!("a sleep was made");
+        panic!("a sleep was created");
     }
 
     fn now(&self) -> Instant {
@@ -69,7 +69,7 @@ impl hyper::rt::Timer for NoClock {
     }
 }
 
-/// Nobody may clone it.
+/// A service that panics when cloned.
 struct Only(stacks::Api);
 
 impl Clone for Only {
@@ -92,46 +92,46 @@ impl<B: http_body::Body<Data = Bytes> + Unpin> Service<Request<B>> for Only {
     }
 }
 
-/// Promise (bounds): A request that is not resent costs no allocation, no clone and no look at the
-/// clock.
+/// Promise (bounds): A request that is not resent costs no allocation, no clone and no clock
+/// reading.
 #[test]
-fn a_request_that_may_not_be_resent_reads_no_clock_and_clones_no_service() {
+fn unresendable_request_reads_no_clock() {
     let layer = RevioStatusLayer::with_timer(NoClock { is_readable: false });
     let service = layer.layer(Only(stacks::Api::new(Scenario::Post)));
     block_on(stacks::drive(service, Template::new(Scenario::Post), 1));
 }
 
 #[test]
-fn a_success_makes_no_sleep() {
+fn success_creates_no_sleep() {
     let layer = RevioStatusLayer::with_timer(NoClock { is_readable: true });
     let layer = layer.time_limit(Duration::from_secs(1));
     let service = layer.layer(stacks::Api::new(Scenario::Get));
     block_on(stacks::drive(service, Template::new(Scenario::Get), 1));
 }
 
-/// Promise (bounds): A request that is not resent costs no allocation, no clone and no look at the
-/// clock.
+/// Promise (bounds): A request that is not resent costs no allocation, no clone and no clock
+/// reading.
 #[test]
-fn a_request_that_may_not_be_resent_allocates_nothing() {
+fn unresendable_request_allocates_nothing() {
     let post = || Template::new(Scenario::Post);
     assert_eq!(allocations(Stack::Layer, post), 0);
 }
 
 #[test]
-fn typed_errors_alone_allocate_nothing() {
+fn never_retry_allocates_nothing() {
     for scenario in [Scenario::Get, Scenario::Post] {
         let never_retry = allocations(Stack::NeverRetry, || Template::new(scenario));
         assert_eq!(never_retry, 0, "{scenario:?}");
     }
 }
 
-/// A session, a list of names and a text of values.
+/// Allocations of a resendable request: a session, a list of header names, a text of values.
 const KEPT: usize = 3;
 
 /// Promise (bounds): A request that may be resent costs three allocations at any number of headers,
 /// freed with it.
 #[test]
-fn a_request_that_may_be_resent_allocates_three_times_at_any_number_of_headers() {
+fn resendable_request_allocates_three_times() {
     for headers in [6, 20, 60, 400] {
         let get = || Template::new(Scenario::Get).headers(headers);
         assert_eq!(allocations(Stack::Layer, get), KEPT, "{headers}");
@@ -139,7 +139,7 @@ fn a_request_that_may_be_resent_allocates_three_times_at_any_number_of_headers()
 }
 
 #[test]
-fn long_values_make_the_text_of_values_grow_once() {
+fn long_values_cost_one_allocation() {
     for (headers, bytes) in [(6, 1024), (20, 100_000)] {
         let get = || {
             Template::new(Scenario::Get)
@@ -148,7 +148,7 @@ fn long_values_make_the_text_of_values_grow_once() {
         };
         assert_eq!(allocations(Stack::Layer, get), KEPT + 1);
     }
-    // Each of them is longer than the room for it.
+    // Each value is longer than its reserved space.
     let mut service = RevioStatusLayer::new().layer(stacks::Api::new(Scenario::Get));
     let mut send = |length: usize| {
         let mut request = Request::new(Full::<Bytes>::default());
@@ -163,15 +163,15 @@ fn long_values_make_the_text_of_values_grow_once() {
         drop(names);
         Allocations::so_far().count - before
     };
-    send(1); // what is made once in a thread is made now
+    send(1); // warms up the thread
     assert_eq!(send(2000), send(1) + 1);
 }
 
 /// Promise (bounds): A value that a lower layer keeps contains no credential.
 ///
-/// Somebody below keeps a value of the resend, as HTTP/2's table of fields does.
+/// The service keeps a header value of the resend, as HTTP/2's header table does.
 #[test]
-fn a_value_that_is_kept_below_keeps_no_credential() {
+fn value_kept_by_lower_layer_has_no_credential() {
     let kept = Rc::new(RefCell::new(None));
     let keep = kept.clone();
     let mut api = stacks::Api::new(Scenario::Retry);
@@ -190,7 +190,7 @@ fn a_value_that_is_kept_below_keeps_no_credential() {
         drop(block_on(service.call(request)).expect("200"));
         Allocations::so_far().live() - before
     };
-    send(); // what is made once in a thread is made now
+    send(); // warms up the thread
     kept.take();
     let more = send();
     assert!(kept.borrow().is_some());
@@ -200,9 +200,9 @@ fn a_value_that_is_kept_below_keeps_no_credential() {
 /// Promise (bounds): A request that may be resent costs three allocations at any number of headers,
 /// freed with it.
 ///
-/// No buffer outlives the request: what a header says may be a credential.
+/// A buffer that outlives the request could hold a credential.
 #[test]
-fn what_is_kept_goes_with_the_request() {
+fn finished_request_frees_its_recording() {
     for scenario in [Scenario::Get, Scenario::Retry] {
         let mut service = stacks::layer(scenario).layer(stacks::Api::new(scenario));
         let mut template = Template::new(scenario).headers(60);
@@ -211,13 +211,13 @@ fn what_is_kept_goes_with_the_request() {
             drop(block_on(service.call(template.request())).expect("200"));
             Allocations::so_far().live() - before
         };
-        send(); // what is made once in a thread is made now
+        send(); // warms up the thread
         assert_eq!([send(), send()], [0, 0], "{scenario:?}");
     }
 }
 
 #[test]
-fn a_body_is_recorded_without_a_copy() {
+fn recording_copies_no_body() {
     let put = |bytes| move || Template::new(Scenario::Get).put(bytes);
     let bytes = |size| allocated(Stack::Layer, put(size), |all| all.bytes);
     assert_eq!(bytes(1024), bytes(64 * 1024));
@@ -225,9 +225,9 @@ fn a_body_is_recorded_without_a_copy() {
     assert!(allocations(Stack::Layer, put(1024)) <= KEPT + 3);
 }
 
-/// A session, for the event should it fail.
+/// A single attempt keeps only its session, for the event of a failure.
 #[test]
-fn of_a_single_attempt_neither_headers_nor_body_are_kept() {
+fn single_attempt_keeps_no_headers_and_no_body() {
     let allocated = |max_attempts| {
         let policy = StandardPolicy::default().max_attempts(max_attempts);
         let api = stacks::Api::new(Scenario::Get);
@@ -240,8 +240,8 @@ fn of_a_single_attempt_neither_headers_nor_body_are_kept() {
         ));
         Allocations::so_far().count - start
     };
-    allocated(1); // what is made once in a thread is made now
-    // Three for the body; the session is there in any case.
+    allocated(1); // warms up the thread
+    // Three for the body; both cases allocate the session.
     assert_eq!(allocated(2) - allocated(1), (3 + KEPT - 1) * REQUESTS);
 }
 
@@ -255,10 +255,10 @@ impl Clone for Counted {
     }
 }
 
-/// Promise (bounds): A request that is not resent costs no allocation, no clone and no look at the
-/// clock.
+/// Promise (bounds): A request that is not resent costs no allocation, no clone and no clock
+/// reading.
 #[test]
-fn of_a_single_attempt_the_extensions_are_not_cloned() {
+fn single_attempt_clones_no_extensions() {
     let clones = |max_attempts| {
         let policy = StandardPolicy::default().max_attempts(max_attempts);
         let mut service = RevioStatusLayer::new()
@@ -273,9 +273,9 @@ fn of_a_single_attempt_the_extensions_are_not_cloned() {
     assert_eq!((clones(1), clones(2)), (0, 1));
 }
 
-/// The extensions' own three, and those of the body.
+/// Three allocations for the extensions, three for the body.
 #[test]
-fn of_a_post_that_may_be_resent_the_extensions_are_cloned_too() {
+fn idempotent_post_clones_extensions() {
     let post = || {
         let mut post = Template::new(Scenario::Post);
         post.idempotent = Some(Idempotent(true));
@@ -284,15 +284,15 @@ fn of_a_post_that_may_be_resent_the_extensions_are_cloned_too() {
     assert_eq!(allocations(Stack::Layer, post), KEPT + 3 + 3);
 }
 
-/// One of them for what only a request that failed needs, one for the list of its failures.
+/// They include the state of a failed request and its list of failures.
 #[test]
-fn two_resends_allocate_no_more_than_they_did() {
+fn two_resends_allocate_at_most_30_times() {
     let retry = || Template::new(Scenario::Retry);
     let made = allocations(Stack::Layer, retry);
-    assert!(made <= 30, "{made}"); // of each failed answer two for the values of its headers
+    assert!(made <= 30, "{made}"); // two per failed response for its header values
 }
 
-/// Its clock stands still.
+/// A timer whose clock stands still.
 struct Still(Instant);
 
 impl hyper::rt::Timer for Still {
@@ -321,9 +321,9 @@ impl Future for Asleep {
     }
 }
 
-/// One allocation holds the request, one what a resend needs. The timer's sleep is not counted.
+/// One allocation for the request, one for the state of a resend. The timer's sleep is not counted.
 #[test]
-fn held_request_is_two_allocations() {
+fn held_request_allocates_twice() {
     let (cooldown, now) = (Cooldown::default(), Instant::now());
     cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, now + Duration::from_secs(9));
     let layer = RevioStatusLayer::with_timer(Still(now)).cooldown(cooldown);
@@ -341,7 +341,7 @@ fn held_request_is_two_allocations() {
             after.bytes - before.bytes - future,
         )
     };
-    hold(); // what is made once in a thread is made now
+    hold(); // warms up the thread
     let (count, bytes) = hold();
     assert_eq!(count, 3, "the layer's two, and this test's box");
     assert!(bytes <= 768, "{bytes}");

@@ -1,9 +1,7 @@
 //! A stand-in for the API on 127.0.0.1, so that examples need neither an account nor the Internet.
 //!
-//! It fails on purpose, in the words of the API and of the gateway in front of it, and remembers
-//! what it was sent and what it did: whoever drives it can prove that nothing was done twice.
-
-#![allow(dead_code)] // every example uses its own part of it
+//! It fails on purpose, in the words of the API and of the gateway in front of it, and records what it
+//! received and applied, to prove that nothing was applied twice.
 
 use std::{
     collections::HashMap,
@@ -24,8 +22,8 @@ use revio_status::BoxError;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-/// Who gets which answer. Several answers take turns.
-const ROUTES: &[(&str, &[Answer])] = &[
+/// The responses to each operation, in turn.
+const ROUTES: &[(&str, &[Reply])] = &[
     ("POST /v1/Notes", &[CREATED, LOST, LOST, CREATED]),
     ("GET /v1/Customers/7", &[FOUND]),
     ("GET /v1/Users", &[FORBIDDEN]),
@@ -42,41 +40,41 @@ const ROUTES: &[(&str, &[Answer])] = &[
     ("GET /v1/Orders", &[MAINTENANCE]),
 ];
 
-const FOUND: Answer = json(200, r#"{"ok": true, "id": 7}"#);
-const CREATED: Answer = json(201, r#"{"ok": true, "id": <id>}"#);
-const NO_CUSTOMER: Answer = json(400, r#"{"ok":false,"error":"customer_id missing"}"#);
-const NO_KEY: Answer = json(
+const FOUND: Reply = json(200, r#"{"ok": true, "id": 7}"#);
+const CREATED: Reply = json(201, r#"{"ok": true, "id": <id>}"#);
+const NO_CUSTOMER: Reply = json(400, r#"{"ok":false,"error":"customer_id missing"}"#);
+const NO_KEY: Reply = json(
     401,
     r#"{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }"#,
 );
-const FORBIDDEN: Answer = json(403, r#"{"ok":false,"error":"No access to users"}"#);
-const OVER_QUOTA: Answer = json(
+const FORBIDDEN: Reply = json(403, r#"{"ok":false,"error":"No access to users"}"#);
+const OVER_QUOTA: Reply = json(
     403,
     r#"{ "statusCode": 403, "message": "Out of call volume quota. Quota will be replenished in 00:30:00." }"#,
 )
 .with("Retry-After", "1800");
-const NO_ROUTE: Answer = json(
+const NO_ROUTE: Reply = json(
     404,
     r#"{ "statusCode": 404, "message": "Resource not found" }"#,
 );
-const NOT_ALLOWED: Answer = json(
+const NOT_ALLOWED: Reply = json(
     405,
     r#"{"Message":"The requested resource does not support http method 'PATCH'."}"#,
 )
 .with("Allow", "GET, PUT");
-const TOO_FAST: Answer = json(
+const TOO_FAST: Reply = json(
     429,
     r#"{ "statusCode": 429, "message": "Rate limit is exceeded. Try again in 1 seconds." }"#,
 )
 .with("Retry-After", "1");
-const BROKEN: Answer = json(500, r#"{"Message":"An error has occurred."}"#);
-const NOT_IMPLEMENTED: Answer = json(501, r#"{"Message":"Refunds: not yet"}"#);
-const BUSY: Answer =
+const BROKEN: Reply = json(500, r#"{"Message":"An error has occurred."}"#);
+const NOT_IMPLEMENTED: Reply = json(501, r#"{"Message":"Refunds: not yet"}"#);
+const BUSY: Reply =
     json(503, r#"{"ok":false,"error":"Too many requests."}"#).with("Retry-After", "1");
-const MAINTENANCE: Answer =
+const MAINTENANCE: Reply =
     json(503, r#"{"ok":false,"error":"Maintenance"}"#).with("Retry-After", "3600");
-/// IIS itself, while the application behind it does not run.
-const STOPPED: Answer = json(
+/// IIS, while its application is stopped.
+const STOPPED: Reply = json(
     503,
     "<HTML><HEAD><TITLE>Service Unavailable</TITLE></HEAD>\n\
      <BODY><h2>Service Unavailable</h2>\n\
@@ -84,25 +82,25 @@ const STOPPED: Answer = json(
      </BODY></HTML>\n",
 )
 .with("Content-Type", "text/html; charset=us-ascii");
-/// The gateway lost the answer, and only the answer: the work is done.
-const LOST: Answer = json(504, "");
+/// The gateway lost the response: the request is applied.
+const LOST: Reply = json(504, "");
 
 #[derive(Clone, Copy)]
-struct Answer {
+struct Reply {
     status: u16,
     header: Option<(&'static str, &'static str)>,
     body: &'static str,
 }
 
-const fn json(status: u16, body: &'static str) -> Answer {
-    Answer {
+const fn json(status: u16, body: &'static str) -> Reply {
+    Reply {
         status,
         header: None,
         body,
     }
 }
 
-impl Answer {
+impl Reply {
     const fn with(self, name: &'static str, value: &'static str) -> Self {
         Self {
             header: Some((name, value)),
@@ -111,16 +109,16 @@ impl Answer {
     }
 }
 
-/// One request as it arrived.
+/// One received request.
 pub struct Received {
     /// Method and path.
     pub operation: String,
     pub body: Bytes,
-    /// Whether its work was done, whatever the answer said.
-    pub is_executed: bool,
+    /// `true` if the request was applied, whatever the response.
+    pub is_applied: bool,
 }
 
-/// A running server. It ends with the runtime; a clone is the same server.
+/// A running server, which ends with the runtime. Clone = the same server.
 #[derive(Clone)]
 pub struct Api {
     address: SocketAddr,
@@ -129,7 +127,7 @@ pub struct Api {
 
 struct State {
     received: Vec<Received>,
-    /// How often each operation was answered.
+    /// The number of responses to each operation.
     turns: HashMap<&'static str, usize>,
     last_id: u64,
 }
@@ -154,7 +152,7 @@ impl Api {
         format!("http://{}{path}", self.address)
     }
 
-    /// What arrived since the last call of this.
+    /// Takes the requests received since the last call.
     pub fn take_received(&self) -> Vec<Received> {
         std::mem::take(&mut self.state().received)
     }
@@ -162,25 +160,25 @@ impl Api {
     async fn serve(self, listener: TcpListener) {
         while let Ok((stream, _)) = listener.accept().await {
             let api = self.clone();
-            let service = service_fn(move |request| api.clone().answer(request));
+            let service = service_fn(move |request| api.clone().respond(request));
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     }
 
-    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, BoxError> {
+    async fn respond(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, BoxError> {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let operation = format!("{} {}", head.method, head.uri.path());
-        let (answer, id) = self.state().execute(operation, &head.headers, body);
+        let (reply, id) = self.state().apply(operation, &head.headers, body);
 
-        let mut response = Response::new(Full::from(answer.body.replace("<id>", &id)));
-        *response.status_mut() = StatusCode::from_u16(answer.status)?;
+        let mut response = Response::new(Full::from(reply.body.replace("<id>", &id)));
+        *response.status_mut() = StatusCode::from_u16(reply.status)?;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some((name, value)) = answer.header {
+        if let Some((name, value)) = reply.header {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        if answer.status == 201 {
+        if reply.status == 201 {
             let location = self.uri(&format!("{}/{id}", head.uri.path()));
             headers.insert(LOCATION, location.parse()?);
         }
@@ -193,27 +191,27 @@ impl Api {
 }
 
 impl State {
-    /// Does what an operation asks for, or not. Returns the answer, and the id of what it created.
-    fn execute(&mut self, operation: String, headers: &HeaderMap, body: Bytes) -> (Answer, String) {
-        let answer = self.choose(&operation, headers, &body);
-        let is_executed = matches!(answer.status, 200 | 201 | 504);
-        if is_executed && operation.starts_with("POST") {
+    /// Applies an operation, or refuses it. Returns the response, and the id of what was created.
+    fn apply(&mut self, operation: String, headers: &HeaderMap, body: Bytes) -> (Reply, String) {
+        let reply = self.choose(&operation, headers, &body);
+        let is_applied = matches!(reply.status, 200 | 201 | 504);
+        if is_applied && operation.starts_with("POST") {
             self.last_id += 1;
         }
         self.received.push(Received {
             operation,
             body,
-            is_executed,
+            is_applied,
         });
-        (answer, self.last_id.to_string())
+        (reply, self.last_id.to_string())
     }
 
-    /// The gateway looks first, at the key and at the path; the API looks at what is in the body.
-    fn choose(&mut self, operation: &str, headers: &HeaderMap, body: &[u8]) -> Answer {
+    /// Checks key and path, as the gateway does, then the body, as the API does.
+    fn choose(&mut self, operation: &str, headers: &HeaderMap, body: &[u8]) -> Reply {
         if !headers.contains_key("Ocp-Apim-Subscription-Key") {
             return NO_KEY;
         }
-        let Some((name, answers)) = ROUTES.iter().find(|(name, _)| *name == operation) else {
+        let Some((name, replies)) = ROUTES.iter().find(|(name, _)| *name == operation) else {
             return NO_ROUTE;
         };
         if *name == "POST /v1/Notes" && !has_customer(body) {
@@ -221,7 +219,7 @@ impl State {
         }
         let turn = self.turns.entry(name).or_default();
         *turn += 1;
-        answers[(*turn - 1) % answers.len()]
+        replies[(*turn - 1) % replies.len()]
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sends the quickstart's requests and tells what came of them.
+//! Sends the quickstart's requests and prints a row for each.
 
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use http::{
 };
 use http_body_util::{BodyExt, Full};
 use revio_status::{Cooldown, Error, ServiceError};
+use revio_status_limit::LimitLayer;
 use tower::ServiceExt;
 
 use crate::{
@@ -18,10 +19,11 @@ use crate::{
     table::{Call, Table},
 };
 
-/// Who is asked, and what came of it.
+/// The server, the account's cool-down and limit, and the table of results.
 pub struct Story {
     pub api: Api,
     pub cooldown: Cooldown,
+    pub limit: LimitLayer,
     pub table: Table,
 }
 
@@ -33,7 +35,7 @@ impl Story {
         promise: &str,
     ) -> http::Result<Call> {
         let request = self.request(Method::GET, path, "")?;
-        Ok(self.tell(client, request, promise).await)
+        Ok(self.send(client, request, promise).await)
     }
 
     pub async fn post(
@@ -44,7 +46,7 @@ impl Story {
         promise: &str,
     ) -> http::Result<Call> {
         let request = self.request(Method::POST, path, json)?;
-        Ok(self.tell(client, request, promise).await)
+        Ok(self.send(client, request, promise).await)
     }
 
     pub fn request(
@@ -64,7 +66,7 @@ impl Story {
     }
 
     /// Sends a request and prints its row.
-    pub async fn tell(
+    pub async fn send(
         &mut self,
         client: &ApiClient,
         request: Request<Body>,
@@ -76,8 +78,8 @@ impl Story {
         call
     }
 
-    /// Sends requests of different operations at once.
-    pub async fn tell_all(
+    /// Sends requests of different operations at the same time.
+    pub async fn send_all(
         &mut self,
         client: &ApiClient,
         requests: impl Iterator<Item = Request<Body>>,
@@ -87,7 +89,7 @@ impl Story {
         for received in self.api.take_received() {
             let mut calls = calls.iter_mut();
             let ours = calls.find(|call| call.operation == received.operation);
-            ours.expect("no other is asked for").received.push(received);
+            ours.expect("only these were sent").received.push(received);
         }
         for (call, promise) in calls.iter().zip(promises) {
             self.table.row(call, promise);
@@ -106,22 +108,22 @@ fn secret(text: &'static str) -> HeaderValue {
     value
 }
 
-/// One request, and what its caller knows of it.
+/// Sends one request. Returns what its caller knows afterwards.
 async fn call(client: &ApiClient, request: Request<Body>) -> Call {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let began = Instant::now();
-    let result = send(client, request).await;
+    let result = exchange(client, request).await;
     Call {
         operation: format!("{method} {path}"),
         waited: began.elapsed(),
-        advice: result.as_ref().map_or_else(advice, |_| "go on".into()),
+        advice: result.as_ref().map_or_else(advice, |_| "continue".into()),
         result,
         received: Vec::new(),
     }
 }
 
-/// One request, and the whole answer.
-async fn send(client: &ApiClient, request: Request<Body>) -> Result<Response<Bytes>, Error> {
+/// Sends one request and reads the whole response.
+async fn exchange(client: &ApiClient, request: Request<Body>) -> Result<Response<Bytes>, Error> {
     let (head, body) = client.clone().oneshot(request).await?.into_parts();
     let body = body.collect().await.map_err(ServiceError::new)?;
     Ok(Response::from_parts(head, body.to_bytes()))

@@ -1,4 +1,4 @@
-//! The table that the quickstart prints, and the comparison of each row with its promise.
+//! The table of results, and the comparison of each row with its promise.
 
 use std::{
     process::ExitCode,
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::server::Received;
 
-/// A finished request: what the caller knows of it, and what the server knows.
+/// A finished request, as its caller and the server saw it.
 pub struct Call {
     /// Method and path.
     pub operation: String,
@@ -44,23 +44,23 @@ impl Call {
                 Some(message) => format!("{} {message}", e.status().as_str()),
                 None => e.status().to_string(),
             },
-            Err(Error::Service(e)) => format!("no answer: {e}"),
+            Err(Error::Service(e)) => format!("no response: {e}"),
         }
     }
 
-    /// Everything that can be promised of a request, in one line.
+    /// Returns all facts that a promise can name, in one line.
     fn facts(&self) -> String {
         let attempts = self.attempts();
         let ours = |r: &&Received| r.operation == self.operation;
         let received = self.received.iter().filter(ours).count();
-        let executed = self.received.iter().filter(|r| r.is_executed).count();
+        let applied = self.received.iter().filter(|r| r.is_applied).count();
 
         let mut facts = vec![format!("attempts {attempts}")];
         if received != attempts as usize {
             facts.push(format!("but received {received}"));
         }
-        if executed > 0 {
-            facts.push(format!("executed {executed}"));
+        if applied > 0 {
+            facts.push(format!("applied {applied}"));
         }
         match &self.result {
             Ok(response) => facts.extend(header(response.headers(), LOCATION)),
@@ -86,7 +86,7 @@ fn header(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     Some(format!("{name} {value}"))
 }
 
-/// Prints a line a request, and remembers the promises that were not kept.
+/// Prints a row per request, and collects broken promises.
 pub struct Table {
     began: Instant,
     rows: u32,
@@ -111,7 +111,7 @@ impl Table {
         self.rows += 1;
 
         let facts = call.facts();
-        let difference = format!("{promise}\n  came out: {facts}");
+        let difference = format!("{promise}\n  actual: {facts}");
         self.check(call, facts == promise, &difference);
     }
 
@@ -127,7 +127,7 @@ impl Table {
         let (rows, seconds) = (self.rows, self.began.elapsed().as_secs_f32());
         println!();
         if self.broken.is_empty() {
-            println!("{rows} requests in {seconds:.1}s, and every outcome is the promised one.");
+            println!("{rows} requests in {seconds:.1}s, and every outcome is as promised.");
             return ExitCode::SUCCESS;
         }
         for promise in self.broken {

@@ -187,21 +187,24 @@ fn assert_found_anywhere(text: &str) {
         ),
         (
             "text/html",
-            format!("<html><title>{inner}</title><p>Not this.</p>"),
+            format!("<html><title>{inner}</title><p>Another sentence.</p>"),
         ),
         (
             "text/html",
-            format!("<title>500</title><div id=error>{inner}</div><p>Not this."),
+            format!("<title>500</title><div id=error>{inner}</div><p>Another sentence."),
         ),
         (
             "text/html",
-            format!("<title>Error</title><p>{inner}</p><p>Not this.</p>"),
+            format!("<title>Error</title><p>{inner}</p><p>Another sentence.</p>"),
         ),
         (
             "text/html",
-            format!("<title>Error</title><p hidden>Not this.</p><h2>{inner}</h2>"),
+            format!("<title>Error</title><p hidden>Another sentence.</p><h2>{inner}</h2>"),
         ),
-        ("text/html", format!("<h1>Error</h1>{inner}<hr>Not this.")),
+        (
+            "text/html",
+            format!("<h1>Error</h1>{inner}<hr>Another sentence."),
+        ),
     ] {
         assert_eq!(message_of(media_type, &body), plain, "{body}");
     }
@@ -210,10 +213,10 @@ fn assert_found_anywhere(text: &str) {
         format!(r#"{{"message":{inner}}}"#),
         format!(r#"{{"ok":false,"Message":{inner}}}"#),
         format!(r#"[{{"error":{{"message":{inner}}}}}]"#),
-        format!(r#"{{"detail":[{{"loc":["body"],"msg":{inner}}},"Not this."]}}"#),
+        format!(r#"{{"detail":[{{"loc":["body"],"msg":{inner}}},"Another sentence."]}}"#),
         format!(r#"{{"odata.error":{{"message":{{"value":{inner}}}}}}}"#),
         format!(r#"{{"message":"Internal Server Error","title":{inner}}}"#),
-        format!(r#"{{"errors":[{{"detail":{inner}}},"Not this."]}}"#),
+        format!(r#"{{"errors":[{{"detail":{inner}}},"Another sentence."]}}"#),
     ] {
         assert_eq!(message_of("application/json", &body), plain, "{body}");
     }

@@ -1,21 +1,20 @@
-//! Longer texts: how to build a stack, handle its errors, set it up, watch it and test it.
+//! The guide: how to build a stack, handle its errors, choose settings, observe and test it.
 //!
-//! | page | answers |
+//! | page | questions |
 //! |---|---|
-//! | [`stacks`] | In what order do I stack layers? What does a client for production look like, over hyper-util or reqwest, in axum, on any runtime? |
-//! | [`why_not_my_post`] | Which requests are sent again after which failure, and by which setting? |
+//! | [`stacks`] | In what order do I stack layers? How do I build a production client, over hyper-util or reqwest, in axum, on any runtime? |
+//! | [`why_not_my_post`] | Which requests are resent after which failure, and by which setting? |
 //! | [`errors`] | What do I do about each failure? How do I find it below other layers' errors? |
-//! | [`choosing`] | Which retry settings fit a user who waits, a service, a nightly job? |
-//! | [`cool_down`] | What does a 429 do to all requests of its account? What is held, for how long, and what is refused? |
-//! | [`processes`] | How do many processes divide a budget? |
-//! | [`many_processes`] | How do many processes share an account's limit of calls? |
+//! | [`choosing`] | Which retry settings suit a user who waits, a service, a nightly job? |
+//! | [`cool_down`] | What does a 429 do to all requests of its account? Which are held, for how long, and which refused? |
+//! | [`processes`] | How do several processes share an account's limit of calls, its cool-downs and the retry budget? |
 //! | [`observing`] | What is logged? How do I get a span for each attempt, and metrics? |
-//! | [`testing`] | How do I test my own code without a server and without waiting? |
+//! | [`testing`] | How do I test my code without a server and without waiting? |
 //! | [`cost`] | What does a request cost in instructions, allocations and memory? |
-//! | [`compile_errors`] | What do rustc's words mean, and what mends it? |
-//! | [`compared`] | What do other crates and SDKs do? |
+//! | [`compile_errors`] | What does this compiler error mean, and how do I fix it? |
+//! | [`compared`] | How do other crates and SDKs handle failed requests? |
 
-// Samples that need more than this package's dev-dependencies are compiled by `tests/samples.rs`.
+// `tests/samples.rs` compiles the samples that need more than this package's dev-dependencies.
 
 #[cfg_attr(not(doctest), doc = include_str!("stacks.md"))]
 pub mod stacks {}
@@ -34,11 +33,8 @@ pub mod choosing {}
 #[cfg_attr(not(doctest), doc = include_str!("cool_down.svg"))]
 pub mod cool_down {}
 
-#[cfg_attr(any(not(doctest), feature = "tokio"), doc = include_str!("processes.md"))]
+#[cfg_attr(not(doctest), doc = include_str!("processes.md"))]
 pub mod processes {}
-
-#[doc = include_str!("many_processes.md")]
-pub mod many_processes {}
 
 #[cfg_attr(any(not(doctest), feature = "tokio"), doc = include_str!("observing.md"))]
 pub mod observing {}

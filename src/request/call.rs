@@ -130,6 +130,7 @@ impl<S, P: RetryPolicy, B> Call<S, P, B> {
     }
 
     /// Returns the number of resends made.
+    #[inline]
     pub(super) fn resends(&self) -> u32 {
         self.resend.as_ref().map_or(0, |resend| resend.resends())
     }
@@ -244,6 +245,7 @@ impl<S, P: RetryPolicy, B> Call<S, P, B> {
         }
     }
 
+    #[inline]
     fn deposit(&self) {
         if let Some(budget) = &self.settings.budget {
             budget.deposit();

@@ -66,6 +66,7 @@ impl<S, P, B, R> ResponseFuture<S, P, B, R>
 where
     S: Service<Request<ReplayBody<B>>>,
 {
+    #[inline]
     pub(crate) fn sending(call: Call<S, P, B>, future: S::Future) -> Self {
         Self {
             call: Some(call),

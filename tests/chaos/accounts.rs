@@ -1,34 +1,34 @@
-//! Accounts that are told to be quiet: whose cool-down a request listens to, and when it was armed.
+//! Accounts and their cool-downs: which one a request obeys, and when each was started.
 
 use std::time::{Duration, Instant};
 
 use revio_status::Cooldown;
 
 use super::{
-    ledger::{Answer, Ledger},
+    ledger::{AttemptResult, Ledger},
     plan::{Order, Plan},
 };
 
 pub const ACCOUNTS: usize = 8;
-/// The longest that an answer may ask for at a time: many ask for an hour.
+/// The longest cool-down that one response can start: many responses ask for an hour.
 pub const MOST: Duration = Duration::from_millis(100);
-/// Who is impatient is held no longer.
+/// `max_hold` of an impatient layer.
 pub const HOLD: Duration = Duration::from_millis(40);
 
-/// Which cool-down a layer heeds, and for how long.
+/// The cool-down that a layer obeys, and its `max_hold`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Quiet {
+pub enum CooldownUse {
     /// None.
     Off,
-    /// The layer's, which is that of the first account.
+    /// The layer's, which is the first account's.
     Shared,
-    /// That in the request's extensions.
+    /// The one in the request's extensions.
     Own,
-    /// The same, but not for long.
+    /// Like `Own`, with a short `max_hold`.
     Impatient,
 }
 
-/// Handles of cool-downs, shared by all layers.
+/// The accounts' cool-downs, shared by all layers.
 pub struct Accounts([Cooldown; ACCOUNTS]);
 
 impl Accounts {
@@ -41,18 +41,18 @@ impl Accounts {
     }
 }
 
-/// An answer that asked an account for quiet.
+/// A response that started an account's cool-down.
 #[derive(Clone, Copy, Debug)]
-pub struct Armed {
-    /// When it was about to reach the layer.
+pub struct Started {
+    /// Just before it reached the layer.
     pub at: Instant,
-    /// When the layer had certainly seen it: what came of it was written down.
+    /// When the layer had certainly seen it: its consequence is recorded.
     pub seen: Option<Instant>,
     pub until: Instant,
 }
 
-/// By account: what it was told.
-pub fn armed(plan: &Plan, ledger: &Ledger) -> Vec<Vec<Armed>> {
+/// Returns the cool-downs' starts, by account.
+pub fn started(plan: &Plan, ledger: &Ledger) -> Vec<Vec<Started>> {
     let mut all = vec![Vec::new(); ACCOUNTS];
     for id in 0..ledger.requests() {
         let order = plan.order(id);
@@ -61,13 +61,13 @@ pub fn armed(plan: &Plan, ledger: &Ledger) -> Vec<Vec<Armed>> {
         };
         let page = ledger.page(id);
         for (sent, attempt) in page.sent.iter().zip(1..) {
-            let Some((at, Answer::Status(429 | 403))) = sent.answer else {
+            let Some((at, AttemptResult::Status(429 | 403))) = sent.result else {
                 continue;
             };
             let asked = asked(plan, &order, attempt);
             let next = page.sent.get(attempt as usize).map(|next| next.at);
             let end = page.called.map(|called| called + page.took);
-            all[account].extend(asked.map(|asked| Armed {
+            all[account].extend(asked.map(|asked| Started {
                 at,
                 seen: next.or(end),
                 until: at + asked.min(MOST),

@@ -1,4 +1,4 @@
-//! The books: what must hold of every request, and the sums.
+//! The books: the rules for every request, and the sums.
 
 use std::{collections::BTreeMap, fmt, sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -12,19 +12,20 @@ use super::{
     plan::{Door, Manner, Plan, When},
 };
 
-/// Beside what the machine was seen to be late by.
+/// Tolerance beyond the measured lateness of the machine.
 const SLACK: Duration = Duration::from_millis(500);
 
-/// A rule's words, and whether a request keeps it.
+/// A rule's text, and whether a request keeps it.
 type Rule = (&'static str, fn(&Case<'_>) -> bool);
 
 const RULES: [Rule; 25] = [
     ("every request has an outcome", |case| {
         !matches!(case.outcome, Outcome::Hung)
     }),
-    ("a POST is sent again only if nothing came of it", |case| {
-        (1..case.last()).all(|attempt| case.resend(attempt))
-    }),
+    (
+        "a POST is resent only if it cannot have been applied",
+        |case| (1..case.last()).all(|attempt| case.resend(attempt)),
+    ),
     ("a POST is executed at most once", |case| {
         !case.is_post() || case.page.executed.len() <= 1
     }),
@@ -37,92 +38,91 @@ const RULES: [Rule; 25] = [
         let is_sent = |attempt| sent.contains(attempt) && !case.is_unsent(*attempt);
         case.page.arrived.iter().all(is_sent) && sent.clone().all(|one| count(one) <= 1)
     }),
-    ("each attempt that was answered arrived", |case| {
+    ("each attempt with a response arrived", |case| {
         let is_answered = |attempt: &_| case.status(*attempt).is_some();
         let mut answered = (1..=case.last()).filter(is_answered);
         answered.all(|attempt| case.arrived(attempt))
     }),
-    (
-        "what is reported as success was executed",
-        |case| match case.outcome {
+    ("each reported success was executed", |case| {
+        match case.outcome {
             Outcome::Success { attempt } => case.executed(*attempt),
             _ => true,
-        },
-    ),
-    ("what is called not applied was not executed", |case| {
-        case.told(|told| told.applied || case.page.executed.is_empty())
+        }
+    }),
+    ("no request reported as not applied was executed", |case| {
+        case.error_fits(|report| report.applied || case.page.executed.is_empty())
     }),
     ("each execution has the whole upload", |case| {
         let mut executed = case.page.executed.iter();
         executed.all(|execution| execution.is_whole)
     }),
-    ("an upload that breaks is not executed", |case| {
+    ("a failing upload is not executed", |case| {
         !case.order.upload.breaks || case.page.executed.is_empty()
     }),
     ("the outcome is the last attempt's", |case| case.is_honest()),
-    ("may_have_been_applied looks at all attempts", |case| {
-        case.told(|told| told.applied == case.may_be_applied_by(case.last()))
+    ("may_have_been_applied covers all attempts", |case| {
+        case.error_fits(|report| report.applied == case.may_be_applied_by(case.last()))
     }),
-    ("what is called unsent did not arrive", |case| {
-        case.told_unsent().all(|attempt| !case.arrived(attempt))
+    ("no attempt reported as unsent arrived", |case| {
+        case.reported_unsent().all(|attempt| !case.arrived(attempt))
     }),
-    (
-        "what could not connect is called unsent, and no other",
-        |case| case.told(|told| told.is_unsent == case.is_unsent(case.last())),
-    ),
+    ("only failures to connect are unsent", |case| {
+        case.error_fits(|report| report.is_unsent == case.is_unsent(case.last()))
+    }),
     ("connections are refused by the plan", |case| {
         (1..=case.last()).all(|attempt| case.connects_by_plan(attempt))
     }),
-    (
-        "the attempts before the last are told as they were",
-        |case| case.remembers(),
-    ),
+    ("the previous attempts are reported correctly", |case| {
+        case.remembers()
+    }),
     ("attempts are counted", |case| match case.outcome {
         Outcome::Success { attempt } | Outcome::Broken { attempt } => *attempt == case.last(),
-        _ => case.told(|told| told.attempts == case.last()),
+        _ => case.error_fits(|report| report.attempts == case.last()),
     }),
-    ("what no setting names is not sent again", |case| {
+    ("only failures named by a setting are retried", |case| {
         let mut resent = 1..case.last();
         resent.len() <= 2 && resent.all(|attempt| case.is_retryable(attempt) != Some(false))
     }),
     ("nothing is sent before Retry-After", |case| {
         (1..case.last()).all(|attempt| case.pause(attempt) >= case.asked(attempt))
     }),
-    ("Retry-After is read as it was written", |case| {
-        case.answered(|told, act| match told.reason {
-            // Or the account's, if that is longer.
-            StopReason::CoolingDown => told.retry_after >= act.wait.asked(),
-            _ => told.retry_after == act.wait.asked(),
+    ("Retry-After is read correctly", |case| {
+        case.response_fits(|report, act| match report.reason {
+            // Or the remaining time of the cool-down, if that is longer.
+            StopReason::CoolingDown => report.retry_after >= act.wait.asked(),
+            _ => report.retry_after == act.wait.asked(),
         })
     }),
-    ("a body that is cut is called cut, and no other", |case| {
+    ("only truncated bodies are reported as truncated", |case| {
         let is_sure = case.order.door == Door::One && case.page.took < DEADLINE;
-        case.answered(|told, act| match (act.manner, act.when) {
+        case.response_fits(|report, act| match (act.manner, act.when) {
             (Manner::CutBody | Manner::ResetBody | Manner::Hang | Manner::Endless, _) => {
-                told.is_truncated
+                report.is_truncated
             }
-            (Manner::Plain, When::Late) if is_sure => !told.is_truncated,
+            (Manner::Plain, When::Late) if is_sure => !report.is_truncated,
             _ => true,
         })
     }),
-    ("nothing is sent while its account is to be quiet", |case| {
-        case.keeps_quiet()
+    ("no attempt is sent during a cool-down", |case| {
+        case.obeys_cooldown()
     }),
-    ("what is refused never left", |case| {
+    ("a refused request was never sent", |case| {
         let never = case.page.arrived.is_empty() && case.page.executed.is_empty();
-        case.told(|told| told.attempts > 0 || case.was_never_sent() && never && !told.applied)
+        case.error_fits(|report| {
+            report.attempts > 0 || case.was_never_sent() && never && !report.applied
+        })
     }),
-    ("the stop reason is true", |case| {
-        case.told(|told| case.has_true_reason(told))
+    ("the stop reason is correct", |case| {
+        case.error_fits(|report| case.has_true_reason(report))
     }),
-    ("nothing is sent again after the deadline", |case| {
+    ("no resend after the deadline", |case| {
         let mut resent = case.page.sent.iter().skip(1);
         resent.all(|sent| case.since_called(sent.at) < DEADLINE + case.lateness)
     }),
     (
-        "nothing outlasts its deadline and its last answer",
+        "no request outlasts its deadline and its last response",
         |case| {
-            let last = case.page.sent.last().and_then(|sent| sent.answer);
+            let last = case.page.sent.last().and_then(|sent| sent.result);
             let last = last.map(|(at, _)| case.since_called(at));
             let end = DEADLINE.max(last.unwrap_or_default());
             case.page.took <= end + SLACK + 2 * case.lateness
@@ -130,45 +130,45 @@ const RULES: [Rule; 25] = [
     ),
 ];
 
-/// Sums that are looked at.
+/// The names of sums that `budgets` reads.
 pub const SCARCE: &str = "requests under a scarce budget";
 pub const SCARCE_RETRIES: &str = "retries under a scarce budget";
 pub const AMPLE_EARNED: &str = "requests that earned for an ample budget";
 pub const AMPLE_RETRIES: &str = "retries under an ample budget";
 
-/// What can become of a request, at least.
+/// The least number of different outcomes.
 const OUTCOMES: usize = 18;
 
-/// Everything that is worth counting.
+/// All counts of a run.
 #[derive(Default)]
 pub struct Books {
     pub outcomes: BTreeMap<String, usize>,
     pub manners: BTreeMap<String, usize>,
     pub sums: BTreeMap<&'static str, usize>,
-    /// By rule: the requests that broke it.
+    /// The requests that broke each rule.
     pub broken: Vec<(&'static str, Vec<usize>)>,
     pub longest: Duration,
     pub lateness: Duration,
 }
 
 impl Books {
-    /// Goes through all pages.
+    /// Checks and counts all pages.
     pub fn close(plan: &Plan, ledger: &Ledger) -> Self {
         let mut books = Self {
-            broken: RULES.map(|(words, _)| (words, Vec::new())).into(),
+            broken: RULES.map(|(rule, _)| (rule, Vec::new())).into(),
             lateness: *ledger.lateness(),
             ..Self::default()
         };
         for (manner, count) in ledger.manners().iter() {
             books.manners.insert(format!("{manner:?}"), *count);
         }
-        let armed = accounts::armed(plan, ledger);
+        let started = accounts::started(plan, ledger);
         for id in 0..ledger.requests() {
             let order = plan.order(id);
             let page = &ledger.page(id);
             let case = Case {
                 plan,
-                armed: order.account.map_or(&[], |account| &armed[account]),
+                started: order.account.map_or(&[], |account| &started[account]),
                 order,
                 page,
                 outcome: page.outcome.as_ref().expect("every request ended"),
@@ -180,7 +180,7 @@ impl Books {
         books
     }
 
-    /// Enters one request.
+    /// Counts one request and checks its rules.
     fn add(&mut self, case: &Case<'_>) {
         *self.outcomes.entry(case.outcome.name()).or_default() += 1;
         let page = case.page;
@@ -224,11 +224,11 @@ impl Books {
             ("attempts refused", refused),
             (
                 "errors that say not applied",
-                usize::from(!case.told(|told| told.applied)),
+                usize::from(!case.error_fits(|report| report.applied)),
             ),
             ("retries", resent),
             ("retries after a refusal", after_refusals),
-            ("retries after a lost answer", after_losses),
+            ("retries after a lost response", after_losses),
             (
                 "retries of a POST after a refusal",
                 after_refusals * of_post,
@@ -244,10 +244,10 @@ impl Books {
         for (name, count) in sums {
             *self.sums.entry(name).or_default() += count;
         }
-        for ((words, keeps), (_, broken)) in RULES.iter().zip(&mut self.broken) {
+        for ((rule, keeps), (_, broken)) in RULES.iter().zip(&mut self.broken) {
             if !keeps(case) {
                 if broken.is_empty() {
-                    println!("{words}: not here:\n{case:?}");
+                    println!("broken: {rule}:\n{case:?}");
                 }
                 broken.push(case.order.id);
             }
@@ -255,7 +255,7 @@ impl Books {
         self.longest = self.longest.max(page.took);
     }
 
-    /// What was to happen and never did: rules that nobody tried prove nothing.
+    /// Returns planned events that never happened: an untested rule proves nothing.
     pub fn gaps(&self) -> impl Iterator<Item = String> {
         let manners = (self.manners.len(), 18, "manners");
         let outcomes = (self.outcomes.len(), OUTCOMES, "outcomes");
@@ -266,10 +266,10 @@ impl Books {
         short.chain(never.map(|(name, _)| format!("no {name}")))
     }
 
-    /// The rules that were broken.
+    /// Returns the broken rules.
     pub fn failures(&self) -> impl Iterator<Item = &'static str> {
         let broken = self.broken.iter().filter(|(_, ids)| !ids.is_empty());
-        broken.map(|(words, _)| *words)
+        broken.map(|(rule, _)| *rule)
     }
 }
 
@@ -279,9 +279,9 @@ impl fmt::Display for Books {
         table(f, "how attempts that arrived were treated", &self.manners)?;
         table(f, "sums", &self.sums)?;
         writeln!(f, "broken rules:")?;
-        for (words, ids) in &self.broken {
+        for (rule, ids) in &self.broken {
             let some = &ids[..ids.len().min(5)];
-            writeln!(f, "  {:>7}  {words} {some:?}", ids.len())?;
+            writeln!(f, "  {:>7}  {rule} {some:?}", ids.len())?;
         }
         let (longest, lateness) = (self.longest, self.lateness);
         writeln!(
@@ -291,7 +291,7 @@ impl fmt::Display for Books {
     }
 }
 
-/// One line for each name.
+/// Writes one line for each name.
 fn table(
     f: &mut fmt::Formatter<'_>,
     title: &str,

@@ -1,21 +1,21 @@
-//! Two budgets: one that is soon used up, and one whose balance must come out exact.
+//! Two budgets: one is soon exhausted, the other one's balance must be exact.
 
 use revio_status::Budget;
 
 use super::audit::{self, Books};
 
-/// Of the scarce one.
+/// The scarce budget's reserve.
 const RESERVE: u32 = 20;
 const PER_REQUEST: f64 = 0.1;
-/// What `PER_REQUEST` is of one retry: all balances are counted in it.
+/// Deposits for one retry. All balances are in tenths.
 const TENTHS: i64 = 10;
-/// Of the ample one, which starts half full: neither end of it is ever reached.
+/// Half of the ample budget's reserve. The budget starts half full and never reaches an end.
 const HALF: u32 = 1_000_000;
 
 pub struct Budgets {
     pub scarce: Budget,
     pub ample: Budget,
-    /// What must be in the ample one.
+    /// The expected balance of the ample budget.
     expected: i64,
 }
 
@@ -32,12 +32,12 @@ impl Budgets {
         }
     }
 
-    /// One for each run, beside the ample one for all of them.
+    /// Replaces the scarce budget, once for each run.
     pub fn refill(&mut self) {
         self.scarce = Budget::new(RESERVE, PER_REQUEST);
     }
 
-    /// What is wrong after the run that these books tell of.
+    /// Returns the differences between the budgets and the books of the last run.
     pub fn problems(&mut self, books: &Books) -> Vec<String> {
         let sum = |name| books.sums[name] as i64;
         self.expected += sum(audit::AMPLE_EARNED) - TENTHS * sum(audit::AMPLE_RETRIES);
@@ -51,7 +51,7 @@ impl Budgets {
         wrong.into_iter().chain(overspent).collect()
     }
 
-    /// To the tenth. Only whole retries can be seen, so it is filled up to the next one.
+    /// Returns the balance in tenths. Only whole retries are visible, so this fills up to the next one.
     fn balance(&mut self) -> i64 {
         let whole = self.ample.available();
         let mut missing = 0;

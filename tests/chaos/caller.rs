@@ -1,4 +1,4 @@
-//! The callers: so many at a time, each with the next request until there is none.
+//! The callers: each sends the next request until none is left.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, timeout::Timeou
 
 use super::{
     Http, Step, Steps,
-    accounts::{Accounts, Quiet},
+    accounts::{Accounts, CooldownUse},
     budgets::Budgets,
     client,
     ledger::{Counted, Ledger, Outcome},
@@ -30,25 +30,25 @@ use super::{
     setting::Setting,
 };
 
-/// How many requests are on their way at any time.
+/// The number of requests in flight.
 pub const IN_FLIGHT: usize = 64;
-/// Fewer than are on their way: some have to wait until the service is ready.
+/// Fewer than `IN_FLIGHT`: some requests wait until the service is ready.
 pub const PERMITS: usize = 48;
-/// The layer's.
+/// The layer's time limit.
 pub const DEADLINE: Duration = Duration::from_millis(1500);
-/// For one attempt, by a timeout below the layer.
+/// The timeout of one attempt, below the layer.
 pub const ATTEMPT: Duration = Duration::from_millis(750);
 /// The layer's longest backoff.
 pub const PAUSE: Duration = Duration::from_millis(4);
 
-/// For the body of a success: nothing bounds it but the test.
+/// The longest time for a success's body, which only the test limits.
 const HANGS_AFTER: Duration = Duration::from_secs(30);
 
 type Body = Counted<Either<Empty<Bytes>, Steps>>;
 type Upstream = Client<HttpConnector, ReplayBody<Body>>;
 type Stack = RevioStatus<Probe<ConcurrencyLimit<Timeout<Upstream>>>, StandardPolicy>;
 
-/// The stacks that all callers share: of each setting one over HTTP/1.1 and one over HTTP/2.
+/// The stacks that all callers share: for each setting one over HTTP/1.1 and one over HTTP/2.
 #[derive(Clone)]
 pub struct Stacks {
     by_setting: Arc<BTreeMap<Setting, [Stack; 2]>>,
@@ -56,7 +56,7 @@ pub struct Stacks {
 }
 
 impl Stacks {
-    /// One client for each version, and a layer of each setting above it.
+    /// Makes one client for each version, and a layer for each setting above it.
     pub fn new(
         plan: &Plan,
         ledger: &Arc<Ledger>,
@@ -85,7 +85,7 @@ impl Stacks {
         }
     }
 
-    /// The one that this request goes through.
+    /// Returns the stack for this request.
     fn of(&self, order: &Order) -> Stack {
         let over = &self.by_setting[&order.setting];
         over[usize::from(matches!(order.door, Door::Two(_)))].clone()
@@ -107,13 +107,16 @@ pub async fn send_all(plan: &Plan, ledger: &Arc<Ledger>, server: &Arc<Server>, s
                 }
                 let order = plan.order(id);
                 let mut request = order.request(&server.uri(order.door, id), &ledger);
-                if matches!(order.setting.quiet, Quiet::Own | Quiet::Impatient) {
+                if matches!(
+                    order.setting.cooldown_use,
+                    CooldownUse::Own | CooldownUse::Impatient
+                ) {
                     let account = order.account.map(|account| stacks.accounts.of(account));
                     request
                         .extensions_mut()
                         .insert(account.expect("one").clone());
                 }
-                let (outcome, called, took) = ask(stacks.of(&order), request, &order).await;
+                let (outcome, called, took) = send(stacks.of(&order), request, &order).await;
                 let mut page = ledger.page(id);
                 page.outcome = Some(outcome);
                 page.called = Some(called);
@@ -126,17 +129,17 @@ pub async fn send_all(plan: &Plan, ledger: &Arc<Ledger>, server: &Arc<Server>, s
     }
 }
 
-/// One request to its end, when the layer got it, and how long that took.
-async fn ask(
+/// Sends one request to its end. Returns its outcome, the time of `call`, and the duration.
+async fn send(
     mut stack: Stack,
     request: Request<Body>,
     order: &Order,
 ) -> (Outcome, Instant, Duration) {
     let ready = stack.ready().await.expect("a limit does not fail");
     let start = Instant::now();
-    let answer = timeout(order.patience.unwrap_or(Duration::MAX), ready.call(request)).await;
+    let result = timeout(order.patience.unwrap_or(Duration::MAX), ready.call(request)).await;
     let took = start.elapsed();
-    let outcome = match answer {
+    let outcome = match result {
         Err(_) => Outcome::Cancelled,
         Ok(Err(error)) => error.into(),
         Ok(Ok(response)) => {
@@ -152,7 +155,7 @@ async fn ask(
 }
 
 impl Order {
-    /// As it is sent, with everything in it under a gauge.
+    /// Makes the request, with all of its parts counted.
     fn request(&self, uri: &str, ledger: &Ledger) -> Request<Body> {
         let mut request = Request::builder().method(&self.method).uri(uri);
         if self.upload.has_trailers {
@@ -172,7 +175,7 @@ impl Order {
 const CHECKSUM: HeaderName = HeaderName::from_static("x-checksum");
 
 impl Upload {
-    /// A stream of its chunks.
+    /// Makes a stream of its chunks.
     fn body(&self, ledger: &Ledger) -> Steps {
         let chunks = self.bytes.chunks(self.chunk);
         let (last, middle) = (chunks.len().saturating_sub(1), chunks.len() / 2);
@@ -181,21 +184,21 @@ impl Upload {
             if self.breaks && number == last {
                 steps.push(Step::Fail("the disk is gone"));
             }
-            if self.rests && number == middle {
+            if self.pauses && number == middle {
                 steps.push(Step::Wait(Duration::from_millis(1)));
             }
             let chunk = ledger.live.chunks.bytes(self.bytes.slice_ref(chunk));
             steps.extend([Step::Data(chunk), Step::Yield]);
         }
         steps.extend(self.trailers().map(Step::Trailers));
-        let hint = match self.tells_length {
+        let hint = match self.has_length {
             true => SizeHint::with_exact(self.bytes.len() as u64),
             false => SizeHint::new(),
         };
         Steps::new(steps).with_hint(hint)
     }
 
-    /// What comes after the last chunk.
+    /// Returns the trailers.
     pub fn trailers(&self) -> Option<HeaderMap> {
         let length = self.bytes.len().into();
         self.has_trailers

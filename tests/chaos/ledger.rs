@@ -1,4 +1,4 @@
-//! What the callers, the layer's lower side and the servers wrote down, and how many things live.
+//! The records of the callers, the probe and the servers, and counts of live resources.
 
 use std::{
     collections::BTreeMap,
@@ -17,28 +17,28 @@ use revio_status::{Error, PreviousAttempt, ServiceError, StatusError, StopReason
 
 use super::plan::Manner;
 
-/// One page for each request, and what is alive.
+/// One page for each request, and the live resources.
 pub struct Ledger {
     pages: Vec<Mutex<Page>>,
     manners: Mutex<BTreeMap<Manner, usize>>,
     lateness: Mutex<Duration>,
-    /// How often a request was held by a cool-down.
+    /// The number of holds.
     pub held: Arc<AtomicUsize>,
     pub live: Live,
 }
 
-/// All about one request.
+/// The records of one request.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// By the layer, to the service below it.
+    /// The attempts that the layer sent.
     pub sent: Vec<Sent>,
     /// The attempts whose heads a server received.
     pub arrived: Vec<u32>,
     pub executed: Vec<Execution>,
     pub outcome: Option<Outcome>,
-    /// From the caller's `call` to the layer's answer.
+    /// From `call` to the layer's result.
     pub took: Duration,
-    /// By its caller, when the service was ready.
+    /// The time of `call`.
     pub called: Option<Instant>,
 }
 
@@ -46,15 +46,15 @@ pub struct Page {
 #[derive(Clone, Copy, Debug)]
 pub struct Sent {
     pub at: Instant,
-    pub answer: Option<(Instant, Answer)>,
+    pub result: Option<(Instant, AttemptResult)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Answer {
+pub enum AttemptResult {
     Status(u16),
     /// The client could not connect.
     NoConnection,
-    /// By the timeout below the layer.
+    /// The timeout below the layer ended the attempt.
     TimedOut,
     Error,
 }
@@ -63,32 +63,32 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug)]
 pub struct Execution {
     pub attempt: u32,
-    /// Every byte and every trailer was there, and nothing else.
+    /// All bytes and trailers arrived, and no others.
     pub is_whole: bool,
 }
 
-/// What the caller was told.
+/// The caller's result.
 #[derive(Debug)]
 pub enum Outcome {
-    /// A success, and its body to the end.
+    /// A success with a complete body.
     Success {
         attempt: u32,
     },
-    /// A success whose body broke off.
+    /// A success whose body failed.
     Broken {
         attempt: u32,
     },
-    Error(Told),
-    /// The caller had no patience.
+    Error(Report),
+    /// The caller dropped the request.
     Cancelled,
-    /// The success's body neither ended nor broke.
+    /// A success whose body never ended.
     Hung,
 }
 
-/// What an error says.
+/// An error's facts.
 #[derive(Debug)]
-pub struct Told {
-    /// `None`: no answer came.
+pub struct Report {
+    /// `None`: no response.
     pub status: Option<u16>,
     pub is_unsent: bool,
     pub attempts: u32,
@@ -100,18 +100,18 @@ pub struct Told {
 }
 
 impl Outcome {
-    /// For the sums.
+    /// Returns the outcome's name in the sums.
     pub fn name(&self) -> String {
         match self {
             Self::Success { .. } => "success".to_owned(),
-            Self::Broken { .. } => "success, but its body broke off".to_owned(),
-            Self::Error(told) => {
-                let what = match (told.status, told.is_unsent) {
+            Self::Broken { .. } => "success, but its body failed".to_owned(),
+            Self::Error(report) => {
+                let what = match (report.status, report.is_unsent) {
                     (Some(_), _) => "status",
-                    (None, false) => "no answer",
+                    (None, false) => "no response",
                     (None, true) => "unsent",
                 };
-                format!("{what}: {}", told.reason)
+                format!("{what}: {}", report.reason)
             }
             Self::Cancelled => "cancelled".to_owned(),
             Self::Hung => "hung".to_owned(),
@@ -121,22 +121,22 @@ impl Outcome {
 
 impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
-        let answer = error.status_error();
-        Self::Error(Told {
-            status: answer.map(|answer| answer.status().as_u16()),
+        let failure = error.status_error();
+        Self::Error(Report {
+            status: failure.map(|failure| failure.status().as_u16()),
             is_unsent: error.service_error().is_some_and(ServiceError::is_unsent),
             attempts: error.attempts(),
             applied: error.may_have_been_applied(),
             reason: error.stop_reason(),
             earlier: error.previous_attempts().to_vec(),
             retry_after: error.retry_after(),
-            is_truncated: answer.is_some_and(StatusError::is_body_truncated),
+            is_truncated: failure.is_some_and(StatusError::is_body_truncated),
         })
     }
 }
 
 impl Ledger {
-    /// With an empty page for each request.
+    /// Makes an empty page for each request.
     pub fn new(requests: usize) -> Arc<Self> {
         Arc::new(Self {
             pages: (0..requests).map(|_| Mutex::default()).collect(),
@@ -147,28 +147,28 @@ impl Ledger {
         })
     }
 
-    /// All about this request.
+    /// Returns this request's page.
     pub fn page(&self, id: usize) -> MutexGuard<'_, Page> {
         self.pages[id].lock().expect("no panic")
     }
 
-    /// A server received the head of this attempt, and will treat it so.
+    /// Records that a server received the head of this attempt, and the planned treatment.
     pub fn arrived(&self, id: usize, attempt: u32, manner: Manner) {
         self.page(id).arrived.push(attempt);
         *self.manners().entry(manner).or_default() += 1;
     }
 
-    /// How often each manner was met.
+    /// Returns the count of each manner.
     pub fn manners(&self) -> MutexGuard<'_, BTreeMap<Manner, usize>> {
         self.manners.lock().expect("no panic")
     }
 
-    /// The most that a sleeper was woken too late: the machine's fault and nobody else's.
+    /// Returns the largest lateness of a sleep, which is the machine's.
     pub fn lateness(&self) -> MutexGuard<'_, Duration> {
         self.lateness.lock().expect("no panic")
     }
 
-    /// Looks for that all the time.
+    /// Measures the lateness all the time.
     pub async fn watch_the_clock(self: Arc<Self>) {
         const TICK: Duration = Duration::from_millis(10);
         loop {
@@ -180,53 +180,53 @@ impl Ledger {
         }
     }
 
-    /// How many pages there are.
+    /// Returns the number of pages.
     pub fn requests(&self) -> usize {
         self.pages.len()
     }
 }
 
-/// What is alive, by kind; all of it is to be gone at the end.
+/// Live resources by kind; none may be left at the end.
 #[derive(Clone, Default)]
 pub struct Live {
     pub uploads: Gauge,
     pub chunks: Gauge,
     pub attempts: Gauge,
-    pub answers: Gauge,
+    pub responses: Gauge,
     pub connections: Gauge,
 }
 
 impl Live {
-    /// By their names.
+    /// Returns names and counts.
     pub fn all(&self) -> [(&'static str, isize); 5] {
         [
             ("request bodies", self.uploads.get()),
             ("request bytes", self.chunks.get()),
-            ("attempts on their way", self.attempts.get()),
-            ("response bodies", self.answers.get()),
+            ("attempts in flight", self.attempts.get()),
+            ("response bodies", self.responses.get()),
             ("server connections", self.connections.get()),
         ]
     }
 }
 
-/// A number of living things, or of their bytes.
+/// A count of live resources or of their bytes.
 #[derive(Clone, Default)]
 pub struct Gauge(Arc<AtomicIsize>);
 
 impl Gauge {
-    /// How many there are.
+    /// Returns the count.
     fn get(&self) -> isize {
         self.0.load(SeqCst)
     }
 
-    /// Counts this much more until the guard is dropped.
+    /// Adds this amount until the guard is dropped.
     pub fn hold(&self, amount: usize) -> Held {
         let amount = isize::try_from(amount).expect("small");
         self.0.fetch_add(amount, SeqCst);
         Held(self.0.clone(), amount)
     }
 
-    /// The same body, counted as long as it lives.
+    /// Wraps the body, which counts until it is dropped.
     pub fn body<B>(&self, body: B) -> Counted<B> {
         Counted {
             body,
@@ -234,14 +234,14 @@ impl Gauge {
         }
     }
 
-    /// The same bytes, counted as long as anybody holds a part of them.
+    /// Wraps the bytes, which count until their last part is dropped.
     pub fn bytes(&self, bytes: Bytes) -> Bytes {
         let _held = self.hold(bytes.len());
         Bytes::from_owner(Counted { body: bytes, _held })
     }
 }
 
-/// Takes its amount back when it is dropped.
+/// A guard that subtracts its amount when it is dropped.
 pub struct Held(Arc<AtomicIsize>, isize);
 
 impl Drop for Held {
@@ -250,7 +250,7 @@ impl Drop for Held {
     }
 }
 
-/// A body, or some bytes, under a gauge.
+/// A counted body or buffer.
 pub struct Counted<B> {
     body: B,
     _held: Held,

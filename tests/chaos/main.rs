@@ -1,11 +1,10 @@
-//! Twenty thousand requests to servers that misbehave in every way a wire allows, and books that
-//! must balance afterwards.
+//! Twenty thousand requests to misbehaving servers, and a check of every rule afterwards.
 //!
-//! What is asked and how each attempt is treated is a function of the seed, the request's number
-//! and the attempt's; only the interleaving is not. `CHAOS_SEED` sets another seed,
-//! `CHAOS_REQUESTS` another number. With `CHAOS_SECONDS` it goes on with the next seed until the
-//! time is up, and looks at the memory of the process after each.
-// Once with the features that most people use: they change nothing on the wire.
+//! Each request and the treatment of each attempt are functions of the seed and of their numbers; only
+//! the interleaving varies. `CHAOS_SEED` sets another seed, `CHAOS_REQUESTS` another number of requests.
+//! With `CHAOS_SECONDS` further seeds follow until the time is up, and the process's memory is checked
+//! after each.
+// Features do not change the wire: the defaults are enough.
 #![cfg(all(feature = "tokio", feature = "json"))]
 
 #[path = "../support/mod.rs"]
@@ -49,19 +48,18 @@ use tokio::{runtime::Handle, sync::Semaphore, time::timeout};
 
 const SEED: u64 = 2026;
 const REQUESTS: usize = 20_000;
-/// What hangs, fails.
+/// The longest duration of a run.
 const HANGS_AFTER: Duration = Duration::from_secs(150);
 
 /// Promise (once): Whatever the wire does, every success was applied, and everything else that was
 /// applied is reported as possibly applied.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_happens_on_the_wire_the_books_balance() {
+async fn misbehaving_wire_breaks_no_rule() {
     let mut seed = setting("CHAOS_SEED").unwrap_or(SEED);
     let requests = setting("CHAOS_REQUESTS").map_or(REQUESTS, |number| number as usize);
     let end = setting("CHAOS_SECONDS").map(|time| Instant::now() + Duration::from_secs(time));
     let mut budgets = Budgets::new();
-    // The first fill what is filled once and stays; the system's allocator needs all of them to
-    // know how much it keeps.
+    // The first run fills lasting caches. For a stable resident size the allocator needs a full run.
     let first = if end.is_some() { requests } else { 1000 };
     run(seed, first, &mut budgets).await;
     let before = Memory::now();
@@ -82,22 +80,22 @@ async fn whatever_happens_on_the_wire_the_books_balance() {
     }
 }
 
-/// A number from the environment.
+/// Returns a number from the environment.
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().expect("a number"))
 }
 
-/// When it goes on and on, past the test harness: what that keeps is memory of this process.
-fn say(words: impl Display) {
+/// Prints. A long run bypasses the test harness, which would keep the output in memory.
+fn say(text: impl Display) {
     if setting("CHAOS_SECONDS").is_some() {
-        let _ = writeln!(io::stderr(), "{words}");
+        let _ = writeln!(io::stderr(), "{text}");
     } else {
-        println!("{words}");
+        println!("{text}");
     }
 }
 
-/// Sends so many requests by the plan of this seed; returns the books when nothing is wrong.
+/// Sends the requests of this seed's plan. Returns the books if no rule is broken.
 async fn run(seed: u64, requests: usize, budgets: &mut Budgets) -> Books {
     say(format_args!("CHAOS_SEED={seed} CHAOS_REQUESTS={requests}")); // seen when the test fails
     let plan = &Plan::new(seed);
@@ -113,7 +111,9 @@ async fn run(seed: u64, requests: usize, budgets: &mut Budgets) -> Books {
     let stacks = caller::Stacks::new(plan, &ledger, &server, &permits, budgets, accounts);
     let watch = tokio::spawn(ledger.clone().watch_the_clock());
     let sending = caller::send_all(plan, &ledger, &server, &stacks);
-    timeout(HANGS_AFTER, sending).await.expect("it hangs");
+    timeout(HANGS_AFTER, sending)
+        .await
+        .expect("a run that ends");
     say(format_args!("{requests} requests in {:?}", start.elapsed()));
     watch.abort();
     drop((stacks, server));
@@ -131,12 +131,12 @@ async fn run(seed: u64, requests: usize, budgets: &mut Budgets) -> Books {
     books
 }
 
-/// Of this runtime.
+/// Returns the number of this runtime's tasks.
 fn alive_tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
 
-/// What is not gone although everybody has gone home.
+/// Returns all resources that are still alive after the run.
 async fn leftovers(
     tasks: usize,
     descriptors: usize,
@@ -159,7 +159,7 @@ async fn leftovers(
         left.retain(|(_, number)| *number != 0);
         left
     };
-    // Connections take a moment to notice.
+    // Connections take a moment to close.
     let end = Instant::now() + Duration::from_secs(10);
     while !count().is_empty() && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(5)).await;

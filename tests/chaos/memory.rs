@@ -1,5 +1,4 @@
-//! How much memory this process has: in use, by all threads together, and resident. And how many
-//! descriptors.
+//! This process's memory, in use by all threads and resident, and its descriptors.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -7,10 +6,10 @@ use std::{
     sync::atomic::{AtomicIsize, Ordering::Relaxed},
 };
 
-/// How much more may be in use than before the last requests: less than two bytes for each, where
-/// the least leak takes sixteen.
+/// The allowed growth of used memory: less than two bytes for each request. The smallest leak takes
+/// sixteen.
 const GROWTH: isize = 32 * 1024;
-/// How much more the system may lend: its allocator keeps what was fragmented.
+/// The allowed growth of resident memory: the allocator keeps fragmented pages.
 const RESIDENT_GROWTH: usize = 8 * 1024 * 1024;
 
 static IN_USE: AtomicIsize = AtomicIsize::new(0);
@@ -20,7 +19,7 @@ struct Heap;
 #[global_allocator]
 static HEAP: Heap = Heap;
 
-// SAFETY: every call is passed on to the system's allocator as it came.
+// SAFETY: every call is forwarded unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         IN_USE.fetch_add(layout.size() as isize, Relaxed);
@@ -36,7 +35,7 @@ unsafe impl GlobalAlloc for Heap {
 /// In bytes.
 pub struct Memory {
     pub in_use: isize,
-    /// Where the system tells.
+    /// `None` if the system does not report it.
     resident: Option<usize>,
 }
 
@@ -48,13 +47,13 @@ impl Memory {
         }
     }
 
-    /// What was in use is not any more.
+    /// Asserts that used memory has not grown.
     pub fn is_all_back(&self, before: &Self) {
         let growth = self.in_use - before.in_use;
         assert!(growth < GROWTH, "{growth} bytes are left");
     }
 
-    /// The process has not grown either.
+    /// Asserts that resident memory has not grown.
     pub fn is_flat(&self, before: &Self) {
         if let (Some(resident), Some(before)) = (self.resident, before.resident) {
             let growth = resident.saturating_sub(before);
@@ -81,7 +80,7 @@ fn resident() -> Option<usize> {
     Some(kib * 1024)
 }
 
-/// Open ones; 0 where the system does not tell.
+/// Returns the number of open descriptors, or 0 if the system does not report it.
 pub fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }

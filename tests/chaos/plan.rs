@@ -1,4 +1,4 @@
-//! Who asks for what, and how the server misbehaves: pure functions of the seed.
+//! The requests and the servers' misbehavior, as pure functions of the seed.
 
 use std::{fmt, time::Duration};
 
@@ -7,31 +7,31 @@ use fastrand::Rng;
 use http::Method;
 
 use super::{
-    accounts::{ACCOUNTS, Quiet},
+    accounts::{ACCOUNTS, CooldownUse},
     setting::Setting,
     wait::Wait,
 };
 
-/// More than the layer keeps of an upload by default.
+/// The default `replay_body_limit`.
 pub const REPLAY_LIMIT: usize = 64 * 1024;
 
-/// How many servers speak HTTP/2: the death of a connection is not to take all requests with it.
+/// The number of HTTP/2 servers: a failed connection must not end all requests.
 pub const TWOS: usize = 8;
 
-/// Everything that is going to happen, whatever the scheduler does.
+/// All planned requests and acts, independent of the scheduler.
 #[derive(Clone)]
 pub struct Plan {
     seed: u64,
-    /// Uploads are stretches of it: nothing can be missing, twice or in another's place unseen.
+    /// Random bytes. Uploads are slices of them, so that any lost, repeated or swapped part is visible.
     noise: Bytes,
 }
 
-/// Where a request goes.
+/// A request's server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Door {
     /// HTTP/1.1.
     One,
-    /// HTTP/2, at one of several servers.
+    /// One of several HTTP/2 servers.
     Two(usize),
     /// Accepts connections and resets them.
     Slammed,
@@ -39,7 +39,7 @@ pub enum Door {
     Shut,
 }
 
-/// One request, as its caller wants it.
+/// One planned request.
 #[derive(Debug)]
 pub struct Order {
     pub id: usize,
@@ -49,7 +49,7 @@ pub struct Order {
     /// The caller drops the request after this time.
     pub patience: Option<Duration>,
     pub setting: Setting,
-    /// Whose cool-down it listens to.
+    /// The account whose cool-down it obeys.
     pub account: Option<usize>,
 }
 
@@ -58,29 +58,29 @@ pub struct Order {
 pub struct Upload {
     pub bytes: Bytes,
     pub chunk: usize,
-    pub tells_length: bool,
+    pub has_length: bool,
     pub has_trailers: bool,
     /// Fails before its last chunk.
     pub breaks: bool,
-    /// Takes a millisecond's rest in its middle.
-    pub rests: bool,
+    /// Pauses for a millisecond in its middle.
+    pub pauses: bool,
 }
 
-/// What the server does with one attempt.
+/// The server's planned treatment of one attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Act {
     pub when: When,
-    /// Whether the request has its effect. It never has before it was read whole.
+    /// `true` if the request is applied, which needs a complete request.
     pub executes: bool,
     pub status: u16,
     pub wait: Wait,
     pub manner: Manner,
 }
 
-/// How much of the upload the server reads before it acts.
+/// The part of the upload that the server reads before it acts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum When {
-    /// So many bytes; then it reads on and forgets, or drops the rest.
+    /// After this many bytes; then it discards the remaining upload, read or unread.
     Early {
         after: usize,
         drains: bool,
@@ -88,25 +88,25 @@ pub enum When {
     Late,
 }
 
-/// How the server answers, or does not.
+/// The kind of response, or of its absence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Manner {
     Plain,
-    /// The body byte by byte, in frames.
+    /// The body in frames of one byte.
     Drip,
-    /// `Connection: close`, or a GOAWAY that lets the others end.
+    /// `Connection: close`, or a graceful GOAWAY.
     Farewell,
-    /// 200 at once; the body comes when the upload has been read and executed.
+    /// 200 at once; the body follows after the upload is read and executed.
     Gradual,
-    /// A failed body that never goes on.
+    /// An error body that stalls.
     Hang,
-    /// A failed body without an end.
+    /// An endless error body.
     Endless,
-    /// No answer at all.
+    /// No response.
     Stall,
-    /// The handler fails: RST_STREAM, or the connection ends.
+    /// The handler fails: RST_STREAM, or a closed connection.
     Fail,
-    /// From here on the connection is taken from hyper and does not survive.
+    /// From here on, raw bytes replace hyper, and the connection ends.
     Close,
     Reset,
     CutHead,
@@ -115,13 +115,13 @@ pub enum Manner {
     ShortLength,
     Garbage,
     Oversized,
-    /// All of the answer byte by byte, head included.
+    /// The whole response byte by byte, including its head.
     RawDrip,
-    /// HTTP/2's way to say: no more of this, and now.
+    /// A GOAWAY that ends the connection at once.
     GoAway,
 }
 
-/// How often things happen. The slow ones are rare, for the sake of the test's duration.
+/// Weights. Slow acts are rare, to keep the test short.
 const MANNERS_ONE: [(u32, Manner); 17] = [
     (716, Manner::Plain),
     (30, Manner::Drip),
@@ -142,7 +142,7 @@ const MANNERS_ONE: [(u32, Manner); 17] = [
     (24, Manner::RawDrip),
 ];
 
-/// What kills a connection is rarer here: others are on it.
+/// Acts that end a connection are rarer here: other requests share it.
 const MANNERS_TWO: [(u32, Manner); 12] = [
     (800, Manner::Plain),
     (40, Manner::Drip),
@@ -177,7 +177,7 @@ const STATUSES: [(u32, u16); 15] = [
 ];
 
 impl Plan {
-    /// The same for the same seed.
+    /// Makes the plan of a seed.
     pub fn new(seed: u64) -> Self {
         let mut noise = vec![0; 512 * 1024];
         Rng::with_seed(seed).fill(&mut noise);
@@ -185,13 +185,13 @@ impl Plan {
         Self { seed, noise }
     }
 
-    /// Its own random numbers for each purpose.
+    /// Returns separate random numbers for each purpose.
     fn rng(&self, id: usize, purpose: u64) -> Rng {
         let mut rng = Rng::with_seed(self.seed ^ (id as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         Rng::with_seed(rng.u64(..) ^ purpose.wrapping_mul(0xD1B5_4A32_D192_ED03))
     }
 
-    /// The request of this number.
+    /// Returns the request of this number.
     pub fn order(&self, id: usize) -> Order {
         let rng = &mut self.rng(id, 0);
         let methods = [(4, Method::GET), (3, Method::POST), (3, Method::PUT)];
@@ -215,16 +215,16 @@ impl Plan {
             },
             method,
             patience: chance(rng, 2).then(|| Duration::from_millis(rng.u64(..8))),
-            account: match setting.quiet {
-                Quiet::Off => None,
-                Quiet::Shared => Some(0),
-                Quiet::Own | Quiet::Impatient => Some(rng.usize(..ACCOUNTS)),
+            account: match setting.cooldown_use {
+                CooldownUse::Off => None,
+                CooldownUse::Shared => Some(0),
+                CooldownUse::Own | CooldownUse::Impatient => Some(rng.usize(..ACCOUNTS)),
             },
             setting,
         }
     }
 
-    /// Most are small, some too large to be kept for a resend.
+    /// Most uploads are small, some are above the replay limit.
     fn upload(&self, rng: &mut Rng) -> Upload {
         let sizes = [
             (5, 0..1),
@@ -236,25 +236,25 @@ impl Plan {
         let sizes = pick(rng, &sizes);
         let length = rng.usize(sizes);
         let start = rng.usize(..self.noise.len() - length);
-        let tells_length = rng.bool();
+        let has_length = rng.bool();
         let chunk = length / rng.usize(1..=48) + 1;
         Upload {
             bytes: self.noise.slice(start..start + length),
             chunk,
-            tells_length,
-            has_trailers: !tells_length && chance(rng, 20),
+            has_length,
+            has_trailers: !has_length && chance(rng, 20),
             breaks: length > 0 && chance(rng, 2),
-            rests: chance(rng, 10),
+            pauses: chance(rng, 10),
         }
     }
 
-    /// Whether nobody listens where this attempt of it goes.
+    /// Returns `true` if this attempt's connection is refused.
     pub fn is_refused(&self, order: &Order, attempt: u32) -> bool {
         let rng = &mut self.rng(order.id, u64::from(attempt) << 32);
         order.door == Door::Shut || chance(rng, 8)
     }
 
-    /// What the server does with this attempt of it.
+    /// Returns the server's act for this attempt.
     pub fn act(&self, order: &Order, attempt: u32) -> Act {
         let rng = &mut self.rng(order.id, attempt.into());
         let manner = match order.door {
@@ -277,8 +277,7 @@ impl Plan {
         };
         Act {
             when,
-            // A server that says yes did it, one that says no did not, and of the others nobody
-            // knows.
+            // A success was applied, a rejection was not; other statuses leave it open.
             executes: when == When::Late && may_execute(status) && (status < 400 || rng.bool()),
             status,
             wait: Wait::draw(rng, status),
@@ -287,38 +286,38 @@ impl Plan {
     }
 }
 
-/// Whether this status leaves it open that the request was executed: all but 501 and 4xx, and of
-/// these 408.
+/// Returns `true` if a request with this status may have been applied: all statuses except 501 and 4xx
+/// other than 408.
 pub fn may_execute(status: u16) -> bool {
     status == 408 || !(400..500).contains(&status) && status != 501
 }
 
-/// True in so many cases of a hundred.
+/// Returns `true` in this percentage of calls.
 pub fn chance(rng: &mut Rng, percent: u32) -> bool {
     rng.u32(..100) < percent
 }
 
-/// One of the values, as often as its weight says.
+/// Returns a random value by weight.
 pub fn pick<T: Clone>(rng: &mut Rng, table: &[(u32, T)]) -> T {
     let sum: u32 = table.iter().map(|(weight, _)| weight).sum();
     let mut left = rng.u32(..sum);
     for (weight, value) in table {
         match left.checked_sub(*weight) {
-            Some(rest) => left = rest,
+            Some(remaining) => left = remaining,
             None => return value.clone(),
         }
     }
     unreachable!("the weights add up")
 }
 
-/// Not with all its noise.
+/// Omits the random bytes.
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Plan({})", self.seed)
     }
 }
 
-/// Not with all its bytes.
+/// Omits the bytes.
 impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (length, breaks) = (self.bytes.len(), self.breaks);

@@ -1,5 +1,5 @@
-//! Between the layer and the rest of the stack: writes down every attempt and its answer, and sends
-//! some where nobody listens.
+//! A service below the layer that records every attempt and its result, and sends some attempts to a
+//! closed port.
 
 use std::{
     pin::Pin,
@@ -14,16 +14,16 @@ use revio_status::{BoxError, ResendCount};
 use tower::{Service, timeout::error::Elapsed};
 
 use super::{
-    ledger::{Answer, Counted, Ledger, Sent},
+    ledger::{AttemptResult, Counted, Ledger, Sent},
     plan::{Door, Plan},
     server::Server,
 };
 
-/// The number of a request, on the request itself.
+/// A request's number, as an extension.
 #[derive(Clone, Copy)]
 pub struct Id(pub usize);
 
-/// Passes everything on, with its number and attempt in two more headers.
+/// Forwards requests with two more headers: the request's number and the attempt's.
 #[derive(Clone)]
 pub struct Probe<S> {
     pub inner: S,
@@ -58,40 +58,40 @@ where
         let ledger = self.ledger.clone();
         let number = ledger.send(id);
         let held = ledger.live.attempts.hold(1);
-        let answer = self.inner.call(request);
+        let result = self.inner.call(request);
         Box::pin(async move {
-            let answer = answer.await;
-            ledger.answer(id, number, &answer);
+            let result = result.await;
+            ledger.record(id, number, &result);
             drop(held);
-            answer.map(|response| response.map(|body| ledger.live.answers.body(body)))
+            result.map(|response| response.map(|body| ledger.live.responses.body(body)))
         })
     }
 }
 
-/// The attempt's number, counted from 1.
+/// Returns the attempt's number, counted from 1.
 pub fn attempt_of(resends: Option<&ResendCount>) -> u32 {
     resends.map_or(1, |resends| resends.0 + 1)
 }
 
 impl Ledger {
-    /// One more attempt of this request.
+    /// Records an attempt of this request.
     fn send(&self, id: usize) -> usize {
         let sent = &mut self.page(id).sent;
         let at = Instant::now();
-        sent.push(Sent { at, answer: None });
+        sent.push(Sent { at, result: None });
         sent.len() - 1
     }
 
-    /// What the layer is about to see of this attempt.
-    fn answer<R>(&self, id: usize, number: usize, answer: &Result<Response<R>, BoxError>) {
-        let answer = match answer {
-            Ok(response) => Answer::Status(response.status().as_u16()),
-            Err(error) if error.is::<Elapsed>() => Answer::TimedOut,
+    /// Records this attempt's result.
+    fn record<R>(&self, id: usize, number: usize, result: &Result<Response<R>, BoxError>) {
+        let result = match result {
+            Ok(response) => AttemptResult::Status(response.status().as_u16()),
+            Err(error) if error.is::<Elapsed>() => AttemptResult::TimedOut,
             Err(error) => match error.downcast_ref::<legacy::Error>() {
-                Some(error) if error.is_connect() => Answer::NoConnection,
-                _ => Answer::Error,
+                Some(error) if error.is_connect() => AttemptResult::NoConnection,
+                _ => AttemptResult::Error,
             },
         };
-        self.page(id).sent[number].answer = Some((Instant::now(), answer));
+        self.page(id).sent[number].result = Some((Instant::now(), result));
     }
 }

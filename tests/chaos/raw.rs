@@ -1,4 +1,4 @@
-//! What is written when hyper is pushed aside: halves of answers, lies, and things that are no HTTP.
+//! Raw bytes that replace hyper's response: partial responses, wrong lengths, and invalid HTTP.
 
 use std::io;
 
@@ -6,21 +6,21 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, task::yield_now};
 
 use super::plan::{Act, Manner};
 
-/// The last words of a connection.
+/// The last bytes of a connection.
 pub struct Takeover {
     bytes: Vec<u8>,
     byte_by_byte: bool,
-    /// Ends with RST, and takes back what is still on its way.
+    /// Ends with RST, which discards bytes in flight.
     resets: bool,
 }
 
-/// A GOAWAY frame: the last stream is any, the reason is ENHANCE_YOUR_CALM.
+/// A GOAWAY frame with any last stream and the reason ENHANCE_YOUR_CALM.
 const GO_AWAY: [u8; 17] = [
     0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11,
 ];
 
 impl Takeover {
-    /// No words at all.
+    /// Resets without a byte.
     pub fn reset() -> Self {
         Self {
             bytes: Vec::new(),
@@ -29,7 +29,7 @@ impl Takeover {
         }
     }
 
-    /// As the plan wants it.
+    /// Makes the planned bytes.
     pub fn of(id: usize, act: Act) -> Self {
         let receipt = receipt(id);
         let honest = head(act, receipt.len());
@@ -53,7 +53,7 @@ impl Takeover {
         }
     }
 
-    /// Says it, and leaves the connection to be dropped.
+    /// Writes the bytes. The caller drops the connection.
     pub async fn perform(self, stream: &mut TcpStream) -> io::Result<()> {
         let size = if self.byte_by_byte { 1 } else { usize::MAX };
         for piece in self.bytes.chunks(size) {
@@ -67,17 +67,17 @@ impl Takeover {
     }
 }
 
-/// The body of every answer.
+/// Returns the body of every response.
 pub fn receipt(id: usize) -> String {
     format!(r#"{{"ok": true, "id": {id}, "message": "by the plan"}}"#)
 }
 
-/// A head that promises so many bytes.
+/// Returns a head with this `Content-Length`.
 fn head(act: Act, length: usize) -> String {
     start(act) + &format!("content-length: {length}\r\n\r\n")
 }
 
-/// Status line and first fields.
+/// Returns the status line and the first headers.
 fn start(act: Act) -> String {
     let mut start = format!("HTTP/1.1 {} Chaos\r\n", act.status);
     for (name, value) in act.wait.headers() {
@@ -86,7 +86,7 @@ fn start(act: Act) -> String {
     start
 }
 
-/// What other servers say, and what none does.
+/// Returns a greeting of another protocol, or invalid HTTP.
 fn garbage(id: usize) -> &'static str {
     const ALL: [&str; 8] = [
         "SSH-2.0-OpenSSH_9.6\r\n",
@@ -101,7 +101,7 @@ fn garbage(id: usize) -> &'static str {
     ALL[id % ALL.len()]
 }
 
-/// Too many fields for hyper's client, or about as many bytes as it takes.
+/// Returns a head with too many headers for hyper's client, or with about as many bytes as it accepts.
 fn oversized(id: usize, act: Act) -> String {
     let start = start(act);
     if id % 2 == 0 {

@@ -1,4 +1,4 @@
-//! Servers that speak HTTP/1.1 and HTTP/2 through hyper and misbehave by the plan.
+//! HTTP/1.1 and HTTP/2 servers on hyper that misbehave by the plan.
 
 use std::{
     io,
@@ -33,7 +33,7 @@ use super::{
     raw::{self, Takeover},
 };
 
-/// All doors, until it is dropped.
+/// All servers; dropping ends them.
 pub struct Server {
     one: SocketAddr,
     twos: Vec<SocketAddr>,
@@ -42,7 +42,7 @@ pub struct Server {
     _accepting: JoinSet<()>,
 }
 
-/// What every connection needs.
+/// The shared state of all connections.
 #[derive(Clone)]
 struct Desk {
     plan: Plan,
@@ -50,7 +50,7 @@ struct Desk {
 }
 
 impl Server {
-    /// Opens all doors.
+    /// Starts all servers.
     pub async fn start(plan: &Plan, ledger: &Arc<Ledger>) -> io::Result<Self> {
         let desk = Desk {
             plan: plan.clone(),
@@ -61,7 +61,7 @@ impl Server {
         for number in 0..TWOS {
             twos.push(open(Door::Two(number), &desk, &mut accepting).await?);
         }
-        // Bound and not listening: refuses, and nobody else can get the port.
+        // Bound but not listening: connections are refused, and no other process gets the port.
         let shut = TcpSocket::new_v4()?;
         shut.bind(([127, 0, 0, 1], 0).into())?;
         Ok(Self {
@@ -73,7 +73,7 @@ impl Server {
         })
     }
 
-    /// Where this request goes through this door.
+    /// Returns this request's URI at this server.
     pub fn uri(&self, door: Door, id: usize) -> String {
         let address = match door {
             Door::One => self.one,
@@ -85,14 +85,14 @@ impl Server {
     }
 }
 
-/// Accepts connections at a port of its own.
+/// Accepts connections at a new port.
 async fn open(door: Door, desk: &Desk, accepting: &mut JoinSet<()>) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     let desk = desk.clone();
     accepting.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // Or small writes wait for the other side's delayed acknowledgement.
+            // Else small writes wait for the peer's delayed acknowledgement.
             let _ = stream.set_nodelay(true);
             tokio::spawn(connection(door, stream, desk.clone()));
         }
@@ -100,32 +100,32 @@ async fn open(door: Door, desk: &Desk, accepting: &mut JoinSet<()>) -> io::Resul
     Ok(address)
 }
 
-/// One connection: hyper's, until a request takes it over.
+/// Serves one connection with hyper, until a request takes it over.
 async fn connection(door: Door, mut stream: TcpStream, desk: Desk) {
     let _held = desk.ledger.live.connections.hold(1);
-    let (sender, words) = mpsc::unbounded_channel();
+    let (sender, commands) = mpsc::unbounded_channel();
     let service = service_fn(|request| handle(request, desk.clone(), sender.clone()));
     let io = TokioIo::new(&mut stream);
     let takeover = match door {
         Door::One => {
             let connection = http1::Builder::new().serve_connection(io, service);
-            serve(connection, http1::Connection::graceful_shutdown, words).await
+            serve(connection, http1::Connection::graceful_shutdown, commands).await
         }
         Door::Two(_) => {
             let builder = http2::Builder::new(TokioExecutor::new());
             let connection = builder.serve_connection(io, service);
-            serve(connection, http2::Connection::graceful_shutdown, words).await
+            serve(connection, http2::Connection::graceful_shutdown, commands).await
         }
         Door::Slammed | Door::Shut => Some(Takeover::reset()),
     };
     if let Some(takeover) = takeover {
-        // The client may be gone, which is as good.
+        // The client may be gone already.
         let _ = takeover.perform(&mut stream).await;
     }
 }
 
-/// What a request has to say to its connection.
-enum Word {
+/// A request's command to its connection.
+enum Command {
     Farewell,
     Takeover(Takeover),
 }
@@ -134,26 +134,26 @@ enum Word {
 async fn serve<C: Future>(
     connection: C,
     end_gracefully: impl Fn(Pin<&mut C>),
-    mut words: UnboundedReceiver<Word>,
+    mut commands: UnboundedReceiver<Command>,
 ) -> Option<Takeover> {
     let mut connection = pin!(connection);
     loop {
         tokio::select! {
             biased;
-            Some(word) = words.recv() => match word {
-                Word::Farewell => end_gracefully(connection.as_mut()),
-                Word::Takeover(takeover) => return Some(takeover),
+            Some(command) = commands.recv() => match command {
+                Command::Farewell => end_gracefully(connection.as_mut()),
+                Command::Takeover(takeover) => return Some(takeover),
             },
             _ = connection.as_mut() => return None,
         }
     }
 }
 
-/// One attempt, by the plan.
+/// Treats one attempt by the plan.
 async fn handle(
     request: Request<Incoming>,
     desk: Desk,
-    words: UnboundedSender<Word>,
+    commands: UnboundedSender<Command>,
 ) -> Result<Response<AnyBody>, BoxError> {
     let (id, attempt) = (number(&request, "x-id"), number(&request, "x-attempt"));
     let order = desk.plan.order(id);
@@ -178,20 +178,20 @@ async fn handle(
             }
         }
     }
-    answer(&order, act, &words).await
+    respond(&order, act, &commands).await
 }
 
-/// A number that the client's probe put on the request.
+/// Returns a number that the probe added to the request.
 fn number(request: &Request<Incoming>, header: &str) -> usize {
     let text = request.headers()[header].to_str().expect("ASCII");
     text.parse().expect("a number")
 }
 
-/// What the client gets, unless the connection is taken over.
-async fn answer(
+/// Returns the response, unless the connection is taken over.
+async fn respond(
     order: &Order,
     act: Act,
-    words: &UnboundedSender<Word>,
+    commands: &UnboundedSender<Command>,
 ) -> Result<Response<AnyBody>, BoxError> {
     let receipt = Bytes::from(raw::receipt(order.id));
     let body = match act.manner {
@@ -201,10 +201,10 @@ async fn answer(
             any_body(Steps::new(bytes.flat_map(|step| [step, Step::Yield])))
         }
         Manner::Farewell => {
-            let _ = words.send(Word::Farewell);
+            let _ = commands.send(Command::Farewell);
             any_body(Full::new(receipt))
         }
-        // Long enough, but not for ever: while an upload is unread hyper does not see the client go.
+        // Not endless: while an upload is unread, hyper does not notice that the client is gone.
         Manner::Hang => {
             let end = Step::Fail("too late");
             any_body(Steps::new([
@@ -223,14 +223,14 @@ async fn answer(
             return Err("too late".into());
         }
         _ => {
-            let _ = words.send(Word::Takeover(Takeover::of(order.id, act)));
+            let _ = commands.send(Command::Takeover(Takeover::of(order.id, act)));
             std::future::pending().await
         }
     };
     Ok(response(act, body))
 }
 
-/// A response as the plan wants it, with this body.
+/// Returns the planned response with this body.
 fn response(act: Act, body: AnyBody) -> Response<AnyBody> {
     let response = Response::builder().status(act.status);
     let headers = act.wait.headers();
@@ -240,7 +240,7 @@ fn response(act: Act, body: AnyBody) -> Response<AnyBody> {
     response.body(body).expect("a valid response")
 }
 
-/// Says yes before it has read the upload, and ends its answer when it has executed it.
+/// Returns 200 before the upload is read, and ends the body after the upload is executed.
 fn gradual(
     mut received: Received,
     order: Order,
@@ -257,7 +257,7 @@ fn gradual(
     response(act, any_body(StreamBody::new(stream::once(end))))
 }
 
-/// What has arrived of an upload.
+/// The received part of an upload.
 struct Received {
     incoming: Incoming,
     bytes: BytesMut,
@@ -265,7 +265,7 @@ struct Received {
 }
 
 impl Received {
-    /// Nothing yet.
+    /// Starts with nothing received.
     fn new(incoming: Incoming) -> Self {
         Self {
             incoming,
@@ -288,7 +288,7 @@ impl Received {
         Ok(())
     }
 
-    /// The request has its effect. It was read to its end.
+    /// Applies the request, which must be complete.
     fn execute(&self, order: &Order, attempt: u32, ledger: &Ledger) {
         let is_whole = self.bytes == order.upload.bytes && self.trailers == order.upload.trailers();
         let execution = Execution { attempt, is_whole };

@@ -1,4 +1,4 @@
-//! What the layers are told to send again, and from which budget.
+//! The layers' settings: retries, budgets and cool-downs.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -10,7 +10,7 @@ use http::StatusCode;
 use revio_status::{Backoff, Event, RevioStatusLayer, StandardPolicy};
 
 use super::{
-    accounts::{Accounts, HOLD, Quiet},
+    accounts::{Accounts, CooldownUse, HOLD},
     budgets::Budgets,
     caller::{DEADLINE, PAUSE},
     layer,
@@ -18,19 +18,19 @@ use super::{
     plan::{chance, pick},
 };
 
-/// The layer that a request goes through.
+/// A layer's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Setting {
-    /// Has the budget that is soon used up.
+    /// Has the scarce budget.
     pub is_thrifty: bool,
     pub retries_429: bool,
-    pub mends: Mends,
-    pub quiet: Quiet,
+    pub opt_in: OptIn,
+    pub cooldown_use: CooldownUse,
 }
 
-/// Which attempts without an answer a layer sends again.
+/// The opt-in for retries without a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mends {
+pub enum OptIn {
     Nothing,
     /// `retry_unsent`.
     Unsent,
@@ -40,38 +40,43 @@ pub enum Mends {
 
 impl Setting {
     pub fn draw(rng: &mut Rng) -> Self {
-        let mends = [
-            (1, Mends::Nothing),
-            (1, Mends::Unsent),
-            (2, Mends::NoResponse),
+        let opt_in = [
+            (1, OptIn::Nothing),
+            (1, OptIn::Unsent),
+            (2, OptIn::NoResponse),
         ];
-        let quiet = [
-            (6, Quiet::Off),
-            (1, Quiet::Shared),
-            (2, Quiet::Own),
-            (1, Quiet::Impatient),
+        let cooldown_use = [
+            (6, CooldownUse::Off),
+            (1, CooldownUse::Shared),
+            (2, CooldownUse::Own),
+            (1, CooldownUse::Impatient),
         ];
         Self {
             is_thrifty: chance(rng, 10),
             retries_429: rng.bool(),
-            mends: pick(rng, &mends),
-            quiet: pick(rng, &quiet),
+            opt_in: pick(rng, &opt_in),
+            cooldown_use: pick(rng, &cooldown_use),
         }
     }
 
-    /// Every one that can be drawn.
+    /// Returns all settings that `draw` can return.
     pub fn all() -> impl Iterator<Item = Self> {
-        let mends = [Mends::Nothing, Mends::Unsent, Mends::NoResponse];
-        let quiet = [Quiet::Off, Quiet::Shared, Quiet::Own, Quiet::Impatient];
+        let opt_in = [OptIn::Nothing, OptIn::Unsent, OptIn::NoResponse];
+        let cooldown_use = [
+            CooldownUse::Off,
+            CooldownUse::Shared,
+            CooldownUse::Own,
+            CooldownUse::Impatient,
+        ];
         (0..48).map(move |number| Self {
             is_thrifty: number % 2 == 0,
             retries_429: number / 2 % 2 == 0,
-            mends: mends[number / 4 % 3],
-            quiet: quiet[number / 12],
+            opt_in: opt_in[number / 4 % 3],
+            cooldown_use: cooldown_use[number / 12],
         })
     }
 
-    /// As a layer.
+    /// Makes the layer.
     pub fn layer(
         self,
         budgets: &Budgets,
@@ -83,22 +88,22 @@ impl Setting {
         if self.retries_429 {
             policy = policy.retry_on(StatusCode::TOO_MANY_REQUESTS);
         }
-        policy = match self.mends {
-            Mends::Nothing => policy,
-            Mends::Unsent => policy.retry_unsent(),
-            Mends::NoResponse => policy.retry_transient(),
+        policy = match self.opt_in {
+            OptIn::Nothing => policy,
+            OptIn::Unsent => policy.retry_unsent(),
+            OptIn::NoResponse => policy.retry_transient(),
         };
         let budget = match self.is_thrifty {
             true => &budgets.scarce,
             false => &budgets.ample,
         };
-        if self.quiet == Quiet::Impatient {
+        if self.cooldown_use == CooldownUse::Impatient {
             policy = policy.max_hold(HOLD);
         }
         let layer = layer().policy(policy).time_limit(DEADLINE);
-        let layer = match self.quiet {
-            Quiet::Shared => layer.cooldown(accounts.of(0).clone()),
-            Quiet::Off | Quiet::Own | Quiet::Impatient => layer.no_cooldown(),
+        let layer = match self.cooldown_use {
+            CooldownUse::Shared => layer.cooldown(accounts.of(0).clone()),
+            CooldownUse::Off | CooldownUse::Own | CooldownUse::Impatient => layer.no_cooldown(),
         };
         let held = ledger.held.clone();
         layer.budget(budget.clone()).on_event(move |event| {

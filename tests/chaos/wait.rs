@@ -1,4 +1,4 @@
-//! Every kind of `Retry-After`, as it is written and as it is to be read.
+//! Every kind of `Retry-After`: its headers, and the time that they mean.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use fastrand::Rng;
 
 use super::plan::pick;
 
-/// What the server asks for.
+/// The wait that a response asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Wait {
     None,
     Zero,
-    /// In Azure's own field.
+    /// In Azure's own header.
     Millis(u64),
     Second,
-    /// A date, one second after the answer's own.
+    /// A date one second after the response's `Date`.
     DateAhead,
     DatePast,
     Garbage(&'static str),
-    /// More than the deadline leaves.
+    /// Longer than the deadline allows.
     FiveSeconds,
-    /// More than the policy accepts.
+    /// Longer than the policy accepts.
     Hour,
-    /// More than any clock can tell.
+    /// Longer than any clock can represent.
     Absurd,
 }
 
 impl Wait {
-    /// What this status comes with. Whole seconds are rare, for the sake of the test's duration.
+    /// Draws a wait for this status. Whole seconds are rare, to keep the test short.
     pub fn draw(rng: &mut Rng, status: u16) -> Self {
         if !matches!(status, 403 | 429 | 503 | 504) {
             return Self::None;
@@ -52,7 +52,7 @@ impl Wait {
         )
     }
 
-    /// The fields that say it.
+    /// Returns the headers.
     pub fn headers(self) -> Vec<(&'static str, String)> {
         let retry_after = match self {
             Self::None => return Vec::new(),
@@ -73,7 +73,7 @@ impl Wait {
         headers
     }
 
-    /// How long that is.
+    /// Returns the time that the headers mean.
     pub fn asked(self) -> Option<Duration> {
         Some(match self {
             Self::None | Self::Garbage(_) => return None,

@@ -51,7 +51,7 @@ fn config(folder: &Path, [one, two]: [u16; 2], backends: &Backends) -> String {
     let modules: String = MODULES
         .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
         .concat();
-    // It does not serve as root. What has no such power pays User and Group no heed.
+    // Apache does not serve as root. Started by another user, it ignores User and Group.
     format!(
         "ServerName localhost
 ServerRoot {folder}
@@ -96,7 +96,7 @@ ProxyPass /ledger http://127.0.0.1:{ledger}/ledger
 
 /// Promise (cause): The message of a gateway's error page is the sentence that a reader would pick.
 #[tokio::test]
-async fn it_says_what_it_means() {
+async fn error_page_has_kind_and_message() {
     let backends = Backends::start().await;
     let Some(gateway) = apache(&backends).await else {
         return;
@@ -111,7 +111,7 @@ async fn it_says_what_it_means() {
         assert_error(&post, busy, BUSY, 1);
         assert!(post.may_have_been_applied());
 
-        // It counts its patience in whole seconds.
+        // Its timeouts are whole seconds.
         let (late, slow) = tokio::join!(
             caller.refused(Method::POST, "/silent"),
             caller.refused(Method::GET, "/slow"),
@@ -119,7 +119,7 @@ async fn it_says_what_it_means() {
         assert_error(&late, StatusKind::GatewayTimeout, LATE, 1);
         assert_eq!(late.stop_reason(), StopReason::NotIdempotent);
         assert!(late.may_have_been_applied());
-        // A server that took too long, too, may be a 502.
+        // A timeout of mod_proxy_http is a 502.
         assert_error(&slow, StatusKind::OtherServerError, BROKEN, 1);
         assert!(slow.may_have_been_applied());
 
@@ -138,7 +138,7 @@ async fn it_says_what_it_means() {
 
 /// Promise (load): Failures cost no connections.
 #[tokio::test]
-async fn it_closes_after_a_503_and_keeps_the_connection_otherwise() {
+async fn only_503_closes_the_connection() {
     let backends = Backends::start().await;
     let Some(gateway) = apache(&backends).await else {
         return;
@@ -158,10 +158,10 @@ async fn it_closes_after_a_503_and_keeps_the_connection_otherwise() {
     }
 }
 
-/// The second request of a connection is not answered where the server behind it hangs up: so its
-/// client is to send it again, as if nobody had read it.
+/// If the server behind it closes the connection, Apache does not respond to the second request of a
+/// connection, so that the client resends it.
 #[tokio::test]
-async fn it_hides_a_lost_answer_behind_a_closed_connection() {
+async fn closed_connection_hides_lost_response() {
     let backends = Backends::start().await;
     let Some(gateway) = apache(&backends).await else {
         return;
@@ -171,14 +171,14 @@ async fn it_hides_a_lost_answer_behind_a_closed_connection() {
     let [first, second] = caller.call(requests).await;
     let first = first.expect_err("502");
     assert!(first.status_error().is_some(), "{first:?}");
-    let second = second.expect_err("no answer");
+    let second = second.expect_err("no response");
     assert!(second.service_error().is_some(), "{second:?}");
     assert!(second.may_have_been_applied());
     assert_eq!(second.attempts(), 1);
 }
 
 #[tokio::test]
-async fn an_upload_that_it_refuses_is_not_executed() {
+async fn refused_upload_is_not_applied() {
     let backends = Backends::start().await;
     let Some(gateway) = apache(&backends).await else {
         return;
@@ -191,26 +191,20 @@ async fn an_upload_that_it_refuses_is_not_executed() {
 
 /// Promise (once): A gateway's restart under load loses no GET and applies no POST twice.
 #[tokio::test]
-async fn its_graceful_restart_loses_no_get_and_doubles_no_post() {
+async fn graceful_restart_is_safe() {
     let backends = Backends::start().await;
     let Some(gateway) = apache(&backends).await else {
         return;
     };
     let config = gateway.folder.join("config").display().to_string();
-    // Over HTTP/2 it ends connections with an error that hyper does not tell from others.
+    // Over HTTP/2 it closes connections with an error that hyper does not distinguish from others.
     let restart = async {
         gateway
-            .tell("apache2", &["-k", "graceful", "-f", &config])
+            .run("apache2", &["-k", "graceful", "-f", &config])
             .await;
         while gateway.read("log").matches("resuming").count() < 2 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    super::restart::no_get_is_lost_and_no_post_doubled(
-        &gateway,
-        Http::One,
-        &backends.executed,
-        restart,
-    )
-    .await;
+    super::restart::assert_restart_is_safe(&gateway, Http::One, &backends.executed, restart).await;
 }

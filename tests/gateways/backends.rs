@@ -1,4 +1,4 @@
-//! What is behind the gateways.
+//! The servers behind the gateways.
 
 use std::{
     collections::HashMap,
@@ -18,19 +18,19 @@ use super::support::{
     wire::{Counter, Server},
 };
 
-/// The ports of a server that is not there, one that never answers, one that reads and hangs up, and
-/// one that keeps a ledger.
+/// The ports of four servers: one refuses connections, one never responds, one reads and closes, and
+/// one counts requests.
 pub struct Backends {
     pub dead: u16,
     pub silent: u16,
     pub rude: u16,
     pub ledger: u16,
     pub executed: Executed,
-    /// Bound and not listening: refuses, and nobody else can get the port.
+    /// Bound but not listening: connections are refused, and no other process gets the port.
     _dead: TcpSocket,
 }
 
-/// What was executed, and how often.
+/// The applied requests, and their counts.
 #[derive(Clone, Default)]
 pub struct Executed {
     requests: Arc<Mutex<HashMap<String, u32>>>,
@@ -45,7 +45,7 @@ impl Executed {
         self.count.add(1);
     }
 
-    /// How often this one was, such as `GET /ledger/7`.
+    /// Returns how often a request such as `GET /ledger/7` was applied.
     pub fn times(&self, request: &str) -> u32 {
         let requests = self.requests.lock().expect("no panic");
         requests.get(request).copied().unwrap_or_default()

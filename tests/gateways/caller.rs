@@ -18,7 +18,7 @@ use super::{
     },
 };
 
-/// It counts its connections.
+/// A client that counts its connections.
 pub struct Caller<'a> {
     gateway: &'a Gateway,
     http: Http,
@@ -40,7 +40,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Sends these one after the other over one client, and says what came of each.
+    /// Sends these requests in turn over one client, and returns each result.
     pub async fn call<const N: usize>(
         &self,
         requests: [(Method, &str); N],
@@ -48,7 +48,7 @@ impl<'a> Caller<'a> {
         self.send(requests, "{}".into()).await
     }
 
-    /// The same with this body.
+    /// Like `call`, with this body.
     pub async fn send<const N: usize>(
         &self,
         requests: [(Method, &str); N],
@@ -96,8 +96,8 @@ pub fn assert_error<'a>(
     assert_eq!(got, (kind, message.into(), attempts), "{error}");
 }
 
-/// An upload that the gateway does not want, and does not read: the client may be told, or may lose
-/// the connection before it reads what it was told. Either way it was sent once.
+/// Asserts that a refused upload is sent once. The client gets a 413, or loses the connection before
+/// it reads the response.
 pub async fn assert_upload_refused(caller: &Caller<'_>, path: &str) {
     let body = Bytes::from(vec![0; 4 << 20]);
     for method in [Method::POST, Method::PUT] {

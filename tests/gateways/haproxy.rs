@@ -57,12 +57,12 @@ backend rude
 
 /// Promise (cause): The message of a gateway's error page is the sentence that a reader would pick.
 #[tokio::test]
-async fn it_says_what_it_means() {
+async fn error_page_has_kind_and_message() {
     let backends = Backends::start().await;
     let Some(gateway) = haproxy(&backends).await else {
         return;
     };
-    // Its own pages have no title, and one sentence.
+    // HAProxy's own pages have one sentence and no title.
     let nobody = "No server is available to handle this request.";
     let silent = "The server didn't respond in time.";
     let rude = "The server returned an invalid or incomplete response.";
@@ -80,7 +80,7 @@ async fn it_says_what_it_means() {
         let [result] = caller.call([(Method::GET, "/rude")]).await;
         match http {
             Http::One => assert_error(&result.refused(), StatusKind::OtherServerError, rude, 1),
-            // It answers with REFUSED_STREAM, although the server behind it had the request.
+            // HAProxy returns REFUSED_STREAM although the server received the request.
             Http::Two => assert!(result.is_err_and(|e| e.may_have_been_applied())),
         }
         let error = caller.refused(Method::GET, "/maintenance").await;
@@ -89,9 +89,9 @@ async fn it_says_what_it_means() {
     }
 }
 
-/// Every failed body is read to its end, so the connection is used again.
+/// Every error body is read to its end, so the connection is reused.
 #[tokio::test]
-async fn its_error_pages_do_not_cost_connections() {
+async fn error_pages_cost_no_connections() {
     let backends = Backends::start().await;
     let Some(gateway) = haproxy(&backends).await else {
         return;

@@ -1,5 +1,5 @@
-//! Failures as real gateways make them: nginx, HAProxy, Apache and Varnish, over HTTP/1.1 and HTTP/2.
-//! Where one is not installed its tests say so and pass.
+//! Failures from real gateways: nginx, HAProxy, Apache and Varnish, over HTTP/1.1 and HTTP/2.
+//! If a gateway is not installed, its tests print that and pass.
 #![cfg(all(feature = "json", feature = "hyper-util"))]
 
 #[path = "../support/mod.rs"]

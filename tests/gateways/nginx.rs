@@ -54,7 +54,7 @@ fn config(folder: &Path, [one, two]: [u16; 2], backends: &Backends) -> String {
 
 /// Promise (cause): The message of a gateway's error page is the sentence that a reader would pick.
 #[tokio::test]
-async fn it_says_what_it_means() {
+async fn error_page_has_kind_and_message() {
     let backends = Backends::start().await;
     let Some(gateway) = nginx(&backends).await else {
         return;
@@ -95,9 +95,9 @@ async fn it_says_what_it_means() {
 
 /// Promise (load): Failures cost no connections.
 ///
-/// Every failed body is read to its end, so the connection is used again.
+/// Every error body is read to its end, so the connection is reused.
 #[tokio::test]
-async fn its_error_pages_do_not_cost_connections() {
+async fn error_pages_cost_no_connections() {
     let backends = Backends::start().await;
     let Some(gateway) = nginx(&backends).await else {
         return;

@@ -1,4 +1,4 @@
-//! The processes of the gateways: found, started, and ended in any case.
+//! The gateways' processes: found, started, and always ended.
 
 use std::{
     env,
@@ -22,26 +22,26 @@ use super::{
     support::wire::{Http, client},
 };
 
-/// Within this time a gateway answers.
+/// The longest time that a gateway may take to start.
 const START: Duration = Duration::from_secs(10);
-/// Becomes the gateway, which ends with its standard input, and its children with it, so that none
-/// outlives a killed test.
+/// A shell script that becomes the gateway. It kills the process group when its standard input ends,
+/// so that no gateway outlives a killed test.
 const LEASH: &str = r#"exec 3<&0; (read -r _ <&3; kill -KILL -$$) & exec "$@" 3<&-"#;
 
-/// What a gateway is told.
+/// A gateway's arguments and configuration.
 pub struct Setup {
-    /// What comes before the name of its configuration.
+    /// The arguments before the configuration's path.
     pub args: Vec<String>,
     pub config: String,
 }
 
-/// A gateway's process, with a folder of its own. Both go when this goes.
+/// A gateway's process, with its own folder. Dropping ends the process and removes the folder.
 pub struct Gateway {
     pub folder: PathBuf,
     /// For HTTP/1.1 and HTTP/2.
     pub ports: [u16; 2],
     process: Child,
-    /// Its end is the gateway's.
+    /// Closing it ends the gateway.
     leash: Option<ChildStdin>,
 }
 
@@ -55,7 +55,7 @@ impl Drop for Gateway {
     }
 }
 
-/// Free a moment ago: a gateway cannot tell which port it was given.
+/// Returns ports that were free a moment ago: a gateway cannot report a port that it chose itself.
 fn free_ports<const N: usize>() -> [u16; N] {
     let bind = |_| std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
     let listeners: Vec<_> = (0..N).map(bind).collect();
@@ -63,14 +63,14 @@ fn free_ports<const N: usize>() -> [u16; N] {
     std::array::from_fn(port)
 }
 
-/// Starts a gateway with this configuration, or tells that there is none on this machine.
+/// Starts a gateway with this configuration. Returns `None` if it is not installed.
 pub async fn start(name: &str, setup: impl Fn(&Path, [u16; 2]) -> Setup) -> Option<Gateway> {
     let Some(program) = find(name) else {
-        // Past the test harness, which keeps what passing tests print.
+        // Bypasses the test harness, which hides the output of passing tests.
         let _ = writeln!(std::io::stderr(), "{name} is not tested: not found");
         return None;
     };
-    // One whose port was taken in the meantime ends at once.
+    // A gateway whose port was taken meanwhile ends at once.
     for _ in 0..5 {
         let mut gateway = Gateway::spawn(name, &program, &setup);
         let is_up = async {
@@ -85,15 +85,15 @@ pub async fn start(name: &str, setup: impl Fn(&Path, [u16; 2]) -> Setup) -> Opti
             ended = gateway.process.wait() => ended.expect("a child"),
             is_up = timeout(START, is_up) => match is_up {
                 Ok(()) => return Some(gateway),
-                Err(_) => panic!("{name} does not come up: {}", gateway.words()),
+                Err(_) => panic!("{name} does not come up: {}", gateway.stderr()),
             },
         };
-        println!("{name} ended, {ended}: {}", gateway.words());
+        println!("{name} ended, {ended}: {}", gateway.stderr());
     }
     panic!("{name} does not start");
 }
 
-/// Where users do not look, too: Debian keeps servers from their `PATH`.
+/// Searches `PATH` and `/usr/sbin`, which Debian leaves out of users' `PATH`.
 fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin".into()]);
@@ -101,7 +101,7 @@ fn find(name: &str) -> Option<PathBuf> {
     files.find(|file| file.is_file())
 }
 
-/// Whether this very gateway listens, and not a stranger who was given the port.
+/// Returns `true` if this gateway listens, and not another process that got the port.
 async fn is_at(port: u16, http: Http, folder: &Path) -> bool {
     let request = Request::get(format!("http://127.0.0.1:{port}/folder"));
     let request = request.body(Empty::<Bytes>::new()).expect("valid");
@@ -122,12 +122,12 @@ impl Gateway {
         let Setup { args, config } = setup(&folder, ports);
         let file = folder.join("config");
         fs::write(&file, config).expect("ours");
-        let words = File::create(folder.join("words")).expect("ours");
+        let stderr = File::create(folder.join("stderr")).expect("ours");
         let mut command = Command::new("sh");
         command.args(["-c", LEASH, "sh"]).arg(program);
         command.args(args).arg(&file).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::null());
-        let mut process = command.stderr(words).spawn().expect("a shell");
+        let mut process = command.stderr(stderr).spawn().expect("a shell");
         Self {
             folder,
             ports,
@@ -136,21 +136,21 @@ impl Gateway {
         }
     }
 
-    /// What it has complained of.
-    fn words(&self) -> String {
-        self.read("words")
+    /// Returns its standard error.
+    fn stderr(&self) -> String {
+        self.read("stderr")
     }
 
-    /// One of its files.
+    /// Returns the content of a file in its folder.
     pub fn read(&self, file: &str) -> String {
         fs::read_to_string(self.folder.join(file)).unwrap_or_default()
     }
 
-    /// Tells it something, by a program that came with it.
-    pub async fn tell(&self, program: &str, args: &[&str]) {
-        let program = find(program).expect("it came with the gateway");
+    /// Runs a control program that came with the gateway.
+    pub async fn run(&self, program: &str, args: &[&str]) {
+        let program = find(program).expect("installed with the gateway");
         let mut command = Command::new(program);
-        let told = command.args(args).stdout(Stdio::null()).status().await;
-        assert!(told.is_ok_and(|status| status.success()), "{args:?}");
+        let status = command.args(args).stdout(Stdio::null()).status().await;
+        assert!(status.is_ok_and(|status| status.success()), "{args:?}");
     }
 }

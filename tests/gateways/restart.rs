@@ -1,4 +1,4 @@
-//! A gateway that is restarted while requests are on their way.
+//! A gateway that is restarted under load.
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ use super::{
 const REQUESTS: usize = 200;
 const LANES: usize = 4;
 
-/// Sends GETs and POSTs in turn. When half of them were executed the restart begins, and the last
-/// quarter waits until it is over.
-pub async fn no_get_is_lost_and_no_post_doubled(
+/// Asserts that a restart loses no GET and applies no POST twice. GETs and POSTs alternate. The restart
+/// begins when half of them are applied, and the last quarter waits until it is over.
+pub async fn assert_restart_is_safe(
     gateway: &Gateway,
     http: Http,
     executed: &Executed,

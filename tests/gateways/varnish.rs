@@ -13,7 +13,7 @@ use super::{
     support::layer,
 };
 
-const NO_ANSWER: &str = "503 Backend fetch failed";
+const NO_RESPONSE: &str = "503 Backend fetch failed";
 const CLOSED: &str = "503 Back at noon";
 const LATE: &str = "504 Too late";
 const BROKEN: &str = "502 No sense";
@@ -72,7 +72,7 @@ sub vcl_backend_error {{
 
 /// Promise (cause): The message of a gateway's error page is the sentence that a reader would pick.
 #[tokio::test]
-async fn it_says_what_it_means() {
+async fn error_page_has_kind_and_message() {
     let backends = Backends::start().await;
     let Some(gateway) = varnish(&backends).await else {
         return;
@@ -83,13 +83,13 @@ async fn it_says_what_it_means() {
         let policy = StandardPolicy::default().max_retry_after(Duration::from_secs(4));
         let caller = Caller::with(&gateway, http, layer().policy(policy));
         for (path, kind, message) in [
-            ("/dead", busy, NO_ANSWER),
-            ("/silent", busy, NO_ANSWER),
-            ("/rude", busy, NO_ANSWER),
+            ("/dead", busy, NO_RESPONSE),
+            ("/silent", busy, NO_RESPONSE),
+            ("/rude", busy, NO_RESPONSE),
             ("/maintenance", busy, CLOSED),
             ("/late", StatusKind::GatewayTimeout, LATE),
         ] {
-            // With each page it asks for five seconds.
+            // Each page has `Retry-After: 5`.
             let get = caller.refused(Method::GET, path).await;
             assert_error(&get, kind, message, 1);
             assert_eq!(get.stop_reason(), StopReason::RetryAfterTooLong);
@@ -106,7 +106,7 @@ async fn it_says_what_it_means() {
 
 /// Promise (load): Failures cost no connections.
 #[tokio::test]
-async fn its_error_pages_do_not_cost_connections() {
+async fn error_pages_cost_no_connections() {
     let backends = Backends::start().await;
     let Some(gateway) = varnish(&backends).await else {
         return;
@@ -122,7 +122,7 @@ async fn its_error_pages_do_not_cost_connections() {
 }
 
 #[tokio::test]
-async fn an_upload_that_it_refuses_is_not_executed() {
+async fn refused_upload_is_not_applied() {
     let backends = Backends::start().await;
     let Some(gateway) = varnish(&backends).await else {
         return;
@@ -135,9 +135,9 @@ async fn an_upload_that_it_refuses_is_not_executed() {
 
 /// Promise (once): A gateway's restart under load loses no GET and applies no POST twice.
 ///
-/// Its worker ends, with all that is on its way, and another one takes its place.
+/// Varnish's worker process ends with all requests in flight, and a new one starts.
 #[tokio::test]
-async fn a_new_worker_loses_no_get_and_doubles_no_post() {
+async fn worker_restart_is_safe() {
     let backends = Backends::start().await;
     let Some(gateway) = varnish(&backends).await else {
         return;
@@ -145,11 +145,11 @@ async fn a_new_worker_loses_no_get_and_doubles_no_post() {
     let name = gateway.folder.join("name").display().to_string();
     for http in VERSIONS {
         let restart = async {
-            for word in ["stop", "start"] {
-                gateway.tell("varnishadm", &["-n", &name, word]).await;
+            for command in ["stop", "start"] {
+                gateway.run("varnishadm", &["-n", &name, command]).await;
             }
         };
         let executed = &backends.executed;
-        super::restart::no_get_is_lost_and_no_post_doubled(&gateway, http, executed, restart).await;
+        super::restart::assert_restart_is_safe(&gateway, http, executed, restart).await;
     }
 }

@@ -1,5 +1,4 @@
-//! Servers that mean harm: what they send costs a bounded amount of memory, and nothing of it gets
-//! into a log that is not safe to print.
+//! Hostile servers: their responses take bounded memory, and printed text is safe for terminals.
 
 use std::{
     convert::Infallible,
@@ -19,7 +18,7 @@ use tower::{Layer, ServiceExt};
 
 const KIB: usize = 1024;
 
-/// As many bytes as one asks for, in chunks of one size.
+/// A body of `left` bytes, in chunks of one size.
 #[derive(Clone)]
 struct Flood {
     chunk: Bytes,
@@ -51,17 +50,20 @@ fn flood(chunk: usize, left: u64) -> Flood {
     Flood { chunk, left }
 }
 
-/// What one request to a server that always answers like this ends with, and the bytes that were
-/// allocated for it.
-async fn meet(layer: RevioStatusLayer, headers: HeaderMap, body: Flood) -> (StatusError, usize) {
-    let headers = Arc::new(headers); // or a clone of the service would copy them
-    let answer = move |_| {
+/// Sends a request to a server that always returns this 503. Returns the error and the allocated bytes.
+async fn error_and_allocations(
+    layer: RevioStatusLayer,
+    headers: HeaderMap,
+    body: Flood,
+) -> (StatusError, usize) {
+    let headers = Arc::new(headers); // else a clone of the service would copy them
+    let response = move |_| {
         let mut response = Response::new(body.clone());
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         *response.headers_mut() = (*headers).clone();
         async { Ok::<_, Infallible>(response) }
     };
-    let service = layer.layer(tower::service_fn(answer));
+    let service = layer.layer(tower::service_fn(response));
     let start = Allocations::so_far().bytes;
     let error = service.oneshot(get()).await.refused();
     (error, Allocations::so_far().bytes - start)
@@ -69,8 +71,9 @@ async fn meet(layer: RevioStatusLayer, headers: HeaderMap, body: Flood) -> (Stat
 
 /// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[tokio::test(start_paused = true)]
-async fn of_a_gibibyte_only_the_limit_is_kept() {
-    let (error, bytes) = meet(hasty(), HeaderMap::new(), flood(16 * KIB, 1 << 30)).await;
+async fn gibibyte_body_keeps_only_the_limit() {
+    let (error, bytes) =
+        error_and_allocations(hasty(), HeaderMap::new(), flood(16 * KIB, 1 << 30)).await;
     assert_eq!((error.attempts(), error.body().len()), (3, 64 * KIB));
     assert!(error.is_body_truncated());
     println!("{bytes} bytes allocated in three attempts");
@@ -79,20 +82,20 @@ async fn of_a_gibibyte_only_the_limit_is_kept() {
 
 /// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[tokio::test(start_paused = true)]
-async fn endless_single_bytes_end_at_the_limit() {
-    let (error, bytes) = meet(hasty(), HeaderMap::new(), flood(1, u64::MAX)).await;
+async fn endless_single_bytes_end_at_limit() {
+    let (error, bytes) = error_and_allocations(hasty(), HeaderMap::new(), flood(1, u64::MAX)).await;
     assert_eq!((error.attempts(), error.body().len()), (3, 64 * KIB));
     println!("{bytes} bytes allocated in three attempts");
     assert!(bytes < 3 * 256 * KIB, "{bytes}");
 }
 
-/// Each byte comes after as many empty frames as are borne in all.
+/// A body with 1,023 empty frames before each byte, which is more than the reader accepts.
 #[derive(Clone, Default)]
-struct Dawdler {
+struct EmptyFrames {
     frames: usize,
 }
 
-impl Body for Dawdler {
+impl Body for EmptyFrames {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -101,7 +104,7 @@ impl Body for Dawdler {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.frames += 1;
-        assert!(self.frames < 2 * KIB, "it is read on and on");
+        assert!(self.frames < 2 * KIB, "{} frames read", self.frames);
         let is_full = self.frames % KIB == 0;
         let data = if is_full { "x" } else { "" };
         Poll::Ready(Some(Ok(Frame::data(data.into()))))
@@ -110,19 +113,19 @@ impl Body for Dawdler {
 
 /// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[tokio::test(start_paused = true)]
-async fn empty_frames_between_bytes_do_not_prolong_the_reading() {
-    let answer = tower::service_fn(|_| async {
-        let response = Response::builder().status(404).body(Dawdler::default());
+async fn empty_frames_do_not_prolong_reading() {
+    let response = tower::service_fn(|_| async {
+        let response = Response::builder().status(404).body(EmptyFrames::default());
         Ok::<_, Infallible>(response.expect("valid"))
     });
-    let error = hasty().layer(answer).oneshot(get()).await.refused();
+    let error = hasty().layer(response).oneshot(get()).await.refused();
     assert_eq!(error.body(), "x");
     assert!(error.is_body_truncated());
 }
 
 /// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[tokio::test(start_paused = true)]
-async fn empty_frames_between_bytes_end_it_as_well() {
+async fn empty_frames_between_bytes_truncate() {
     let mut steps = vec![data(""); 1_000];
     steps.push(data("x"));
     let endless = tower::service_fn(move |_| {
@@ -138,7 +141,7 @@ async fn empty_frames_between_bytes_end_it_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_headers_are_carried_once() {
+async fn ten_thousand_headers_are_kept_once() {
     let mut headers = HeaderMap::new();
     for number in 0..10_000 {
         let name = http::HeaderName::try_from(format!("x-{number}")).expect("valid");
@@ -149,15 +152,15 @@ async fn ten_thousand_headers_are_carried_once() {
         drop(headers.clone());
         Allocations::so_far().bytes - start
     } + 10_000 * "value".len();
-    let (error, bytes) = meet(hasty(), headers, flood(1, 0)).await;
+    let (error, bytes) = error_and_allocations(hasty(), headers, flood(1, 0)).await;
     assert_eq!(error.headers().len(), 10_000);
-    println!("{bytes} bytes allocated in three attempts, {own} by each answer");
+    println!("{bytes} bytes allocated in three attempts, {own} by each response");
     assert!(bytes < 3 * own + 64 * KIB, "{bytes}");
 }
 
 /// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[tokio::test(start_paused = true)]
-async fn a_thousand_retry_afters_are_one_wait() {
+async fn thousand_retry_afters_give_one_wait() {
     let mut headers = HeaderMap::new();
     headers.insert(
         header::DATE,
@@ -168,14 +171,14 @@ async fn a_thousand_retry_afters_are_one_wait() {
     }
     let date = HeaderValue::from_static("Sat, 01 Jan 2000 00:00:00 GMT");
     headers.append(header::RETRY_AFTER, date);
-    let (error, _) = meet(layer(), headers, flood(1, 0)).await;
+    let (error, _) = error_and_allocations(layer(), headers, flood(1, 0)).await;
     assert_eq!(error.attempts(), 1);
     assert_eq!(error.retry_after(), Some(Duration::from_secs(999)));
 }
 
 /// Promise (bounds): No number from the wire overflows.
 #[tokio::test(start_paused = true)]
-async fn the_end_of_time_is_no_overflow() {
+async fn extreme_dates_do_not_overflow() {
     for date in [
         "Fri, 31 Dec 9999 23:59:59 GMT",
         "Friday, 31-Dec-99 23:59:59 GMT",
@@ -185,30 +188,31 @@ async fn the_end_of_time_is_no_overflow() {
             for (name, value) in [(header::DATE, date), (header::RETRY_AFTER, retry_after)] {
                 headers.insert(name, HeaderValue::from_static(value));
             }
-            // Long waits are accepted here, and the deadline of a century is not reached.
+            // Long waits are accepted, and the time limit is about a century.
             let policy = revio_status::StandardPolicy::default().max_retry_after(Duration::MAX);
             let layer = layer()
                 .policy(policy)
                 .time_limit(Duration::from_secs(3_000_000_000));
-            let (error, _) = meet(layer, headers, flood(1, 0)).await;
+            let (error, _) = error_and_allocations(layer, headers, flood(1, 0)).await;
             assert_eq!(error.kind(), StatusKind::ServiceUnavailable);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_beyond_all_time_can_be_accepted() {
+async fn endless_retry_after_can_be_accepted() {
     let policy = revio_status::StandardPolicy::default().max_retry_after(Duration::MAX);
     let mut headers = HeaderMap::new();
     let ages = HeaderValue::from_static("99999999999999999999999999");
     headers.insert(header::RETRY_AFTER, ages);
-    let request = meet(layer().policy(policy), headers, flood(1, 0));
+    let request = error_and_allocations(layer().policy(policy), headers, flood(1, 0));
     let decades = Duration::from_secs(800_000_000);
     assert!(tokio::time::timeout(decades, request).await.is_err());
 }
 
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[tokio::test(start_paused = true)]
-async fn deep_json_does_not_overflow_the_stack() {
+async fn deep_json_does_not_overflow_stack() {
     for opening in ["[", r#"{"error":"#] {
         let body = Flood {
             chunk: Bytes::from(opening.repeat(64 * KIB / opening.len())),
@@ -219,13 +223,14 @@ async fn deep_json_does_not_overflow_the_stack() {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        let (error, _) = meet(hasty(), headers, body).await;
+        let (error, _) = error_and_allocations(hasty(), headers, body).await;
         assert_eq!(error.message(), None);
         #[cfg(feature = "json")]
         assert!(error.json::<serde_json::Value>().is_err());
     }
 }
 
+/// Promise (bounds): Memory and time are bounded, whatever the server sends.
 #[test]
 fn message_of_one_mebibyte_costs_little_memory() {
     const SIZE: usize = 1024 * KIB;
@@ -261,7 +266,7 @@ const POISON: &str = "paid\r\n2026 ERROR forged\x1b[2J\x1b]0;t\x07\u{9b}31m\u{20
 
 /// Promise (bounds): No printed text moves the cursor.
 #[tokio::test(start_paused = true)]
-async fn nothing_that_moves_a_cursor_is_printed() {
+async fn printed_text_has_no_control_characters() {
     let bodies = [
         ("text/plain", POISON.to_owned()),
         ("text/html", format!("<title>{POISON}</title>")),
@@ -279,14 +284,14 @@ async fn nothing_that_moves_a_cursor_is_printed() {
     for (kind, body) in bodies {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        // A field may have no line breaks, but any other byte.
+        // A header value may have any byte except line breaks.
         let poison = HeaderValue::from_bytes("1\u{9b}31m\u{202e}".as_bytes()).expect("opaque");
         headers.insert(header::RETRY_AFTER, poison);
         let body = Flood {
             chunk: body.into(),
             left: 1,
         };
-        let (error, _) = meet(hasty(), headers, body).await;
+        let (error, _) = error_and_allocations(hasty(), headers, body).await;
         assert_is_safe(&error.to_string());
         assert_is_safe(&format!("{error:?}"));
         assert_is_safe(&format!("{error:#?}").replace('\n', ""));

@@ -1,4 +1,4 @@
-//! What is kept of a failed answer does not hold the buffers of the connection that it came over.
+//! An error does not hold the buffers of its response's connection.
 
 use crate::allocations::Allocations;
 use crate::support::{
@@ -11,10 +11,10 @@ use tower::{Layer, ServiceExt};
 
 /// Promise (cause): An error keeps no buffer of the connection alive.
 ///
-/// hyper reads head and body of a response into one buffer of 8 KiB or more. All of it lives as long
-/// as a header's value or a piece of the body does.
+/// hyper reads a response into one buffer of 8 KiB or more, which lives as long as any header value or
+/// piece of the body in it.
 #[tokio::test]
-async fn over_http_neither_head_nor_body_pins_the_buffer_of_the_connection() {
+async fn error_pins_no_connection_buffer() {
     const ERRORS: usize = 32;
     for http in [Http::One, Http::Two] {
         let server = Server::start(|_| async {

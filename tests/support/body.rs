@@ -1,4 +1,4 @@
-//! A body that gives the frames it was told to, when it was told to.
+//! A body that follows a script of frames, waits and failures.
 
 use std::{
     collections::VecDeque,
@@ -21,17 +21,17 @@ pub enum Step {
     /// Returns `Pending` once, and wakes at once.
     Yield,
     Wait(Duration),
-    /// Never goes on.
+    /// Stays pending.
     Hang,
     Fail(&'static str),
     Panic,
 }
 
-/// Follows its steps and ends. It has no length to tell unless it is given one.
+/// A body that follows its steps and ends. Without `with_hint` its length is unknown.
 #[derive(Default)]
 pub struct Steps {
     steps: VecDeque<Step>,
-    /// Once the steps are done: starts again with these.
+    /// The steps to repeat after the first ones.
     forever: Option<Vec<Step>>,
     sleep: Option<Pin<Box<tokio::time::Sleep>>>,
     hint: SizeHint,

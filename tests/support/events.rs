@@ -1,4 +1,4 @@
-//! Remembers every tracing event, field by field.
+//! A subscriber that records every tracing event, field by field.
 
 use std::{
     collections::BTreeMap,
@@ -13,18 +13,18 @@ use tracing::{
     subscriber::Interest,
 };
 
-/// tracing keeps what it is told about an event by the thread that comes to it first. Where nobody
-/// listens that is "never", and a test beside it that does listen may miss all of them.
+/// Installs a global subscriber with undecided interest. Without one, tracing caches "never" for an
+/// event if the first thread to reach it has no subscriber; a concurrent test would miss the event.
 pub fn stay_undecided() {
     static DONE: Once = Once::new();
     DONE.call_once(|| {
-        tracing::subscriber::set_global_default(Nobody).expect("the first");
+        tracing::subscriber::set_global_default(Undecided).expect("the first");
     });
 }
 
-struct Nobody;
+struct Undecided;
 
-impl Subscriber for Nobody {
+impl Subscriber for Undecided {
     fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
         Interest::sometimes()
     }
@@ -55,12 +55,12 @@ pub struct Record {
     pub fields: BTreeMap<&'static str, String>,
 }
 
-/// A subscriber that listens to everything.
+/// A subscriber that records everything.
 #[derive(Clone, Default)]
 pub struct Events(Arc<Mutex<Vec<Record>>>);
 
 impl Events {
-    /// All events of this crate so far, taken out.
+    /// Takes and returns all events of this crate so far.
     pub fn ours(&self) -> Vec<Record> {
         let mut all = std::mem::take(&mut *self.0.lock().expect("no panic"));
         all.retain(|record| record.target.starts_with("revio_status"));

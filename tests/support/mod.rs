@@ -1,7 +1,6 @@
-//! What the tests share: a scripted inner service, and request and response bodies that misbehave
-//! on command.
+//! Helpers of the tests: a scripted inner service, and bodies that misbehave on command.
 
-#![allow(dead_code)] // every test binary uses its own part of it
+#![allow(dead_code)] // every test binary uses a part
 
 pub mod body;
 pub mod events;
@@ -19,13 +18,13 @@ use revio_status::{Backoff, BoxError, Error, RevioStatusLayer, StandardPolicy, S
 
 pub const URI: &str = "http://api.test/v1/Customers/1001";
 
-/// The layer with its defaults, on tokio's clock, whichever features are on.
+/// Returns the layer with its defaults on tokio's clock, with any features.
 pub fn layer() -> RevioStatusLayer {
     events::stay_undecided();
     RevioStatusLayer::with_timer(TokioTimer::new())
 }
 
-/// The layer with its defaults, but without jitter or any other wait of its own.
+/// Returns the layer with its defaults, but without backoff.
 pub fn hasty() -> RevioStatusLayer {
     layer().policy(StandardPolicy::default().backoff(Backoff::none()))
 }
@@ -50,7 +49,7 @@ pub fn with_body<B>(method: Method, body: B) -> Request<B> {
         .expect("a valid request")
 }
 
-/// Any request body behind one type, for clients that ask for one.
+/// Any request body as one type.
 pub type AnyBody = BoxBody<Bytes, BoxError>;
 
 pub fn any_body<B>(body: B) -> AnyBody
@@ -64,7 +63,7 @@ pub fn no_body() -> AnyBody {
     any_body(Empty::new())
 }
 
-/// A file of this process's own.
+/// Creates a file whose name contains the process id.
 pub fn scratch(name: &str, content: &[u8]) -> PathBuf {
     let name = format!("revio-status-{}-{name}", process::id());
     let path = env::temp_dir().join(name);
@@ -72,7 +71,7 @@ pub fn scratch(name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
-/// The failed answer that a test waits for.
+/// Returns the expected failure, or panics.
 pub trait Refused {
     fn refused(self) -> StatusError;
 }
@@ -81,7 +80,7 @@ impl<T> Refused for Result<T, Error> {
     fn refused(self) -> StatusError {
         match self {
             Err(Error::Status(error)) => error,
-            Err(other) => panic!("no answer came: {other:?}"),
+            Err(other) => panic!("no response: {other:?}"),
             Ok(_) => panic!("the request succeeded"),
         }
     }

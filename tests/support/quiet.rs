@@ -1,4 +1,4 @@
-//! Layers whose cool-down the test holds as well, and policies that pay it more or less heed.
+//! Layers that share their cool-down with the test, and policies for cool-downs.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub fn patient() -> StandardPolicy {
     policy().retry_on(StatusCode::TOO_MANY_REQUESTS)
 }
 
-/// A layer whose cool-down the test holds as well.
+/// Returns a layer and its cool-down.
 pub fn shared() -> (RevioStatusLayer, Cooldown) {
     let cooldown = Cooldown::default();
     (
@@ -36,17 +36,19 @@ pub fn shared() -> (RevioStatusLayer, Cooldown) {
     )
 }
 
+/// Returns the cool-down's remaining time.
 pub fn rest(cooldown: &Cooldown) -> Option<Duration> {
     let until = cooldown.until()?;
     Some(until.saturating_duration_since(Instant::now().into_std()))
 }
 
+/// Extends the cool-down to `time` from now.
 pub fn begin(cooldown: &Cooldown, time: Duration) {
     let until = Instant::now().into_std() + time;
     cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until);
 }
 
-/// Arms cool-downs, and pays them no heed.
+/// A policy that starts cool-downs and ignores them.
 #[derive(Clone)]
 pub struct Heedless;
 
@@ -60,6 +62,7 @@ impl RetryPolicy for Heedless {
     }
 }
 
+/// Sends the request and returns after its response.
 pub async fn answered<P>(layer: &RevioStatusLayer<P>, answer: Answer, request: Request<Full<Bytes>>)
 where
     P: RetryPolicy + Clone,

@@ -1,4 +1,4 @@
-//! An inner service that answers by a script and remembers what it was sent, and when.
+//! An inner service with scripted responses that records requests and their times.
 
 use std::{
     collections::VecDeque,
@@ -29,11 +29,11 @@ pub struct Sent {
     pub trailers: Option<HeaderMap>,
 }
 
-/// Answers each request with the next response, after it has read the request's body. The last
-/// response of the script is for all further requests.
+/// A service that reads each request's body and returns the next response of its script. The last
+/// response repeats.
 #[derive(Clone)]
 pub struct Script {
-    answers: Arc<Mutex<VecDeque<Answer>>>,
+    responses: Arc<Mutex<VecDeque<Answer>>>,
     sent: Arc<Mutex<Vec<Sent>>>,
 }
 
@@ -80,15 +80,15 @@ impl From<u16> for Answer {
 }
 
 impl Script {
-    pub fn new<A: Into<Answer>>(answers: impl IntoIterator<Item = A>) -> Self {
-        let answers = answers.into_iter().map(Into::into).collect();
+    pub fn new<A: Into<Answer>>(responses: impl IntoIterator<Item = A>) -> Self {
+        let responses = responses.into_iter().map(Into::into).collect();
         Self {
-            answers: Arc::new(Mutex::new(answers)),
+            responses: Arc::new(Mutex::new(responses)),
             sent: Arc::default(),
         }
     }
 
-    /// What was sent so far, taken out.
+    /// Takes and returns the requests so far.
     pub fn sent(&self) -> Vec<Sent> {
         std::mem::take(&mut self.sent.lock().expect("no panic"))
     }
@@ -97,7 +97,7 @@ impl Script {
         self.sent.lock().expect("no panic").len()
     }
 
-    /// The waits between the attempts.
+    /// Returns the waits between the attempts.
     pub fn waits(&self) -> Vec<std::time::Duration> {
         let sent = self.sent.lock().expect("no panic");
         sent.windows(2)
@@ -106,11 +106,11 @@ impl Script {
     }
 
     fn next(&self) -> Answer {
-        let mut answers = self.answers.lock().expect("no panic");
-        match answers.len() {
+        let mut responses = self.responses.lock().expect("no panic");
+        match responses.len() {
             0 => panic!("the script is empty"),
-            1 => answers[0].clone(),
-            _ => answers.pop_front().expect("more than one"),
+            1 => responses[0].clone(),
+            _ => responses.pop_front().expect("more than one"),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! TLS with a certificate of the test's own. Whom to trust, the environment of a whole process
-//! says: a client runs in one of its own.
+//! TLS with a certificate made by the test. The trusted roots are set in a process's environment,
+//! so a client runs in its own process.
 
 use std::{env, ffi::OsStr, fs, sync::Arc};
 
@@ -16,12 +16,12 @@ use tokio_rustls::{
 
 use crate::support::{scratch, wire::bounded};
 
-/// A certificate for loopback that nobody trusts yet.
+/// Returns a self-signed certificate for loopback.
 pub fn new_host() -> CertifiedKey<KeyPair> {
     generate_simple_self_signed(["127.0.0.1".into()]).expect("a certificate")
 }
 
-/// Speaks TLS for a server without it, to one client after the other. Returns where.
+/// Starts a TLS proxy in front of a plain server, for one client at a time. Returns its URI.
 pub async fn in_front_of(plain: &str, host: CertifiedKey<KeyPair>) -> String {
     let key = PrivateKeyDer::try_from(host.signing_key.serialize_der()).expect("a key");
     let config = ServerConfig::builder()
@@ -33,9 +33,9 @@ pub async fn in_front_of(plain: &str, host: CertifiedKey<KeyPair>) -> String {
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // Who does not trust it, leaves.
+            // A client without this root aborts the handshake.
             if let Ok(mut stream) = tls.accept(stream).await {
-                let mut plain = TcpStream::connect(&plain).await.expect("it is up");
+                let mut plain = TcpStream::connect(&plain).await.expect("the plain server");
                 let _ = copy_bidirectional(&mut stream, &mut plain).await;
             }
         }
@@ -44,7 +44,7 @@ pub async fn in_front_of(plain: &str, host: CertifiedKey<KeyPair>) -> String {
 }
 
 /// Runs one test of this binary in a process that trusts these roots alone. Returns its exit code
-/// and all it said.
+/// and its output.
 pub async fn in_a_process<K, V>(
     test: &str,
     env: impl IntoIterator<Item = (K, V)>,

@@ -1,4 +1,4 @@
-//! A real HTTP server on loopback, real clients for it, and bodies that wait for one another.
+//! A real HTTP server on loopback, real clients, and a body that waits for an event.
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -45,7 +45,7 @@ impl Server {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 count.add(1);
-                // Or small writes wait for the other side's delayed acknowledgement.
+                // Without it, small writes wait for delayed acknowledgements.
                 let _ = stream.set_nodelay(true);
                 let handler = handler.clone();
                 tokio::spawn(async move {
@@ -53,7 +53,7 @@ impl Server {
                         let response = handler(request);
                         async move { Ok::<_, std::convert::Infallible>(response.await) }
                     });
-                    // A client that goes away is part of the tests.
+                    // Some tests drop their client early.
                     let _ = auto::Builder::new(TokioExecutor::new())
                         .serve_connection(TokioIo::new(stream), service)
                         .await;
@@ -81,7 +81,7 @@ pub enum Http {
     Two,
 }
 
-/// A hyper-util client that speaks just this version.
+/// Returns a hyper-util client that speaks this version alone.
 pub fn client<B>(http: Http) -> Client<HttpConnector, B>
 where
     B: Body<Data: Send> + Send,
@@ -97,18 +97,18 @@ where
 /// Runs a test over HTTP/1.1 and over HTTP/2.
 pub async fn on_both(test: impl AsyncFn(Http)) {
     for http in [Http::One, Http::Two] {
-        println!("over {http:?}"); // seen when the test fails
+        println!("over {http:?}"); // shown if the test fails
         bounded(test(http)).await;
     }
 }
 
-/// What hangs, fails.
+/// Panics after 10 s instead of hanging.
 pub async fn bounded<F: Future>(test: F) -> F::Output {
     let time = Duration::from_secs(10);
-    tokio::time::timeout(time, test).await.expect("it hangs")
+    tokio::time::timeout(time, test).await.expect("no hang")
 }
 
-/// A number that only grows, and that anybody can wait for.
+/// A growing number that tasks can wait for.
 #[derive(Clone)]
 pub struct Counter(Arc<watch::Sender<usize>>);
 
@@ -119,7 +119,7 @@ impl Default for Counter {
 }
 
 impl Counter {
-    /// Returns what it was before.
+    /// Adds to the number, and returns its old value.
     pub fn add(&self, more: usize) -> usize {
         let mut before = 0;
         self.0.send_modify(|number| {
@@ -141,7 +141,7 @@ impl Counter {
     }
 }
 
-/// One body after the other, the second not before `gate` says so. Its length is not known.
+/// Returns `first` followed by `second`, which starts after `gate`. The length is unknown.
 pub fn then<A, G, B>(first: A, gate: G, second: B) -> AnyBody
 where
     A: Body<Data = Bytes, Error = BoxError> + Send + Sync + 'static,

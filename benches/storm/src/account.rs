@@ -7,12 +7,12 @@ use super::{
     scenario::World,
 };
 
-/// Whether calls that the gateway refused use up the limit too.
+/// The treatment of refused calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusals {
-    /// No: it counts a minute's calls, then the next one's, as Azure API Management does.
+    /// They do not use up the limit. Minutes are counted one by one, as in Azure API Management.
     AreFree,
-    /// Yes: it counts the calls of the last 60 seconds. Who does not stop calling stays locked out.
+    /// They use up the limit. The last 60 seconds count, so that a caller that does not stop stays locked out.
     Count,
 }
 
@@ -38,7 +38,7 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// In how many seconds it may call again, at most 60.
+    /// The seconds until the account may call again, at most 60.
     pub fn count(&mut self, now: Nanos) -> Result<(), u32> {
         match self {
             Self::ByMinute { minute_ends, calls } => {

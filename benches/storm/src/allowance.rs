@@ -1,11 +1,11 @@
-//! What limits the retries of one process: this crate's budget, and those of its peers.
+//! The limits on the retries of one process: this crate's budget, and those of its peers.
 
 use http::StatusCode;
 use revio_status::Budget;
 
 use super::events::{Nanos, SECOND};
 
-/// What a retry follows.
+/// The kind of failure that a retry follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The account called too often.
@@ -36,7 +36,7 @@ impl Allowance {
         Self::Ours(Ours { budget, returned })
     }
 
-    /// False: the retry must not be made.
+    /// Returns `false` if the retry is not allowed.
     pub fn withdraw(&mut self, now: Nanos, failure: Failure) -> bool {
         match self {
             Self::Unlimited => true,
@@ -46,7 +46,7 @@ impl Allowance {
         }
     }
 
-    /// A request succeeded, and its last retry, if it had one, followed this failure.
+    /// Records a success, and the failure before its last retry.
     pub fn succeed(&mut self, now: Nanos, retried: Option<Failure>) {
         match self {
             Self::Unlimited => {}
@@ -56,14 +56,14 @@ impl Allowance {
         }
     }
 
-    /// A request ended in a failure that is not retryable: the server is well.
+    /// Records a failure that is not retryable: the server is healthy.
     pub fn fail_for_good(&mut self) {
         if let Self::Ours(ours) = self {
             ours.budget.deposit();
         }
     }
 
-    /// A retry was withdrawn, and is not made after all.
+    /// Returns a withdrawn retry that is not sent.
     pub fn give_back(&mut self) {
         if let Self::Ours(ours) = self {
             ours.returned += 1;

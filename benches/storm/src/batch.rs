@@ -56,7 +56,7 @@ impl Batch {
         }
     }
 
-    /// What it is called in the table.
+    /// Returns the batch's title in the table.
     pub fn title(&self) -> String {
         let processes = match self.processes {
             1 => "one process".to_owned(),
@@ -72,7 +72,7 @@ impl Batch {
 
 pub type Call = Request<Full<Bytes>>;
 pub type Answer = Response<Full<Bytes>>;
-/// What a worker calls.
+/// A worker's client.
 pub type Client = BoxCloneService<Call, Answer, BoxError>;
 
 /// Runs a batch. The same arguments give the same measures.
@@ -98,7 +98,7 @@ pub fn run(batch: &Batch, seed: u64, rival: &Rival) -> Measures {
     })
 }
 
-/// Calls until all that is wanted has been asked for.
+/// Calls until all calls of the batch are made.
 async fn work(client: Client, gateway: Gateway) {
     while let Some(method) = gateway.next_call() {
         let mut call = Request::new(Full::default());
@@ -109,7 +109,7 @@ async fn work(client: Client, gateway: Gateway) {
     }
 }
 
-/// What stands before the API, and sees and counts all.
+/// The gateway before the API, which counts all calls.
 #[derive(Clone)]
 pub struct Gateway {
     clock: Clock,
@@ -155,7 +155,7 @@ impl Gateway {
         Some(if is_post { Method::POST } else { Method::GET })
     }
 
-    /// A worker knows what became of a call.
+    /// Records the end of a call.
     fn end(&self, asked: Nanos, method: &Method, result: Result<Answer, BoxError>) {
         let now = self.clock.nanos();
         let measures = &mut self.lock().measures;
@@ -169,7 +169,7 @@ impl Gateway {
         measures.end(now, is_good, now - asked);
     }
 
-    /// Answers one call, after its way here and before its way back.
+    /// Responds to one call, between the two network delays.
     pub async fn answer(&self) -> Answer {
         let one_way = Duration::from_nanos(World::ROUND_TRIP / 2);
         sleep(one_way).await;
@@ -186,7 +186,7 @@ impl Gateway {
         answer
     }
 
-    /// How long it takes, or after how many seconds there is room again.
+    /// Returns the work's duration, or the seconds until the quota allows a call.
     fn receive(&self) -> Result<Duration, u32> {
         let now = self.clock.nanos();
         let state = &mut *self.lock();

@@ -1,4 +1,4 @@
-//! The picture of the batch: what reaches the gateway each second, with and without a cool-down.
+//! The plot of the batch: the calls at the gateway in each second, with and without a cool-down.
 
 use plotters::{prelude::*, style::text_anchor::HPos};
 
@@ -123,7 +123,7 @@ fn bars(
     })
 }
 
-/// What the eye should check.
+/// The plot's description.
 fn summary(measures: &Measures) -> String {
     format!(
         "{} ended well · {} refused by the gateway · done after {:.0} s",

@@ -1,4 +1,4 @@
-//! What happens next, in virtual time: an agenda that only goes forward.
+//! The events in virtual time: an agenda that only goes forward.
 
 use std::{
     cmp::Reverse,
@@ -13,13 +13,13 @@ pub const MINUTE: Nanos = 60 * SECOND;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
-    /// A client asks for something.
+    /// A client makes a request.
     Ask,
     /// The cause of all trouble begins.
     Begin,
     /// The cause has gone.
     End,
-    /// A request's delay is over, or its account's quiet.
+    /// A request's delay or hold is over.
     Wake { slot: u32 },
     /// The server has done the work of one attempt.
     Done { slot: u32, ticket: u32, boot: u32 },

@@ -32,24 +32,25 @@ pub fn run(world: &World, scenario: &Scenario, policy: &Policy) -> Measures {
     fleet.measures
 }
 
-/// A request on its way, or work of it that nobody waits for any more.
+/// A request in flight, or its work without a waiting client.
 #[derive(Default)]
 struct Request {
     asked: Nanos,
-    /// The attempt whose answer is awaited; 0 for none.
+    /// The attempt whose response is awaited; 0 for none.
     ticket: u32,
     client: u32,
     kind: u8,
     attempts: u8,
-    /// How often its work was done.
+    /// The number of times that its work was done.
     executed: u8,
     /// Attempts that the server still has.
     in_server: u8,
     has_ended: bool,
-    /// What its last retry followed, and whether the allowance paid for it.
+    /// The failure before its last retry, and whether the allowance paid for the retry.
     retried: Option<Failure>,
     is_paid: bool,
-    /// How long cool-downs have held it.
+    was_paced: bool,
+    /// The sum of its holds.
     held: Nanos,
 }
 
@@ -104,7 +105,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Requests come by a Poisson process: whoever asks, and whenever, knows nothing of the others.
+    /// Requests follow a Poisson process: clients are independent.
     fn note_next_ask(&mut self) {
         let window = &self.scenario.window;
         let usual = self.world.asks_per_second();
@@ -124,7 +125,7 @@ impl<'a> Fleet<'a> {
             if time < change.min(self.world.end()) {
                 return self.agenda.note(time, Event::Ask);
             }
-            // The process has no memory: from a change on, it begins anew.
+            // A Poisson process has no memory: it restarts at each change.
             from = change;
         }
     }
@@ -157,7 +158,7 @@ impl<'a> Fleet<'a> {
         (self.requests[slot as usize].client % self.world.processes) as usize
     }
 
-    /// Sends a request, unless its process is to be quiet.
+    /// Sends a request, unless a cool-down holds or refuses it.
     fn set_out(&mut self, slot: u32) {
         let now = self.agenda.now();
         let process = self.process(slot);
@@ -229,7 +230,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// The server is through with a call. The answer may get lost: then the gateway will be late.
+    /// Ends a call at the server. If the response is lost, the gateway times out.
     fn leave_server(&mut self, call: Call, answer: Option<Answer>) {
         let request = &mut self.requests[call.slot as usize];
         request.in_server -= 1;
@@ -240,7 +241,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// An answer to a call. Only the first one counts.
+    /// Handles a response to a call. Only the first one counts.
     fn answer(&mut self, call: Call, answer: Answer) {
         let now = self.agenda.now();
         let process = self.process(call.slot);
@@ -265,10 +266,12 @@ impl<'a> Fleet<'a> {
         if has_cooldown {
             self.quiets[process].hear(rules, &attempt, now);
         }
-        match judge(rules, allowance, has_cooldown, &attempt, now) {
+        let can_be_paced = has_cooldown && !request.was_paced;
+        match judge(rules, allowance, can_be_paced, &attempt, now) {
             Some(Retry { after, is_paid }) => {
                 request.retried = attempt.status().map(Failure::of);
                 request.is_paid = is_paid;
+                request.was_paced |= !is_paid;
                 let after = World::ROUND_TRIP.saturating_add(after.as_nanos() as Nanos);
                 self.agenda
                     .note(now + after, Event::Wake { slot: call.slot });
@@ -287,7 +290,7 @@ impl<'a> Fleet<'a> {
         self.release(slot);
     }
 
-    /// The request's place is free for another one, once the server does not work on it either.
+    /// Frees the request's slot once the server has finished its work, too.
     fn release(&mut self, slot: u32) {
         let request = &self.requests[slot as usize];
         if request.has_ended && request.in_server == 0 {

@@ -1,4 +1,4 @@
-//! What becomes of a failure: the layer's questions, in its order.
+//! Asks the layer's questions about a failure, in the layer's order.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     pub after: Duration,
-    /// Whether the allowance paid for it.
+    /// `false` for the request's one free paced retry.
     pub is_paid: bool,
 }
 
-/// Asks: retryable? repeatable? what says the policy?
-/// is there a retry left?
+/// Returns the retry, if every question ends in "yes". `can_be_paced`: the process has a cool-down, and no retry
+/// of the request was paced yet.
 pub fn judge(
     rules: &dyn RetryPolicy,
     allowance: &mut Allowance,
-    has_cooldown: bool,
+    can_be_paced: bool,
     attempt: &Attempt<'_>,
     now: Nanos,
 ) -> Option<Retry> {
@@ -38,7 +38,7 @@ pub fn judge(
     }
     match rules.decide(attempt) {
         Decision::Retry { after } => {
-            let is_paced = has_cooldown && paces(rules, attempt, after);
+            let is_paced = can_be_paced && paces(rules, attempt, after);
             let is_granted = is_paced || allowance.withdraw(now, Failure::of(status));
             let is_paid = !is_paced;
             is_granted.then_some(Retry { after, is_paid })
@@ -47,7 +47,7 @@ pub fn judge(
     }
 }
 
-/// Whether a cool-down paces a retry, so that the budget need not.
+/// Returns `true` if the retry waits as long as the response that started a cool-down asked for.
 fn paces(rules: &dyn RetryPolicy, attempt: &Attempt<'_>, after: Duration) -> bool {
     let asked = attempt.retry_after().unwrap_or_default();
     let cools_down = attempt

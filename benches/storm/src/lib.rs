@@ -1,12 +1,11 @@
-//! Ten thousand clients and one server: what the retries of a fleet do to both, in virtual time.
+//! Simulates ten thousand clients and one server in virtual time: what retries do to both.
 //!
 //! ```console
-//! $ cargo run --release -p storm -- --plots examples/storm/plots
+//! $ cargo run --release -p storm -- --plots benches/storm/plots
 //! ```
 //!
-//! Retries are decided by this crate's own `StandardPolicy`, `Backoff` and `Budget`, and by its
-//! reading of `Retry-After`; `fleet.rs` asks them in the layer's order. `batch.rs` runs the layer
-//! itself. `--help` lists the options.
+//! This crate's own `StandardPolicy`, `Backoff`, `Budget` and reader of `Retry-After` decide about retries;
+//! `fleet.rs` asks them in the layer's order. `batch.rs` runs the layer itself. `--help` lists the options.
 
 pub mod account;
 pub mod allowance;
@@ -16,6 +15,7 @@ pub mod burst;
 pub mod clock;
 pub mod events;
 pub mod fleet;
+pub mod gains;
 pub mod judge;
 pub mod mail;
 pub mod measure;
@@ -42,7 +42,7 @@ use args::Args;
 use measure::Measures;
 use scenario::{Scenario, World};
 
-/// Runs what was asked for, and prints it.
+/// Runs the chosen scenarios and prints their results.
 pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     let world = args.world();
@@ -76,15 +76,21 @@ fn tabulate(args: &Args, world: &World, bar: &ProgressBar) -> Result<(), Box<dyn
     if !scenarios.is_empty() {
         say(bar, &(table::world(world) + table::HEADING))?;
     }
+    let mut shown = Vec::new();
     for scenario in scenarios {
         let rows = rows(world, scenario, args, bar);
         let text = table::scenario(world, scenario, &rows);
         say(bar, &format!("\n{text}"))?;
-        // What does not change over time needs no picture.
+        // A cause that lasts changes nothing over time.
         if let Some(folder) = args.plots.as_ref().filter(|_| scenario.ends(world)) {
             let path = folder.join(scenario.name).with_extension("svg");
             fs::write(path, plot::scenario(world, scenario, &rows)?)?;
         }
+        shown.push((scenario, rows));
+    }
+    let figure = args.plots.as_ref().zip(gains::plot(&shown));
+    if let Some((folder, svg)) = figure {
+        fs::write(folder.join("gains.svg"), svg?)?;
     }
     Ok(())
 }
@@ -111,12 +117,12 @@ fn tabulate_batches(args: &Args, bar: &ProgressBar) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
-/// Prints without the bar in between.
+/// Prints, with the bar hidden meanwhile.
 fn say(bar: &ProgressBar, text: &str) -> io::Result<()> {
     bar.suspend(|| io::stdout().write_all(text.as_bytes()))
 }
 
-/// How many runs the tables and the plots need.
+/// Returns the number of runs that the tables and the plots need.
 fn runs_of(args: &Args) -> u64 {
     let scenarios = scenario::ALL.iter().filter(|s| args.wants(s.name)).count();
     let policies = policies::all();
@@ -135,7 +141,7 @@ fn runs_of(args: &Args) -> u64 {
     (tabulated + plotted) as u64
 }
 
-/// One scenario under each policy.
+/// Runs one scenario under each policy.
 fn rows(
     world: &World,
     scenario: &Scenario,
@@ -154,13 +160,13 @@ fn rows(
         .collect()
 }
 
-/// On a terminal only: indicatif looks whether standard error is one.
+/// Shows a bar if standard error is a terminal.
 fn progress(runs: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:32} {pos}/{len} {wide_msg}");
     ProgressBar::new(runs).with_style(style.expect("a valid template"))
 }
 
-/// The most memory this process ever had, where the system tells.
+/// Returns the peak memory of this process, if the system reports it.
 fn memory() -> Option<String> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let peak = status

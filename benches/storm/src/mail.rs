@@ -1,4 +1,4 @@
-//! What is sent and answered.
+//! Requests and responses.
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header::RETRY_AFTER, request, response};
@@ -9,7 +9,7 @@ pub const GET: u8 = 0;
 pub const PUT: u8 = 1;
 pub const POST: u8 = 2;
 
-/// Of a hundred requests 60 read, 10 write what may be written twice, 30 what may not.
+/// 60 of a hundred requests read, 10 write and are idempotent, 30 are POSTs.
 pub fn kind(percentile: u8) -> u8 {
     match percentile {
         0..60 => GET,
@@ -18,7 +18,7 @@ pub fn kind(percentile: u8) -> u8 {
     }
 }
 
-/// All that is ever sent or answered, made once.
+/// All requests and responses, made once.
 pub struct Mail {
     requests: [request::Parts; 3],
     unavailable: response::Parts,

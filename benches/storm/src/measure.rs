@@ -1,4 +1,4 @@
-//! What a run has shown.
+//! The measures of a run.
 
 use hdrhistogram::Histogram;
 
@@ -26,9 +26,9 @@ pub struct Measures {
     pub sent: u64,
     pub good: u64,
     pub bad: u64,
-    /// Attempts that were answered 429.
+    /// Attempts with a 429.
     pub over_limit: u64,
-    /// Attempts that were answered 429 or 503.
+    /// Attempts with a 429 or 503.
     pub refused: u64,
     /// Requests that a cool-down refused, so that they were never sent.
     pub unsent: u64,
@@ -38,11 +38,11 @@ pub struct Measures {
     /// Requests whose work was done more than once.
     pub twice: u64,
     pub posts_twice: u64,
-    /// How often a worker did the work of a request.
+    /// The number of times that a worker did a request's work.
     pub executed: u64,
-    /// Those times when the answer reached nobody.
+    /// The part of them whose response was lost.
     pub wasted: u64,
-    /// Microseconds until the caller knew, one way or the other.
+    /// Microseconds until the caller had a result.
     pub waits: Histogram<u64>,
     pub seconds: Vec<Second>,
     /// When the last request ended.

@@ -28,10 +28,10 @@ const COLUMNS: usize = 2;
 
 /// Seconds that make one point.
 const STEP: usize = 5;
-/// What is shown, in minutes: from before the cause to long after it.
+/// The shown minutes: from before the cause to long after it.
 const SHOWN: std::ops::Range<f64> = 4.0..16.0;
 
-/// What is shown, in multiples of what the server can do: one who rises higher leaves the picture.
+/// The shown range, in multiples of the server's capacity. Higher values leave the plot.
 const MOST: f64 = 6.5;
 
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -71,7 +71,7 @@ pub fn scenario(world: &World, scenario: &Scenario, rows: &[(String, Measures)])
     Ok(described(&svg, &title, &description(world, scenario, rows)))
 }
 
-/// Says in an SVG what it shows, for those who cannot see it.
+/// Adds a title and a description to an SVG, for screen readers.
 pub fn described(svg: &str, title: &str, description: &str) -> String {
     let (tag, rest) = svg.split_once('>').unwrap_or((svg, ""));
     let [title, description] =
@@ -162,7 +162,7 @@ fn draw_panel(
     Ok(())
 }
 
-/// What the eye should check.
+/// The plot's description.
 fn summary(world: &World, scenario: &Scenario, measures: &Measures) -> String {
     let mut text = format!("sent {:.2} ×", measures.amplification());
     let success = measures.success() * 100.0;

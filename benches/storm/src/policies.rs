@@ -1,4 +1,4 @@
-//! Who retries how: this crate's own code with several settings, and its peers as published.
+//! The retry policies: this crate's own code with several settings, and its peers as published.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use revio_status::{
 
 use super::allowance::{Allowance, Failure, Tokens, Tps};
 
-/// A policy, and what limits it in each process.
+/// A policy, and its limits in each process.
 pub struct Policy {
     pub name: String,
     pub rules: Box<dyn RetryPolicy + Send + Sync>,
     pub allowance: Box<dyn Fn() -> Allowance + Send + Sync>,
-    /// Whether each process has a cool-down too.
+    /// `true` if each process has a cool-down.
     pub has_cooldown: bool,
 }
 
@@ -74,7 +74,7 @@ pub fn all() -> Vec<Policy> {
     ]
 }
 
-/// Those that others made, where the answer is 429: each retries it, as its user would have it.
+/// The peers for the batch: each retries a 429, as its user would configure it.
 pub fn peers_over_the_limit() -> Vec<Policy> {
     let at_once = AT_ONCE.also(&[429, 500, 502, 503, 504]);
     vec![
@@ -104,7 +104,7 @@ fn tower(rules: Peer) -> Policy {
     )
 }
 
-/// The defaults, where a 503 that asks for quiet quiets the whole process.
+/// The defaults, plus a cool-down on a 503 with `Retry-After`.
 pub fn cooling() -> Policy {
     let rules = StandardPolicy::default().cool_down_on(StatusCode::SERVICE_UNAVAILABLE);
     Policy::ours("cool_down_on(503)", rules, || Some(Budget::default()))
@@ -129,7 +129,7 @@ impl Peer {
     }
 }
 
-/// The loop that everybody writes first.
+/// The usual hand-written loop.
 const AT_ONCE: Peer = Peer {
     attempts: 3,
     statuses: &[500, 502, 503, 504],

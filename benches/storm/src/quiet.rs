@@ -1,13 +1,13 @@
-//! What a process was told of its account: this crate's cool-down, in virtual time.
+//! The cool-down of a process, in virtual time.
 //!
-//! The crate's own runs on a clock of instants, inside the layer. That both hold and refuse the same
-//! requests, for as long, shows a test.
+//! The crate's own cool-down needs real instants and the layer. A test shows that both hold and refuse
+//! the same requests, for the same time.
 
 use revio_status::{Attempt, RetryPolicy};
 
 use super::events::{MINUTE, Nanos, SECOND};
 
-/// Until when a process sends nothing.
+/// The time until which a process sends nothing.
 #[derive(Default)]
 pub struct Quiet(Nanos);
 
@@ -19,11 +19,11 @@ pub enum Look {
 }
 
 impl Quiet {
-    /// The most that one answer can ask for.
+    /// The longest cool-down that one response can start.
     const MAX: Nanos = 5 * MINUTE;
     const SPREAD: (Nanos, Nanos) = (SECOND / 10, 5 * SECOND);
 
-    /// An answer is here.
+    /// Starts or extends the cool-down after a response.
     pub fn hear(&mut self, rules: &dyn RetryPolicy, attempt: &Attempt<'_>, now: Nanos) {
         let cools_down = |status| rules.cools_down(status);
         if let Some(wait) = attempt
@@ -35,9 +35,9 @@ impl Quiet {
         }
     }
 
-    /// Before a request is sent, for the first time or once more. `held`: for how long it was held.
+    /// Checks the cool-down before an attempt. `held` is the sum of the request's holds.
     ///
-    /// Who asked for quiet itself has waited as long already, and finds no rest.
+    /// A request whose own response started the cool-down has waited as long already: no time remains.
     pub fn look(&self, rules: &dyn RetryPolicy, now: Nanos, held: &mut Nanos) -> Look {
         let rest = self.0.saturating_sub(now);
         let Some(most) = rules.max_hold().map(|most| most.as_nanos() as Nanos) else {

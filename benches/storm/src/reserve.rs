@@ -1,4 +1,4 @@
-//! What becomes of a budget's reserve when many processes have one each.
+//! The effect of a budget's reserve when each of many processes has one.
 
 use indicatif::ProgressBar;
 use plotters::{prelude::*, style::text_anchor::HPos};

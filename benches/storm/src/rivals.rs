@@ -1,4 +1,4 @@
-//! Who runs the batch: this crate's layer with several settings, and its peers.
+//! The clients of the batch: this crate's layer with several settings, and its peers.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -20,7 +20,7 @@ use super::{
     policies::{OURS, Policy, peers_over_the_limit},
 };
 
-/// A name, and what makes the client of one process.
+/// A name, and the constructor of a process's client.
 pub struct Rival {
     pub name: String,
     pub client: Box<dyn Fn(Clock, Gateway) -> Client>,

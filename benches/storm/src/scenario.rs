@@ -1,4 +1,4 @@
-//! Who asks whom, and what goes wrong: the shape of the fleet, and the seven causes.
+//! The scenarios: the shape of the fleet, and the seven causes of failure.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::events::{MINUTE, Nanos, SECOND};
 #[derive(Clone, Copy, Debug)]
 pub struct World {
     pub clients: u32,
-    /// How many programs they run in. Each has one layer, and so one budget.
+    /// The number of processes. Each has one layer, and so one budget.
     pub processes: u32,
     pub minutes: u32,
     pub seed: u64,
@@ -20,11 +20,11 @@ impl World {
     const CLIENTS_PER_ACCOUNT: u32 = 250;
     /// The part of the server's capacity that is in use on a good day.
     const LOAD: f64 = 0.8;
-    /// How long the work of one request takes, on average.
+    /// The mean work of one request.
     const WORK: f64 = 0.1;
-    /// What waits for the server, in seconds of its work.
+    /// The longest queue, in seconds of the server's work.
     const QUEUE: f64 = 6.0;
-    /// When the gateway stops waiting. Shorter than the queue: nobody sets both at once.
+    /// The gateway's timeout. It is shorter than the queue, as such settings are rarely coordinated.
     pub const PATIENCE: Nanos = 5 * SECOND;
     /// From the client to the gateway and back.
     pub const ROUND_TRIP: Nanos = SECOND / 25;
@@ -52,7 +52,7 @@ impl World {
         f64::from(self.clients) / 60.0
     }
 
-    /// Requests that the server can answer in a second.
+    /// Returns the requests that the server can serve in a second.
     pub fn capacity(&self) -> f64 {
         self.asks_per_second() / Self::LOAD
     }
@@ -77,13 +77,13 @@ pub enum Cause {
     Overload(f64),
     /// The server crashes, and is away.
     Outage,
-    /// The server finishes what it has, and sends others away with `Retry-After`, in seconds.
+    /// The server finishes its work, and returns 503 with `Retry-After` to new calls, in seconds.
     Maintenance(u32),
-    /// One back end of so many has nothing to give but 503 with `Retry-After`, in seconds.
+    /// One of this many back ends always returns 503 with `Retry-After`, in seconds.
     BadBackend(u32, u32),
     /// All work takes this many times as long.
     Slowness(f64),
-    /// This part of all attempts fails: of half of them the answer is lost after the work.
+    /// This part of all attempts fails. Half of them lose the response after the work.
     Faults(f64),
 }
 
@@ -105,7 +105,7 @@ impl Scenario {
         }
     }
 
-    /// Whether the cause goes away before the run ends.
+    /// Returns `true` if the cause ends before the run.
     pub fn ends(&self, world: &World) -> bool {
         self.window.end < world.end()
     }

@@ -1,4 +1,4 @@
-//! The server: some workers, a queue, and a gateway in front that counts calls and loses patience.
+//! The server: some workers, a queue, and a gateway in front that counts calls and times out.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use super::{
     scenario::{Cause, World},
 };
 
-/// What the gateway answers.
+/// The gateway's response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// 200
@@ -53,7 +53,7 @@ pub struct Server {
     room: usize,
     mean: f64,
     accounts: Vec<Account>,
-    /// What goes wrong right now.
+    /// The active cause.
     cause: Cause,
     /// Counts crashes: work begun before one is lost.
     boot: u32,
@@ -126,19 +126,19 @@ impl Server {
         }
     }
 
-    /// A worker is free again. It takes the next call, though nobody may wait for it any more.
+    /// Gives a free worker the next call, even if its client no longer waits.
     pub fn proceed(&mut self) -> Option<Work> {
         self.idle += 1;
         let call = self.queue.pop_front()?;
         Some(self.work(call))
     }
 
-    /// Whether work was begun before the last crash.
+    /// Returns `true` if the work began before the last crash.
     pub fn has_lost(&self, boot: u32) -> bool {
         boot != self.boot
     }
 
-    /// Whether the answer to work that was done gets lost.
+    /// Returns `true` if the response to finished work is lost.
     pub fn loses_answer(&mut self) -> bool {
         matches!(self.cause, Cause::Faults(share) if self.rng.f64() < share / 2.0)
     }

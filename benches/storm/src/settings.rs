@@ -73,7 +73,7 @@ fn row(world: &World, policy: &Policy, bar: &ProgressBar) -> String {
     )
 }
 
-/// The defaults, with a reserve of what a process asks for in ten seconds.
+/// The defaults, with a reserve of a process's requests in ten seconds.
 pub fn ten_seconds_of_requests(world: &World) -> Policy {
     let asks = world.asks_per_second() / f64::from(world.processes);
     let reserve = (asks * 10.0).round() as u32;

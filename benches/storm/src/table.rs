@@ -13,7 +13,7 @@ POLICY                   sent ÷   peak ÷    ended goodput recovery   work   ca
                           asked capacity     well     1/s        s wasted refused   lost twice  p50     p99
 ";
 
-/// Who asks whom.
+/// Returns the line that describes the fleet.
 pub fn world(world: &World) -> String {
     format!(
         "{} clients in {} processes on {} accounts ask once a minute each, for {} minutes:\n\
@@ -60,7 +60,7 @@ POLICY                     ended     not   POSTs   calls refused   done     wait
                             well             lost refused  unsent  after  p50     p99
 ";
 
-/// A batch: its title, and a row for each who runs it.
+/// Returns a batch's table: its title, and a row for each client.
 pub fn batch(batch: &Batch, rows: &[(String, Measures)]) -> String {
     let mut text = format!("{}\n", batch.title());
     for (name, measures) in rows {

@@ -1,4 +1,4 @@
-//! The batch: what the cool-down is for.
+//! The batch: a job above its quota, with and without a cool-down.
 
 use std::sync::OnceLock;
 
@@ -28,7 +28,7 @@ fn all(batch: &Batch) -> Rows {
         .collect()
 }
 
-/// All rows of all batches, run once.
+/// Returns all rows of all batches, which run once.
 fn tables() -> impl Iterator<Item = (&'static Batch, &'static Rows)> {
     static TABLES: OnceLock<Vec<Rows>> = OnceLock::new();
     let tables = TABLES.get_or_init(|| batch::ALL.iter().map(all).collect());
@@ -42,14 +42,14 @@ fn every_call_ends_once() {
             assert_eq!(measures.asked, Batch::CALLS, "{name}");
             assert_eq!(measures.good + measures.bad, Batch::CALLS, "{name}");
             assert_eq!(measures.waits.len(), Batch::CALLS, "{name}");
-            // No call that ended well was refused, and no other was let through.
+            // Each call that the gateway did not refuse succeeded.
             assert_eq!(measures.sent, measures.good + measures.refused, "{name}");
         }
     }
 }
 
 #[test]
-fn without_a_cool_down_all_but_a_minutes_calls_are_lost() {
+fn no_cooldown_loses_all_but_first_minute() {
     for processes in [1, 8] {
         let measures = run(processes, rivals::NO_COOLDOWN);
         assert_eq!((measures.good, measures.refused), (500, 4_500));
@@ -60,9 +60,9 @@ fn without_a_cool_down_all_but_a_minutes_calls_are_lost() {
 /// Promise (load): A job above its quota paces itself: nearly all calls succeed, in the time that
 /// the quota takes.
 #[test]
-fn with_one_nearly_all_end_well_in_the_time_that_the_limit_takes() {
+fn cooldown_completes_batch_in_quota_time() {
     for processes in [1, 8] {
-        // The tenth minute's calls can begin after nine minutes.
+        // The calls of the tenth minute begin after nine minutes.
         let (least, most) = (540.0, 550.0);
         for (name, good) in [(OURS, 4_600), ("retry_on(429)", 4_800), (BATCH, 5_000)] {
             let measures = run(processes, name);
@@ -75,7 +75,7 @@ fn with_one_nearly_all_end_well_in_the_time_that_the_limit_takes() {
 
 /// Promise (load): No other policy that finishes as much of a job is refused as seldom.
 #[test]
-fn nobody_who_gets_as_much_done_is_refused_as_seldom() {
+fn no_equal_policy_is_refused_less() {
     for (batch, rows) in tables() {
         let find = |wanted| &rows.iter().find(|(name, _)| name == wanted).unwrap().1;
         let ours = [find(OURS), find("retry_on(429)"), find(BATCH)];
@@ -94,7 +94,7 @@ fn nobody_who_gets_as_much_done_is_refused_as_seldom() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_output() {
+fn same_seed_gives_same_output() {
     let output = || {
         let rows = all(&batch::ALL[1]);
         table::batch(&batch::ALL[1], &rows) + &burst::plot(&rows).unwrap()
@@ -103,7 +103,7 @@ fn the_same_seed_gives_the_same_output() {
 }
 
 #[test]
-fn an_account_has_500_calls_in_each_minute() {
+fn account_has_500_calls_a_minute() {
     let mut account = Account::new(MINUTE, Refusals::AreFree);
     (0..500).for_each(|_| assert_eq!(account.count(20 * SECOND), Ok(())));
     assert_eq!(account.count(20 * SECOND), Err(40));
@@ -113,7 +113,7 @@ fn an_account_has_500_calls_in_each_minute() {
 }
 
 #[test]
-fn where_refused_calls_count_who_goes_on_calling_stays_locked_out() {
+fn counted_refusals_lock_out_callers() {
     let account = || {
         let mut account = Account::new(MINUTE, Refusals::Count);
         (0..500).for_each(|_| assert_eq!(account.count(0), Ok(())));

@@ -1,4 +1,4 @@
-//! The simulated fleet: that it counts right, and what its figures promise of the defaults.
+//! The simulated fleet: correct counts, and the claims about the defaults.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use storm::{
     args::{self, Command},
     events::{Agenda, Event, Nanos, SECOND},
     fleet::run,
+    gains,
     measure::{Measures, Second},
     plot,
     policies::{self, Policy},
@@ -27,7 +28,7 @@ fn small() -> World {
     }
 }
 
-/// Large enough that chance does not matter.
+/// Large enough to make chance irrelevant.
 fn large() -> World {
     World {
         minutes: 11,
@@ -51,7 +52,7 @@ fn with_reserve(reserve: u32) -> Policy {
     Policy::ours(&name, StandardPolicy::default(), budget)
 }
 
-/// Attempts for each request from this minute on, while clients still ask.
+/// Returns the attempts for each request from this minute on, while clients still send.
 fn amplification_from(minute: usize, measures: &Measures, world: &World) -> f64 {
     let seconds = &measures.seconds[minute * 60..world.minutes as usize * 60];
     let sum = |count: fn(&Second) -> u32| seconds.iter().map(count).sum::<u32>();
@@ -84,6 +85,25 @@ fn every_request_ends_once() {
 }
 
 #[test]
+fn gains_need_all_three_scenarios() {
+    let measures = Measures {
+        asked: 100,
+        good: 92,
+        posts_twice: 3,
+        ..Measures::new(1)
+    };
+    let row = |policy: Policy| (policy.name, measures.clone());
+    let rows = || policies::all().into_iter().map(row).collect();
+    let mut shown: Vec<_> = scenario::ALL.iter().map(|it| (it, rows())).collect();
+    let svg = gains::plot(&shown).unwrap().unwrap();
+    let line = "requests that fail: no retry 8.0 %, revio-status 8.0 %,";
+    assert!(svg.contains(line), "{svg}");
+    assert!(svg.contains("of 90,000: no retry 3,"), "{svg}");
+    shown.retain(|(scenario, _)| scenario.name != "backend");
+    assert!(gains::plot(&shown).is_none());
+}
+
+#[test]
 fn time_only_goes_forward() {
     let mut agenda = Agenda::default();
     let mut rng = fastrand::Rng::with_seed(1);
@@ -101,7 +121,7 @@ fn time_only_goes_forward() {
 
 #[test]
 #[should_panic(expected = "in the past")]
-fn nothing_can_be_noted_for_the_past() {
+fn event_in_the_past_panics() {
     let mut agenda = Agenda::default();
     agenda.note(2, Event::Ask);
     agenda.next();
@@ -109,7 +129,7 @@ fn nothing_can_be_noted_for_the_past() {
 }
 
 #[test]
-fn without_failures_each_request_is_sent_once() {
+fn no_failure_sends_each_request_once() {
     for policy in policies::all() {
         let measures = run(&small(), &NOTHING, &policy);
         assert_eq!(measures.sent, measures.asked, "{}", policy.name);
@@ -119,7 +139,7 @@ fn without_failures_each_request_is_sent_once() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_output() {
+fn same_seed_gives_same_output() {
     let output = |seed| {
         let world = World { seed, ..small() };
         let rows = ["revio-status", "AWS until 2026"].map(|name| {
@@ -145,12 +165,12 @@ fn all_policies_meet_the_same_requests() {
 }
 
 #[test]
-fn the_defaults_do_no_post_twice() {
+fn default_policy_applies_no_post_twice() {
     for scenario in all_scenarios() {
         let measures = run(&small(), &scenario, &policies::ours());
         assert_eq!(measures.posts_twice, 0, "{}", scenario.name);
     }
-    // Others do, here too.
+    // Other policies apply POSTs twice in the same scenario.
     for name in [
         "3 attempts at once",
         "AWS until 2026",
@@ -164,13 +184,13 @@ fn the_defaults_do_no_post_twice() {
 }
 
 #[test]
-fn once_the_reserve_is_spent_retries_are_a_tenth() {
+fn spent_reserve_limits_retries_to_a_tenth() {
     let world = World {
         minutes: 25,
         ..small()
     };
     for scenario in &LASTING {
-        // In a brownout that takes until the 15th minute. What counts then is what requests earn.
+        // In a brownout the reserve lasts until the 15th minute. After that only deposits allow retries.
         for (policy, is_modest) in [(policies::ours(), true), (policy("reqwest-retry"), false)] {
             let measures = run(&world, scenario, &policy);
             let amplification = amplification_from(15, &measures, &world);
@@ -181,8 +201,8 @@ fn once_the_reserve_is_spent_retries_are_a_tenth() {
 }
 
 #[test]
-fn nobody_who_keeps_to_a_tenth_recovers_sooner() {
-    let keeps_to_it = |policy: &Policy| {
+fn no_modest_policy_recovers_sooner() {
+    let is_modest_policy = |policy: &Policy| {
         LASTING.iter().all(|scenario| {
             let measures = run(&small(), scenario, policy);
             amplification_from(8, &measures, &small()) <= 1.1
@@ -192,8 +212,8 @@ fn nobody_who_keeps_to_a_tenth_recovers_sooner() {
     let mut others = policies::all();
     others.retain(|policy| policy.name != ours.name);
     others.extend([0, 10, 20, 50].map(with_reserve));
-    others.retain(keeps_to_it);
-    assert!(keeps_to_it(&ours) && others.len() >= 5);
+    others.retain(is_modest_policy);
+    assert!(is_modest_policy(&ours) && others.len() >= 5);
     for scenario in [OVERLOAD, scenario::OUTAGE, MAINTENANCE, scenario::SLOW] {
         let recovery = |policy| {
             let measures = run(&large(), &scenario, policy);
@@ -210,9 +230,9 @@ fn nobody_who_keeps_to_a_tenth_recovers_sooner() {
 }
 
 #[test]
-fn a_reserve_in_each_process_is_as_many_reserves() {
+fn many_processes_multiply_the_reserve() {
     let recovery = |processes| {
-        // The larger a fleet, the less often chance ends a storm.
+        // In a larger fleet, chance ends a storm less often.
         let world = World {
             processes,
             minutes: 11,
@@ -227,7 +247,7 @@ fn a_reserve_in_each_process_is_as_many_reserves() {
 }
 
 #[test]
-fn ten_seconds_of_its_requests_are_a_reserve_that_suits_each_process() {
+fn ten_second_reserve_suits_every_fleet() {
     for processes_per_account in [1, 5, 25] {
         let mut world = World::new(10_000);
         world.minutes = 11;
@@ -243,7 +263,7 @@ fn ten_seconds_of_its_requests_are_a_reserve_that_suits_each_process() {
 }
 
 #[test]
-fn who_heeds_retry_after_sends_nothing_into_a_maintenance() {
+fn retry_after_stops_sends_in_maintenance() {
     let measures = run(&small(), &MAINTENANCE, &policies::ours());
     assert_eq!(measures.sent, measures.asked);
     let measures = run(&small(), &MAINTENANCE, &policy("AWS until 2026"));
@@ -251,7 +271,7 @@ fn who_heeds_retry_after_sends_nothing_into_a_maintenance() {
 }
 
 #[test]
-fn a_503_that_does_not_say_when_cools_nothing_down() {
+fn plain_503_starts_no_cooldown() {
     for scenario in [scenario::SLOW, scenario::OUTAGE, scenario::RESTART] {
         let [plain, cooling] =
             [policies::ours(), policies::cooling()].map(|policy| run(&small(), &scenario, &policy));
@@ -260,19 +280,19 @@ fn a_503_that_does_not_say_when_cools_nothing_down() {
 }
 
 #[test]
-fn one_bad_back_end_of_ten_silences_who_cools_down_on_503() {
+fn cooldown_on_503_blocks_healthy_back_ends() {
     let [plain, cooling] = [policies::ours(), policies::cooling()]
         .map(|policy| run(&small(), &scenario::BACKEND, &policy));
     assert!(plain.success() > 0.97, "{}", plain.success());
     assert!(cooling.success() < 0.7, "{}", cooling.success());
     assert!(cooling.posts_lost > plain.posts_lost * 4);
     assert!(cooling.wait(0.75) > 10.0 && plain.wait(0.75) < 1.0);
-    // What it is for: the back end is asked less.
+    // The benefit: fewer calls to the bad back end.
     assert!(cooling.refused * 2 < plain.refused);
 }
 
 #[test]
-fn aws_tokens_pay_for_as_many_retries_as_it_says() {
+fn aws_tokens_grant_documented_retries() {
     let retries = |transient, throttled, failure| {
         let mut allowance = Allowance::Tokens(Tokens::new(transient, throttled));
         (0..).take_while(|_| allowance.withdraw(0, failure)).count()
@@ -288,7 +308,7 @@ fn aws_tokens_pay_for_as_many_retries_as_it_says() {
     ] {
         let mut again = Allowance::Tokens(Tokens::new(14, 5));
         while again.withdraw(0, Failure::Transient) {}
-        // 10 are left of 35 retries.
+        // 10 tokens remain after 35 retries.
         again.succeed(0, last);
         let more = (0..)
             .take_while(|_| again.withdraw(0, Failure::Throttled))
@@ -298,7 +318,7 @@ fn aws_tokens_pay_for_as_many_retries_as_it_says() {
 }
 
 #[test]
-fn what_cannot_be_run_is_refused_with_a_reason() {
+fn invalid_arguments_are_explained() {
     let parse = |words: &str| args::parse(words.split_whitespace().map(Into::into));
     let refusal = |words| parse(words).unwrap_err().to_string();
     assert!(refusal("--clients 3").contains("100 at least"));
@@ -307,14 +327,14 @@ fn what_cannot_be_run_is_refused_with_a_reason() {
     assert!(refusal("--policy polite").contains("revio-status"));
     assert!(refusal("--speed 3").contains("--speed"));
     let Ok(Command::Run(args)) = parse("--clients 5000 --processes 7 --policy AWS") else {
-        panic!("that can be run");
+        panic!("valid arguments");
     };
     assert_eq!((args.world().clients, args.world().processes), (5_000, 7));
     assert!(matches!(parse("-h"), Ok(Command::Help)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_peers_budget_grants_what_towers_own_does() {
+async fn tps_budget_matches_towers() {
     let theirs = TpsBudget::default();
     let mut ours = Allowance::Tps(Tps::default());
     let mut rng = fastrand::Rng::with_seed(3);
@@ -331,7 +351,7 @@ async fn the_peers_budget_grants_what_towers_own_does() {
             granted[1] += u32::from(ours.withdraw(now, Failure::Transient));
         }
     }
-    // Some 6,700 were asked for in 100 s. Slots of a second need not begin together.
+    // About 6,700 retries were requested in 100 s. The one-second slots need not begin together.
     assert!((1_000..3_000).contains(&granted[0]), "{granted:?}");
     assert!(
         granted[0].abs_diff(granted[1]) * 20 < granted[0],

@@ -1,4 +1,4 @@
-//! The simulated fleet decides as the layer does, on a paused clock.
+//! The simulated fleet decides like the layer, on a paused clock.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
@@ -21,15 +21,15 @@ use storm::{
     quiet::{Look, Quiet},
 };
 
-/// What the server says, answer by answer.
+/// The server's responses.
 #[derive(Clone, Copy)]
 struct Server {
     failures: &'static [(u16, &'static str)],
-    /// Whether another request of the account is told now and then to come back in 7 s.
-    tells_another: bool,
+    /// `true` if other requests of the account sometimes start a cool-down of 7 s.
+    has_foreign_cooldown: bool,
 }
 
-/// Failures that ask each of the layer's questions.
+/// Failures that reach each of the layer's questions.
 const ALL: [(u16, &str); 7] = [
     (503, ""),
     (504, ""),
@@ -42,10 +42,10 @@ const ALL: [(u16, &str); 7] = [
 const SHORT: [(u16, &str); 5] = [(503, ""), (504, ""), (503, "2"), (429, "5"), (500, "")];
 
 impl Server {
-    const ANOTHER_S_WAIT: Duration = Duration::from_secs(7);
+    const FOREIGN_WAIT: Duration = Duration::from_secs(7);
 
     fn response(self, index: usize) -> Response<Full<Bytes>> {
-        // Every fifth one is well.
+        // Every fifth response is a success.
         let (status, seconds) = match index % 5 {
             0 => (200, ""),
             _ => self.failures[index * 3 % self.failures.len()],
@@ -57,8 +57,8 @@ impl Server {
         response.body(Full::default()).unwrap()
     }
 
-    fn tells_another_with(self, index: usize) -> bool {
-        self.tells_another && index % 8 == 3
+    fn has_foreign_cooldown_at(self, index: usize) -> bool {
+        self.has_foreign_cooldown && index % 8 == 3
     }
 }
 
@@ -69,10 +69,10 @@ fn request(index: usize) -> Request<Full<Bytes>> {
 }
 
 const REQUESTS: usize = 500;
-/// Before each request.
+/// The pause before each request.
 const PAUSE: Duration = Duration::from_millis(2_300);
 
-/// How long a request took, and its attempts.
+/// A request's duration and its number of attempts.
 type Course = (Duration, usize);
 
 struct Plan<'a> {
@@ -81,31 +81,32 @@ struct Plan<'a> {
     allowance: Allowance,
     quiet: Option<Quiet>,
     now: Nanos,
-    answers: usize,
+    responses: usize,
     held: usize,
     refused: usize,
 }
 
 impl Plan<'_> {
-    fn tell_another(&mut self) {
-        let told = Response::builder()
+    fn start_foreign_cooldown(&mut self) {
+        let response = Response::builder()
             .status(429)
-            .header("retry-after", Server::ANOTHER_S_WAIT.as_secs());
-        let (told, _) = told.body(()).unwrap().into_parts();
+            .header("retry-after", Server::FOREIGN_WAIT.as_secs());
+        let (response, _) = response.body(()).unwrap().into_parts();
         let (head, _) = request(0).into_parts();
         let body = Bytes::new();
-        let attempt = Attempt::new(&head, &told, &body);
+        let attempt = Attempt::new(&head, &response, &body);
         if let Some(quiet) = &mut self.quiet {
             quiet.hear(self.policy, &attempt, self.now);
         }
     }
 
-    /// What the fleet plans for a request.
+    /// Returns the fleet's course of a request.
     fn course(&mut self, index: usize) -> Course {
         self.now += PAUSE.as_nanos() as Nanos;
-        let (began, before) = (self.now, self.answers);
+        let (began, before) = (self.now, self.responses);
         let (head, _) = request(index).into_parts();
         let (mut held, mut retried, mut is_paid) = (0, None, false);
+        let mut was_paced = false;
         loop {
             let look = self
                 .quiet
@@ -126,27 +127,29 @@ impl Plan<'_> {
                     break;
                 }
             }
-            if self.server.tells_another_with(self.answers) {
-                self.tell_another();
+            if self.server.has_foreign_cooldown_at(self.responses) {
+                self.start_foreign_cooldown();
             }
-            let (answer, _) = self.server.response(self.answers).into_parts();
-            self.answers += 1;
+            let (answer, _) = self.server.response(self.responses).into_parts();
+            self.responses += 1;
             if answer.status == StatusCode::OK {
                 self.allowance.succeed(self.now, retried);
                 break;
             }
-            let (number, body) = ((self.answers - before) as u32, Bytes::new());
+            let (number, body) = ((self.responses - before) as u32, Bytes::new());
             let attempt = Attempt::new(&head, &answer, &body).with_number(number);
             if let Some(quiet) = &mut self.quiet {
                 quiet.hear(self.policy, &attempt, self.now);
             }
-            let (allowance, is_cooled) = (&mut self.allowance, self.quiet.is_some());
-            match judge(self.policy, allowance, is_cooled, &attempt, self.now) {
+            let can_be_paced = self.quiet.is_some() && !was_paced;
+            let (rules, allowance) = (self.policy, &mut self.allowance);
+            match judge(rules, allowance, can_be_paced, &attempt, self.now) {
                 Some(Retry {
                     after,
                     is_paid: paid,
                 }) => {
                     is_paid = paid;
+                    was_paced |= !paid;
                     self.now += after.as_nanos() as Nanos;
                 }
                 None => break,
@@ -155,23 +158,26 @@ impl Plan<'_> {
         }
         (
             Duration::from_nanos(self.now - began),
-            self.answers - before,
+            self.responses - before,
         )
     }
 }
 
-/// What the layer makes of the same requests.
+/// Returns the layer's courses of the same requests.
 async fn courses(
     policy: &StandardPolicy,
     cooldown: Option<Cooldown>,
     server: Server,
 ) -> Vec<Course> {
-    let answers = AtomicUsize::new(0);
+    let responses = AtomicUsize::new(0);
     let shared = cooldown.clone();
     let service = tower::service_fn(|_: Request<ReplayBody<Full<Bytes>>>| {
-        let index = answers.fetch_add(1, Relaxed);
-        if let Some(cooldown) = shared.as_ref().filter(|_| server.tells_another_with(index)) {
-            let until = Instant::now() + Server::ANOTHER_S_WAIT;
+        let index = responses.fetch_add(1, Relaxed);
+        if let Some(cooldown) = shared
+            .as_ref()
+            .filter(|_| server.has_foreign_cooldown_at(index))
+        {
+            let until = Instant::now() + Server::FOREIGN_WAIT;
             cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until.into_std());
         }
         async move { Ok::<_, BoxError>(server.response(index)) }
@@ -187,14 +193,14 @@ async fn courses(
     let mut courses = Vec::new();
     for index in 0..REQUESTS {
         advance(PAUSE).await;
-        let (began, before) = (Instant::now(), answers.load(Relaxed));
+        let (began, before) = (Instant::now(), responses.load(Relaxed));
         let _ = client.clone().oneshot(request(index)).await;
-        courses.push((began.elapsed(), answers.load(Relaxed) - before));
+        courses.push((began.elapsed(), responses.load(Relaxed) - before));
     }
     courses
 }
 
-/// Compares, and tells how many holds and refusals there were.
+/// Compares fleet and layer. Returns the numbers of holds and refusals.
 async fn compare(policy: &StandardPolicy, has_cooldown: bool, server: Server) -> (usize, usize) {
     let mut plan = Plan {
         policy,
@@ -202,7 +208,7 @@ async fn compare(policy: &StandardPolicy, has_cooldown: bool, server: Server) ->
         allowance: Allowance::ours(Budget::new(5, 0.1)),
         quiet: has_cooldown.then(Quiet::default),
         now: 0,
-        answers: 0,
+        responses: 0,
         held: 0,
         refused: 0,
     };
@@ -221,20 +227,20 @@ async fn compare(policy: &StandardPolicy, has_cooldown: bool, server: Server) ->
 
 /// Promise (load): The simulated fleet retries, holds and refuses as the layer does.
 #[tokio::test(start_paused = true)]
-async fn the_simulation_decides_as_the_layer_does() {
+async fn simulation_decides_like_the_layer() {
     let server = Server {
         failures: &ALL,
-        tells_another: false,
+        has_foreign_cooldown: false,
     };
     compare(&StandardPolicy::default(), false, server).await;
 }
 
 /// Promise (load): The simulated fleet retries, holds and refuses as the layer does.
 #[tokio::test(start_paused = true)]
-async fn it_holds_and_refuses_as_the_layer_does() {
+async fn simulation_holds_like_the_layer() {
     let server = Server {
         failures: &ALL,
-        tells_another: false,
+        has_foreign_cooldown: false,
     };
     let retrying = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
     let cooling = StandardPolicy::default().cool_down_on(StatusCode::SERVICE_UNAVAILABLE);
@@ -245,10 +251,10 @@ async fn it_holds_and_refuses_as_the_layer_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn so_it_does_with_retries_where_another_request_was_told_to_wait() {
+async fn simulation_matches_foreign_cooldown() {
     let server = Server {
         failures: &SHORT,
-        tells_another: true,
+        has_foreign_cooldown: true,
     };
     for policy in [StandardPolicy::default(), StandardPolicy::batch()] {
         let (held, refused) = compare(&policy, true, server).await;

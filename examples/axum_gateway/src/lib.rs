@@ -1,29 +1,22 @@
-//! Shows the layer inside an axum service that calls the API for users of its own: bodies stream
-//! both ways, credentials stay here, and a failure becomes an answer that its users can act on.
-//!
-//! ```console
-//! $ export REVIO_USERNAME=… REVIO_CLIENT_CODE=… REVIO_PASSWORD=… REVIO_SUBSCRIPTION_KEY=…
-//! $ REVIO_BASE_URL=http://localhost:8080 cargo run -p axum_gateway
-//! ```
+//! An axum service that calls the Rev.io API for its own users: bodies stream both ways, credentials
+//! stay here, and each failure becomes a response that users can act on.
 
-pub mod prometheus;
+mod problem;
 
-use std::{
-    borrow::Cow, error::Error as StdError, fmt, io, iter, net::IpAddr, sync::Arc, time::Duration,
-};
+use std::{error::Error as StdError, io, iter, sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Router,
     body::Body,
     extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
+    HeaderMap, HeaderName, HeaderValue, Request, Uri,
     header::{
         CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
-        RETRY_AFTER, TRANSFER_ENCODING,
+        TRANSFER_ENCODING,
     },
     uri::Scheme,
 };
@@ -33,11 +26,9 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector as Tcp},
     rt::TokioExecutor,
 };
-use revio_status::{
-    BoxError, Error, PreviousAttempt, ReplayBody, RetryPolicy, RevioStatusLayer, StatusError,
-    StatusKind, StopReason,
-};
-use serde_json::json;
+use metrics_example::Page;
+use revio_status::{BoxError, Error, ReplayBody, RetryPolicy, RevioStatusLayer};
+use tokio::sync::oneshot;
 use tower::{
     ServiceBuilder, ServiceExt,
     util::{BoxCloneSyncService, Either},
@@ -49,28 +40,19 @@ use tower_http::{
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 
-use self::prometheus::Page;
+use self::problem::Problem;
 
-type Answer = http::Response<TimeoutBody<Incoming>>;
-
-/// The whole stack behind one short name: what a `State` holds must be `Clone`, `Send` and `Sync`.
-type Client = BoxCloneSyncService<Request<Body>, Answer, Error>;
-
+type Upload = Request<Body>;
+type Download = http::Response<TimeoutBody<Incoming>>;
 type HttpClient<C> = legacy::Client<C, ReplayBody<Body>>;
-type Tls = HttpsConnector<Tcp>;
 
-const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
-
-/// For a user whom the API did not tell when to come back.
-const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(30);
-
-/// What users get to see of a good answer's headers. A list of what may pass, not of what may not:
-/// the API's cookies, its own URLs in `Location`, and all that belongs to one connection stay here.
+/// The response headers that users receive. An allowlist: cookies, `Location` and the headers of one
+/// connection stay here.
 const PASSED_ON: [HeaderName; 5] = [
     CACHE_CONTROL,
     CONTENT_DISPOSITION,
     CONTENT_ENCODING,
-    CONTENT_LENGTH, // a body with a timeout does not tell its length itself
+    CONTENT_LENGTH,
     CONTENT_TYPE,
 ];
 
@@ -83,35 +65,36 @@ pub struct Account {
     pub subscription_key: String,
 }
 
+/// The API, with credentials. Cheap to clone.
 #[derive(Clone)]
 pub struct Upstream {
-    client: Client,
+    client: BoxCloneSyncService<Upload, Download, Error>,
     base: Arc<str>,
 }
 
 impl Upstream {
-    /// The layered client adds the credentials itself, so that no handler can forget to. And the URL
-    /// is looked at now: a typing mistake should not wait for the first user.
+    /// # Errors
+    ///
+    /// If the base URL or the key is invalid, or the machine trusts no TLS roots.
     pub fn new<P>(layer: RevioStatusLayer<P>, account: &Account) -> Result<Self, BoxError>
     where
         P: RetryPolicy + Clone + Send + Sync + 'static,
     {
         let scheme = check_base(&account.base_url)?;
-        // Sensitive values are left out of every `Debug`, and of HTTP/2's compression tables.
         let mut key = HeaderValue::try_from(&account.subscription_key)?;
-        key.set_sensitive(true);
+        key.set_sensitive(true); // not in `Debug`, not in HTTP/2's compression tables
         let basic = AddAuthorizationLayer::basic(&account.username, &account.password);
         let stack = ServiceBuilder::new()
             .layer(basic.as_sensitive(true))
-            .map_request(move |mut request: Request<Body>| {
+            .map_request(move |mut request: Upload| {
                 let headers = request.headers_mut();
                 headers.insert("ocp-apim-subscription-key", key.clone());
                 request
             })
             .layer(layer)
-            .map_request(prometheus::attempt)
-            .timeout(Duration::from_secs(10)) // for each attempt, up to the head of its answer
-            // For each part of a body: a long download may take its time, a dead one may not.
+            .map_request(metrics_example::attempt)
+            .timeout(Duration::from_secs(10)) // per attempt, until the response's head
+            // Per frame of a body: a long download may take its time, a dead one may not.
             .layer(ResponseBodyTimeoutLayer::new(Duration::from_secs(30)))
             .service(http_client(scheme)?);
         Ok(Self {
@@ -120,60 +103,66 @@ impl Upstream {
         })
     }
 
-    async fn send(self, request: http::request::Builder, body: Body) -> Result<Response, Problem> {
-        let unsent = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, OURS, false);
-        let request = request.body(body).map_err(unsent)?;
-        let call = (request.method().clone(), request.uri().path().to_owned());
-        let is_safe = call.0.is_safe();
-        match self.client.oneshot(request).await {
-            Ok(response) if response.status().is_success() => Ok(passed_on(response)),
-            // The layer lets redirects pass; where they lead is nothing for users.
+    /// Sends a request, and logs a failure in one line.
+    async fn send(self, request: Upload) -> Result<Response, Problem> {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (failure, problem) = match self.client.oneshot(request).await {
+            Ok(response) if response.status().is_success() => return Ok(passed_on(response)),
+            // The layer returns redirects; users have no use for where they lead.
             Ok(response) => {
-                log(&call, &format_args!("unexpected {}", response.status()));
-                Err(Problem::new(StatusCode::BAD_GATEWAY, UNUSABLE, !is_safe))
+                let failure = format!("unexpected {}", response.status());
+                (failure, Problem::unusable(!method.is_safe()))
             }
-            Err(error) => {
-                log(&call, &causes(&error));
-                Err(Problem::of(&error, is_safe))
+            Err(error) => (causes(&error), Problem::of(&error, method.is_safe())),
+        };
+        tracing::warn!(%method, path, %failure, "call of the API failed");
+        Err(problem)
+    }
+
+    /// Sends a request to its end, even if the user hangs up and axum drops the handler. The log then
+    /// shows the outcome that the user missed.
+    async fn send_to_the_end(self, request: Upload) -> Result<Response, Problem> {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (sender, receiver) = oneshot::channel();
+        tokio::spawn(async move {
+            if let Err(missed) = sender.send(self.send(request).await) {
+                let status = missed.into_response().status().as_u16();
+                tracing::warn!(%method, path, status, "the user hung up before the response");
             }
-        }
+        });
+        let panicked = |_| Err(Problem::unusable(true));
+        receiver.await.unwrap_or_else(panicked)
     }
 }
 
-/// A failure's one line in the log: which call, what came of it, and how often it was tried.
-fn log((method, path): &(Method, String), failure: &dyn fmt::Display) {
-    tracing::warn!(%method, path, %failure, "call of the API failed");
-}
-
-/// What the log gets. The layer tells at WARN which requests it gives up; [`Upstream`] tells of
-/// these and of all other failures, so the layer's word would be the second one on the same call.
+/// Returns the log filter. The layer's own WARN would be a second line for the same failure.
 pub fn log_filter() -> Targets {
     Targets::new()
         .with_default(Level::INFO)
         .with_target("revio_status", Level::ERROR)
 }
 
-/// Each error's own words, from the outermost in, and the last answer before it.
+/// Returns the texts of the source chain, outermost first.
 fn causes(error: &Error) -> String {
     let chain = iter::successors(Some(error as &dyn StdError), |error| (*error).source());
-    let words: Vec<String> = chain.map(ToString::to_string).collect();
-    let earlier = error.previous_attempts().iter().rev();
-    match earlier.filter_map(PreviousAttempt::status).next() {
-        Some(status) => format!("{}; before that {status}", words.join(": ")),
-        None => words.join(": "),
-    }
+    chain
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
-/// TLS trusts whom the operating system trusts. Plain HTTP works without any roots.
-fn http_client(scheme: Scheme) -> io::Result<Either<HttpClient<Tls>, HttpClient<Tcp>>> {
+/// Builds a client that trusts the system's roots. Plain HTTP needs no roots.
+fn http_client(
+    scheme: Scheme,
+) -> io::Result<Either<HttpClient<HttpsConnector<Tcp>>, HttpClient<Tcp>>> {
     let mut tcp = Tcp::new();
-    // Sooner than the attempt's timeout, which cannot tell that nothing was sent.
+    // Below the attempt's timeout, which cannot tell that nothing was sent.
     tcp.set_connect_timeout(Some(Duration::from_secs(5)));
     let client = legacy::Client::builder(TokioExecutor::new());
     if scheme == Scheme::HTTP {
         return Ok(Either::Right(client.build(tcp)));
     }
-    tcp.enforce_http(false); // of schemes; the TLS around it looks at them
+    tcp.enforce_http(false); // the TLS connector checks the scheme
     let tls = HttpsConnectorBuilder::new()
         .with_native_roots()?
         .https_only()
@@ -182,21 +171,14 @@ fn http_client(scheme: Scheme) -> io::Result<Either<HttpClient<Tls>, HttpClient<
     Ok(Either::Left(client.build(tls)))
 }
 
-/// Passwords go through the open net only inside TLS. And paths are appended: after a `?` or a `#`
-/// they would not be paths.
-pub fn check_base(base: &str) -> Result<Scheme, BoxError> {
+/// Checks a base URL: credentials leave this machine only inside TLS.
+fn check_base(base: &str) -> Result<Scheme, BoxError> {
     let uri: Uri = base.parse()?;
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let is_local = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-    let scheme = match uri.scheme_str() {
-        Some("https") => Scheme::HTTPS,
-        Some("http") if is_local => Scheme::HTTP,
-        _ => return Err("the base URL must be https://, or http:// on this machine".into()),
-    };
-    if base.contains(['?', '#', '@']) {
-        return Err("the base URL cannot have a query, a fragment or credentials".into());
+    match (uri.scheme_str(), uri.host()) {
+        (Some("https"), _) => Ok(Scheme::HTTPS),
+        (Some("http"), Some("localhost" | "127.0.0.1" | "[::1]")) => Ok(Scheme::HTTP),
+        _ => Err("the base URL must be https://, or http:// on this machine".into()),
     }
-    Ok(scheme)
 }
 
 pub fn gateway(upstream: Upstream) -> Router {
@@ -206,24 +188,23 @@ pub fn gateway(upstream: Upstream) -> Router {
         .with_state(upstream)
 }
 
-/// For the inside only: who must not see it must not reach the port that it is served on.
+/// Serves the metrics, to anybody who reaches the port.
 pub fn metrics_page(page: Page) -> Router {
-    Router::new().route("/metrics", get(async move || page.answer()))
+    Router::new().route("/metrics", get(async move || page.response()))
 }
 
-/// As a number the id needs no encoding: none can leave its segment of the path.
+/// A numeric id cannot leave its path segment.
 async fn customer(
     State(upstream): State<Upstream>,
     id: Result<Path<u64>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let Ok(Path(id)) = id else {
-        return Err(Problem::new(StatusCode::NOT_FOUND, UNKNOWN, false));
-    };
+    let Path(id) = id.map_err(|_| Problem::not_found())?;
     let request = Request::get(format!("{}/v1/Customers/{id}", upstream.base));
-    upstream.send(request, Body::empty()).await
+    let request = request.body(Body::empty());
+    upstream.send(request.map_err(Problem::unsent)?).await
 }
 
-/// A new request, not the user's with another URI: their cookies and tokens are not for the API.
+/// Builds a new request: users' cookies and tokens are not for the API.
 async fn create_note(
     State(upstream): State<Upstream>,
     headers: HeaderMap,
@@ -233,14 +214,15 @@ async fn create_note(
     if let Some(value) = headers.get(CONTENT_TYPE) {
         request = request.header(CONTENT_TYPE, value);
     }
-    upstream.send(request, body).await
+    let request = request.body(body).map_err(Problem::unsent)?;
+    upstream.send_to_the_end(request).await
 }
 
-/// The body as it arrives.
-fn passed_on(upstream: Answer) -> Response {
+/// Passes on the status, the body as it streams, and the allowed headers.
+fn passed_on(upstream: Download) -> Response {
     let (mut head, body) = upstream.into_parts();
     if head.headers.contains_key(TRANSFER_ENCODING) {
-        head.headers.remove(CONTENT_LENGTH); // not how long this body is
+        head.headers.remove(CONTENT_LENGTH); // void beside Transfer-Encoding (RFC 9112 §6.3)
     }
     let mut response = (head.status, Body::new(body)).into_response();
     for name in PASSED_ON {
@@ -249,91 +231,4 @@ fn passed_on(upstream: Answer) -> Response {
         }
     }
     response
-}
-
-const UNKNOWN: &str = "The billing system knows no such record.";
-const BUSY: &str = "The billing system cannot answer now.";
-const OURS: &str = "The request could not be passed on.";
-const UNUSABLE: &str = "The billing system gave no answer that we could use.";
-const REFUSED: &str = "The billing system does not accept what you sent.";
-const APPLIED: &str = "It may have been saved nevertheless: look before you send it again.";
-
-/// A failure in the words of [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457).
-struct Problem {
-    status: StatusCode,
-    detail: Cow<'static, str>,
-    retry_after: Option<Duration>,
-    may_have_been_applied: bool,
-}
-
-impl Problem {
-    fn new(status: StatusCode, detail: &'static str, may_have_been_applied: bool) -> Self {
-        Self {
-            status,
-            detail: detail.into(),
-            may_have_been_applied,
-            retry_after: None,
-        }
-    }
-
-    fn of(error: &Error, is_safe: bool) -> Self {
-        use StatusKind as Kind;
-        let (status, detail) = match error.kind() {
-            // The account is to be quiet, whoever said so.
-            _ if error.stop_reason() == StopReason::CoolingDown => {
-                (StatusCode::SERVICE_UNAVAILABLE, BUSY)
-            }
-            Some(Kind::NotFound) => (StatusCode::NOT_FOUND, UNKNOWN),
-            // Of a GET we wrote every part ourselves.
-            Some(Kind::BadRequest) if !is_safe => (StatusCode::BAD_REQUEST, REFUSED),
-            Some(Kind::TooManyRequests | Kind::QuotaExceeded)
-            | Some(Kind::ServiceUnavailable | Kind::GatewayTimeout) => {
-                (StatusCode::SERVICE_UNAVAILABLE, BUSY)
-            }
-            // The rest is between us and the API: a 401 here would make users doubt their own
-            // password, and its body could tell them about ours.
-            _ => (StatusCode::BAD_GATEWAY, UNUSABLE),
-        };
-        // Only of a request whose body was the user's own: it tells them what to correct.
-        let said = error.status_error().and_then(StatusError::message);
-        let detail = match said {
-            Some(said) if status == StatusCode::BAD_REQUEST => format!("{detail} {said}").into(),
-            _ => detail.into(),
-        };
-        let asked = error.status_error().and_then(StatusError::retry_after);
-        let is_temporary = status == StatusCode::SERVICE_UNAVAILABLE;
-        Self {
-            status,
-            detail,
-            retry_after: is_temporary.then_some(asked.unwrap_or(DEFAULT_RETRY_AFTER)),
-            may_have_been_applied: !is_safe && error.may_have_been_applied(),
-        }
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let mut problem = json!({
-            "type": "about:blank", // the status says it all
-            "title": self.status.canonical_reason(),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        if self.may_have_been_applied {
-            problem["type"] = "tag:example.com,2026:unknown-outcome".into(); // use your own domain
-            problem["title"] = "Unknown outcome".into();
-            problem["detail"] = format!("{} {APPLIED}", self.detail).into();
-            problem["may_have_been_applied"] = true.into();
-        }
-        let mut response = (self.status, Json(problem)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, PROBLEM_JSON);
-        // With an unknown outcome too: it says when to look, and invites to nothing. Who repeats
-        // a POST at every 503 would do so without it, only sooner.
-        if let Some(wait) = self.retry_after {
-            let rounded_up = u64::from(wait.subsec_nanos() > 0).saturating_add(wait.as_secs());
-            headers.insert(RETRY_AFTER, rounded_up.into());
-        }
-        response
-    }
 }

@@ -1,11 +1,9 @@
-//! The program: settings and a port for the library beside it.
+//! The program: reads the settings and serves the library's router.
 
 use std::{env, time::Duration};
 
-use axum_gateway::{
-    Account, Upstream, gateway, log_filter, metrics_page,
-    prometheus::{Page, record},
-};
+use axum_gateway::{Account, Upstream, gateway, log_filter, metrics_page};
+use metrics_example::{Page, record};
 use revio_status::{BoxError, Budget, RevioStatusLayer, StandardPolicy};
 use tokio::net::TcpListener;
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
@@ -23,7 +21,7 @@ async fn main() -> Result<(), BoxError> {
         password: var("REVIO_PASSWORD")?,
         subscription_key: var("REVIO_SUBSCRIPTION_KEY")?,
     };
-    // Users wait for their answer: better tell them soon to come back.
+    // Users wait: a short wait and a clear failure are better than a long wait.
     let layer = RevioStatusLayer::new()
         .policy(StandardPolicy::interactive())
         .time_limit(Duration::from_secs(20));
@@ -37,7 +35,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Names the variable, never its value.
+/// Names a missing variable, never a value.
 fn var(name: &str) -> Result<String, BoxError> {
     env::var(name).map_err(|_| format!("{name} is not set").into())
 }

@@ -1,4 +1,4 @@
-//! What the layer does, counted by the `metrics` facade and told to Prometheus. Copy it.
+//! Metrics of the layer for Prometheus, through the `metrics` facade: one file, to be copied.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const COOLDOWNS: &str = "revio_cooldowns_total";
 const REFUSED: &str = "revio_refused_total";
 const BUDGET: &str = "revio_budget_available_retries";
 
-/// For the layer's `on_event`.
+/// Counts an event: for the layer's `on_event`.
 pub fn record(event: &Event<'_>) {
     match event {
         Event::RetryScheduled { attempt, after, .. } => {
@@ -40,17 +40,17 @@ pub fn record(event: &Event<'_>) {
         Event::CooldownStarted { status, .. } => {
             counter!(COOLDOWNS, "status" => status.as_str().to_owned()).increment(1);
         }
-        _ => {} // events of later versions
+        _ => {} // future events
     }
 }
 
-/// Counts what passes. As `map_request(attempt)` right below the layer that is every attempt.
+/// Counts an attempt: for `map_request(attempt)`, right below the layer.
 pub fn attempt<R>(request: R) -> R {
     counter!(ATTEMPTS).increment(1);
     request
 }
 
-/// The page that Prometheus reads.
+/// The page that Prometheus scrapes.
 #[derive(Clone)]
 pub struct Page {
     handle: PrometheusHandle,
@@ -58,7 +58,15 @@ pub struct Page {
 }
 
 impl Page {
-    /// Once in a process, and inside a tokio runtime.
+    /// Installs the process's recorder, and a task that keeps its memory small.
+    ///
+    /// # Errors
+    ///
+    /// If the process already has a recorder.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
     pub fn install(budget: Budget) -> Result<Self, BuildError> {
         let handle = PrometheusBuilder::new()
             .set_buckets_for_metric(
@@ -66,18 +74,15 @@ impl Page {
                 &[0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0],
             )?
             .install_recorder()?;
-        describe_counter!(ATTEMPTS, "Attempts, the first of each request included.");
-        describe_counter!(RETRIES, "Retries, by what the attempt before came to.");
-        describe_histogram!(DELAY, "Waits before retries.");
+        describe_counter!(ATTEMPTS, "Attempts, first attempts included.");
+        describe_counter!(RETRIES, "Retries, by the outcome of the attempt before.");
+        describe_histogram!(DELAY, "Delays before retries.");
         describe_counter!(GIVEN_UP, "Requests given up, or refused.");
-        describe_counter!(
-            COOLDOWNS,
-            "Answers that asked the account for quiet, or for more."
-        );
-        describe_counter!(HOLDS, "Waits because the account was to be quiet.");
-        describe_counter!(REFUSED, "Requests that were not sent because of that.");
+        describe_counter!(COOLDOWNS, "Cool-downs started or extended.");
+        describe_counter!(HOLDS, "Requests and resends held by a cool-down.");
+        describe_counter!(REFUSED, "Requests refused by a cool-down.");
         describe_gauge!(BUDGET, "Retries left in the budget.");
-        // Or the histogram keeps every single wait until somebody reads the page.
+        // Without upkeep the histogram stores each delay until the next scrape.
         let upkeep = handle.clone();
         tokio::spawn(async move {
             loop {
@@ -88,7 +93,8 @@ impl Page {
         Ok(Self { handle, budget })
     }
 
-    pub fn answer(&self) -> Response<String> {
+    /// Returns the page, with the budget as it is now.
+    pub fn response(&self) -> Response<String> {
         gauge!(BUDGET).set(self.budget.available());
         let mut response = Response::new(self.handle.render());
         let text = HeaderValue::from_static("text/plain; version=0.0.4");

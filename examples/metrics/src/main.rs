@@ -1,4 +1,4 @@
-//! Three requests to a server on this machine that is busy, and then the page that tells of them.
+//! Sends three requests to a busy server of its own, then prints the metrics page.
 
 use std::{
     convert::Infallible,
@@ -30,7 +30,7 @@ async fn main() -> Result<(), BoxError> {
     let http = Client::builder(TokioExecutor::new());
     let client = ServiceBuilder::new()
         .layer(RevioStatusLayer::new().budget(budget).on_event(record))
-        .map_request(attempt) // each passes here
+        .map_request(attempt) // sees each attempt
         .service(http.build_http());
 
     let api = serve(busy).await?;
@@ -47,7 +47,7 @@ async fn main() -> Result<(), BoxError> {
         }
     }
 
-    let metrics = serve(move |_| page.answer()).await?;
+    let metrics = serve(move |_| page.response()).await?;
     let request = Request::get(format!("http://{metrics}/metrics"));
     let prometheus = http.build_http::<Empty<Bytes>>();
     let response = prometheus.request(request.body(Empty::new())?).await?;
@@ -56,7 +56,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Starts a server. It ends with the runtime.
+/// Starts a server that ends with the runtime.
 async fn serve<H>(handler: H) -> io::Result<SocketAddr>
 where
     H: Fn(Request<Incoming>) -> Response<String> + Clone + Send + 'static,
@@ -76,6 +76,7 @@ where
     Ok(address)
 }
 
+/// Responds to each call with the next status of a script.
 fn busy(_: Request<Incoming>) -> Response<String> {
     const SCRIPT: [u16; 6] = [503, 200, 503, 504, 503, 504];
     static COUNT: AtomicUsize = AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! What Prometheus reads, compared with what was sent.
+//! The metrics page, compared with the requests that were sent.
 
 #[path = "../../../tests/support/mod.rs"]
 mod support;
@@ -23,9 +23,9 @@ use tokio::{
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
-/// One test for all: what it installs is the whole process's.
+/// One test for everything, because a process has one recorder.
 #[tokio::test(start_paused = true)]
-async fn the_page_tells_what_was_sent() {
+async fn page_counts_every_event() {
     let budget = Budget::default();
     let page = Page::install(budget.clone()).expect("the first");
     let policy = StandardPolicy::default()
@@ -37,13 +37,13 @@ async fn the_page_tells_what_was_sent() {
         .map_request(attempt)
         .service(client(Http::One));
 
-    // A GET is answered 200, one is given up, and a POST and a GET get one answer each.
+    // A GET succeeds at the third attempt, a GET is given up, a POST gets a 504, a GET a 404.
     let script = [503, 504, 200, 503, 503, 503, 504, 404];
     let received = Counter::default();
     let counter = received.clone();
     let api = Server::start(move |_| {
         let status = script[counter.add(1)];
-        async move { answer(status) }
+        async move { respond(status) }
     })
     .await;
     let secret = api.uri("/v1/Secret");
@@ -57,30 +57,30 @@ async fn the_page_tells_what_was_sent() {
     send(&service, Method::POST, &lost).await.expect_err("lost");
     assert_eq!(hang_ups.get(), 4);
 
-    // Bound, so that nobody else gets the port, but not listening.
+    // Bound, so that the port is not reused, but not listening.
     let closed = TcpSocket::new_v4().expect("a socket");
     closed.bind(([127, 0, 0, 1], 0).into()).expect("loopback");
     let refused = format!("http://{}", closed.local_addr().expect("bound"));
     let result = send(&service, Method::POST, &refused).await;
     assert_eq!(result.expect_err("refused").attempts(), 3);
 
-    // One POST of each layer is told to be quiet. The next one is refused here, and held there.
-    let api = Server::start(async |_| answer(429)).await;
+    // The first POST of each layer starts a cool-down. The second is refused, or held.
+    let api = Server::start(async |_| respond(429)).await;
     let uri = api.uri("");
-    let impatient = StandardPolicy::default().max_hold(Duration::ZERO);
-    let layer = support::layer().policy(impatient).on_event(record);
-    let quiet = layer.layer(client(Http::One));
+    let refusing = StandardPolicy::default().max_hold(Duration::ZERO);
+    let layer = support::layer().policy(refusing).on_event(record);
+    let refused_client = layer.layer(client(Http::One));
     for _ in 0..2 {
-        let _ = send(&quiet, Method::POST, &uri).await;
+        let _ = send(&refused_client, Method::POST, &uri).await;
     }
     let layer = support::layer().no_budget().on_event(record);
-    let patient = layer.layer(client(Http::One));
+    let holding = layer.layer(client(Http::One));
     for _ in 0..2 {
-        let _ = send(&patient, Method::POST, &uri).await;
+        let _ = send(&holding, Method::POST, &uri).await;
     }
 
     let page = Server::start(move |_| {
-        let page = page.answer();
+        let page = page.response();
         async { page.map(|page| any_body(Full::from(page))) }
     })
     .await;
@@ -96,7 +96,7 @@ async fn the_page_tells_what_was_sent() {
             3,
         ),
         (r#"revio_given_up_total{stop_reason="not_idempotent"}"#, 2),
-        (r#"revio_retry_delay_seconds_bucket{le="0.1"}"#, 4), // where no answer named a time
+        (r#"revio_retry_delay_seconds_bucket{le="0.1"}"#, 4), // no Retry-After
         (r#"revio_retry_delay_seconds_bucket{le="1"}"#, 4),
         (r#"revio_retry_delay_seconds_bucket{le="5"}"#, 8),
         ("revio_retry_delay_seconds_sum", 4 * 2),
@@ -117,12 +117,6 @@ async fn the_page_tells_what_was_sent() {
     assert!(!format!("{values:?}").contains("Secret"));
 }
 
-#[test]
-fn the_axum_example_has_the_same_file() {
-    let theirs = include_str!("../../axum_gateway/src/prometheus.rs");
-    assert!(include_str!("../src/lib.rs") == theirs, "copy it again");
-}
-
 async fn send<S, B>(service: &S, method: Method, uri: &str) -> Result<Response<B>, Error>
 where
     S: Service<Request<AnyBody>, Response = Response<B>, Error = Error> + Clone,
@@ -132,11 +126,11 @@ where
     bounded(service.clone().oneshot(request)).await
 }
 
-/// What was there: each series with its value.
+/// Returns each series of the page with its value.
 async fn scrape(uri: &str) -> BTreeMap<String, f64> {
     let request = Request::get(uri).body(no_body()).expect("valid");
     let response = bounded(client(Http::One).request(request)).await;
-    let (head, body) = response.expect("an answer").into_parts();
+    let (head, body) = response.expect("a response").into_parts();
     assert_eq!(head.headers[CONTENT_TYPE], "text/plain; version=0.0.4");
     let body: Bytes = body.collect().await.expect("a whole page").to_bytes();
     let text = std::str::from_utf8(&body).expect("UTF-8");
@@ -148,7 +142,7 @@ async fn scrape(uri: &str) -> BTreeMap<String, f64> {
     values.collect()
 }
 
-/// A server that reads each request and closes the connection, and how often it did.
+/// Starts a server that reads each request and closes the connection; counts the connections.
 async fn hanging_up() -> (String, Counter) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
     let uri = format!("http://{}", listener.local_addr().expect("bound"));
@@ -163,7 +157,7 @@ async fn hanging_up() -> (String, Counter) {
     (uri, count)
 }
 
-fn answer(status: u16) -> Response<AnyBody> {
-    let answer = Response::builder().status(status).header(RETRY_AFTER, 2);
-    answer.body(no_body()).expect("a valid response")
+fn respond(status: u16) -> Response<AnyBody> {
+    let response = Response::builder().status(status).header(RETRY_AFTER, 2);
+    response.body(no_body()).expect("a valid response")
 }

@@ -1,11 +1,12 @@
-//! `reqwest::Client` under the layer: [`Api`] is all it takes. Copy it.
+//! `reqwest::Client` under the layer, as [`Api`], to be copied.
 
 use http::{Request, Response};
 use reqwest::{Body, ClientBuilder, RequestBuilder, redirect::Policy};
 use revio_status::{Error, RevioStatusLayer};
 use tower::{BoxError, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
-/// Make it once, so that all requests share one budget. A clone is cheap.
+/// A client whose requests go through the layer. Make it once, so that all requests share one budget
+/// and one cool-down. A clone is cheap.
 ///
 /// ```no_run
 /// use reqwest::Client;
@@ -20,20 +21,23 @@ use tower::{BoxError, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 /// # }
 /// ```
 ///
-/// Errors without an answer have the [`reqwest::Error`] as their source, whose text shows the URL
-/// with its query; put `.map_err(reqwest::Error::without_url)` below `filter` where that is a secret.
+/// The source of an error without a response is a [`reqwest::Error`], whose text shows the URL with its
+/// query. If the query is secret, put `.map_err(reqwest::Error::without_url)` below `filter`.
 #[derive(Clone)]
 pub struct Api {
-    /// Its builders make the requests for [`send`](Self::send). What it sends itself is not retried.
+    /// Makes requests for [`send`](Self::send). Requests that it sends itself bypass the layer.
     pub http: reqwest::Client,
     stack: BoxCloneSyncService<Request<Body>, Response<Body>, Error>,
 }
 
 impl Api {
-    /// reqwest follows redirects below the layer, which sees the last answer alone: a POST that was
-    /// accepted with 303, and whose following GET is refused with 401, would read as not applied. A
-    /// redirected PUT would come back all the same, because a wrapped body is a stream. So each 3xx
-    /// comes back as `Ok`.
+    /// Builds the client with redirects off, so that each 3xx is returned as `Ok`. reqwest would follow
+    /// redirects below the layer, which then sees only the last response: a POST accepted with 303,
+    /// whose following GET gets a 401, would read as not applied.
+    ///
+    /// # Errors
+    ///
+    /// If reqwest cannot build its client.
     pub fn new(layer: RevioStatusLayer, builder: ClientBuilder) -> reqwest::Result<Self> {
         let http = builder.redirect(Policy::none()).build()?;
         let stack = ServiceBuilder::new()
@@ -45,6 +49,7 @@ impl Api {
         Ok(Self { http, stack })
     }
 
+    /// Sends a request through the layer.
     pub async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, Error> {
         let request = request.build().map_err(BoxError::from)?;
         let request = Request::try_from(request).map_err(BoxError::from)?;

@@ -1,4 +1,4 @@
-//! Two requests to a server on this machine that answers every first attempt with 503.
+//! Sends two requests to a server of its own that responds to every first attempt with 503.
 
 use std::{
     convert::Infallible,
@@ -20,12 +20,12 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let uri = format!("http://{}/v1/Customers/1001", serve().await?);
-    let direct = Client::builder().no_proxy(); // whatever HTTP_PROXY says
+    let direct = Client::builder().no_proxy(); // ignores HTTP_PROXY
     let api = Api::new(RevioStatusLayer::new(), direct)?;
 
     show(api.send(api.http.get(&uri)).await?).await?;
 
-    // Recorded while it streams; the resend carries the same bytes.
+    // The body is recorded while it streams; the resend carries the same bytes.
     let pieces = [r#"{"line_1": "1 Main"#, r#" St", "city": "#, r#""Macon"}"#];
     let pieces = stream::iter(pieces).map(Ok::<_, Infallible>);
     let put = api.http.put(&uri).body(Body::wrap_stream(pieces));
@@ -37,21 +37,21 @@ async fn show(response: reqwest::Response) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Starts the server. It ends with the runtime.
+/// Starts the server, which ends with the runtime.
 async fn serve() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let connection = http1::Builder::new();
-            tokio::spawn(connection.serve_connection(TokioIo::new(stream), service_fn(answer)));
+            tokio::spawn(connection.serve_connection(TokioIo::new(stream), service_fn(respond)));
         }
     });
     Ok(address)
 }
 
-/// 503 and 200 in turns.
-async fn answer(request: Request<Incoming>) -> Result<Response<String>, BoxError> {
+/// Responds with 503 and 200 in turns.
+async fn respond(request: Request<Incoming>) -> Result<Response<String>, BoxError> {
     static IS_BUSY: AtomicBool = AtomicBool::new(true);
 
     let (head, body) = request.into_parts();

@@ -1,4 +1,4 @@
-//! `reqwest::Client` under the layer, through the code that the example offers for copying.
+//! `reqwest::Client` under the layer, through the example's `Api`.
 
 #[path = "../../../tests/support/mod.rs"]
 mod support;
@@ -27,14 +27,14 @@ use support::{
 const PIECES: [&str; 3] = ["a PUT ", "in ", "pieces"];
 
 #[tokio::test]
-async fn a_whole_body_comes_again_as_it_was() {
+async fn whole_body_is_resent() {
     let received = twice(Method::PUT, Body::from(PIECES.concat())).await;
     let length = HeaderValue::from(PIECES.concat().len());
     assert_eq!(received, (Some(length), None, PIECES.concat().into()));
 }
 
 #[tokio::test]
-async fn a_streamed_body_comes_again_as_it_was() {
+async fn streamed_body_is_resent() {
     let stream = stream::iter(PIECES).map(Ok::<_, BoxError>);
     let received = twice(Method::PUT, Body::wrap_stream(stream)).await;
     let chunked = HeaderValue::from_static("chunked");
@@ -42,14 +42,14 @@ async fn a_streamed_body_comes_again_as_it_was() {
 }
 
 #[tokio::test]
-async fn an_empty_body_stays_none_at_all() {
+async fn empty_body_stays_empty() {
     let received = twice(Method::DELETE, Body::default()).await;
     assert_eq!(received, (None, None, Bytes::new()));
 }
 
 #[tokio::test]
-async fn a_failure_keeps_its_kind_and_message() {
-    let server = Server::start(async |_| answer(404, "No such customer")).await;
+async fn failure_has_kind_and_message() {
+    let server = Server::start(async |_| respond(404, "No such customer")).await;
     let api = api();
     let error = send(&api, api.http.get(server.uri("/"))).await.refused();
     assert_eq!(error.kind(), StatusKind::NotFound);
@@ -57,14 +57,14 @@ async fn a_failure_keeps_its_kind_and_message() {
     assert_eq!(error.stop_reason(), StopReason::NotRetryable);
 }
 
-/// A thousand requests, and the tenth part of that in reserve.
+/// A thousand requests against a reserve of 100.
 #[tokio::test]
-async fn all_requests_share_one_budget() {
+async fn requests_share_one_budget() {
     let count = Arc::new(AtomicU32::new(0));
     let counter = count.clone();
     let server = Server::start(move |_| {
         counter.fetch_add(1, SeqCst);
-        async { answer(503, "down for good") }
+        async { respond(503, "down for good") }
     })
     .await;
     let api = api();
@@ -75,16 +75,15 @@ async fn all_requests_share_one_budget() {
     assert_eq!(count.load(SeqCst), 1_100);
 }
 
-/// The answer to the POST, not that of the page which it names.
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
+async fn redirect_is_returned() {
     let server = Server::start(async |request: Request<Incoming>| match *request.method() {
-        Method::GET => answer(401, "log in"),
+        Method::GET => respond(401, "log in"),
         _ => {
-            let mut answer = answer(303, "accepted");
+            let mut response = respond(303, "accepted");
             let location = HeaderValue::from_static("/v1/Payments/7");
-            answer.headers_mut().insert(LOCATION, location);
-            answer
+            response.headers_mut().insert(LOCATION, location);
+            response
         }
     })
     .await;
@@ -95,16 +94,16 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn no_answer_is_the_error_of_reqwest_itself() {
-    // Nobody can listen on port 0.
+async fn no_response_has_reqwest_error_as_source() {
+    // No server can listen on port 0.
     same_error("http://127.0.0.1:0/?page=2", reqwest::Error::is_connect).await;
-    // What is no request to reqwest does not come as far as its client.
+    // An invalid URL fails in the builder.
     same_error("/v1/Customers", reqwest::Error::is_builder).await;
 }
 
 async fn same_error(uri: &str, is_expected: fn(&reqwest::Error) -> bool) {
     let api = api();
-    let own = api.http.get(uri).send().await.expect_err("no answer");
+    let own = api.http.get(uri).send().await.expect_err("no response");
     match send(&api, api.http.get(uri)).await {
         Err(Error::Service(error)) => {
             assert_eq!(error.get_ref().to_string(), own.to_string());
@@ -113,14 +112,15 @@ async fn same_error(uri: &str, is_expected: fn(&reqwest::Error) -> bool) {
                 "{error:?}"
             );
         }
-        other => panic!("not the inner client's error: {other:?}"),
+        other => panic!("not an error of reqwest: {other:?}"),
     }
 }
 
 /// `Content-Length`, `Transfer-Encoding` and the body.
 type Received = (Option<HeaderValue>, Option<HeaderValue>, Bytes);
 
-/// Sends a request to a server that says 503 and then 200. Returns what came there, the same twice.
+/// Sends a request to a server that responds with 503, then 200. Returns what the server received,
+/// the same twice.
 async fn twice(method: Method, body: Body) -> Received {
     let received = Arc::new(Mutex::new(Vec::new()));
     let log = received.clone();
@@ -133,8 +133,8 @@ async fn twice(method: Method, body: Body) -> Received {
             let mut log = log.lock().expect("no panic");
             log.push((header(CONTENT_LENGTH), header(TRANSFER_ENCODING), body));
             match log.len() {
-                1 => answer(503, "busy"),
-                _ => answer(200, "done"),
+                1 => respond(503, "busy"),
+                _ => respond(200, "done"),
             }
         }
     })
@@ -147,7 +147,7 @@ async fn twice(method: Method, body: Body) -> Received {
     assert_eq!(response.text().await.expect("a whole body"), "done");
     match &received.lock().expect("no panic")[..] {
         [first, resend] if first == resend => first.clone(),
-        other => panic!("not the same twice: {other:?}"),
+        other => panic!("two different requests: {other:?}"),
     }
 }
 
@@ -155,13 +155,13 @@ async fn send(api: &Api, request: RequestBuilder) -> Result<reqwest::Response, E
     bounded(api.send(request)).await
 }
 
-/// Whatever proxy the environment names.
+/// Ignores the environment's proxy.
 fn api() -> Api {
     let direct = Client::builder().no_proxy();
     Api::new(hasty(), direct).expect("a client without TLS")
 }
 
-fn answer(status: u16, body: &'static str) -> Response<AnyBody> {
+fn respond(status: u16, body: &'static str) -> Response<AnyBody> {
     Response::builder()
         .status(status)
         .header(RETRY_AFTER, 0)

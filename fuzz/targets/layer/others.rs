@@ -31,6 +31,9 @@ pub enum Other {
     Clear,
     /// A request that ignores the cool-down gets a response, which may start or extend it.
     Respond(Status, Wait),
+    /// As `Respond`, with a 429 whose wait ends so many hundredths of a second after the cool-down,
+    /// or before.
+    Stretch(i8),
 }
 
 /// Ignores cool-downs, but starts them.
@@ -77,6 +80,16 @@ impl Play<'_> {
                 Other::Respond(status, wait) => {
                     if let Some(status) = status.get().and_then(failed) {
                         self.respond(cooldown, status, *wait);
+                    }
+                }
+                Other::Stretch(hundredths) => {
+                    let until = cooldown.until().map(|until| self.world.time(until));
+                    let left = until.map(|until| until.saturating_sub(self.world.state().now));
+                    let left = left.unwrap_or_default().as_millis();
+                    let millis = left.saturating_add_signed(i128::from(*hundredths) * 10);
+                    if let Ok(millis) = u16::try_from(millis) {
+                        let status = StatusCode::TOO_MANY_REQUESTS;
+                        self.respond(cooldown, status, Wait::Millis(millis));
                     }
                 }
             }

@@ -109,6 +109,8 @@ fn reading_stops_at_a_telling_title() {
     let rest = "<p>Another sentence.</p>".repeat(1000);
     let page = format!("<title>Back at noon</title>{rest}");
     assert_eq!(work(HTML, &page).texts, 1);
+    #[cfg(feature = "json")]
     let document = format!("{{\"message\":\"Back at noon\",\"errors\":[\"{rest}\"]}}");
+    #[cfg(feature = "json")]
     assert_eq!(work(JSON, &document).texts, 1);
 }

@@ -1,5 +1,4 @@
-//! A failed response's body: read to its end where that is possible, and never longer than allowed.
-//! Whether that was all is told, and what is kept holds no memory but its own.
+//! The error body: read to its end or its limits, marked if truncated, copied out of its buffers.
 
 use std::{
     convert::Infallible,
@@ -36,7 +35,7 @@ async fn captured(layer: impl Layer<Script, Service: Captures>, steps: Vec<Step>
         .await
 }
 
-/// Any of our services over the script.
+/// A service of this crate over the script, with any policy.
 trait Captures {
     fn get(self) -> impl Future<Output = StatusError>;
 }
@@ -47,7 +46,7 @@ impl<P: revio_status::RetryPolicy + Clone> Captures for revio_status::RevioStatu
     }
 }
 
-/// A buffer that says when it is gone.
+/// A buffer that counts itself down when dropped.
 struct Buffer {
     bytes: Vec<u8>,
     alive: Arc<AtomicUsize>,
@@ -78,7 +77,7 @@ fn long(length: usize) -> Bytes {
 }
 
 #[tokio::test]
-async fn a_body_is_kept_as_it_came() {
+async fn body_is_kept_unchanged() {
     let steps = vec![
         data("what "),
         Step::Yield,
@@ -98,7 +97,7 @@ async fn a_body_is_kept_as_it_came() {
 /// Promise (cause): An error body is read to its end, its limit, its timeout or the deadline, and
 /// the error says if it is truncated.
 #[tokio::test]
-async fn the_limit_is_exact() {
+async fn error_body_limit_is_exact() {
     let all = long(10);
     for (chunks, whole) in [
         (vec![10], true),
@@ -108,10 +107,10 @@ async fn the_limit_is_exact() {
         (vec![4, 7], false),
     ] {
         let source = long(11);
-        let mut rest = source.clone();
+        let mut left = source.clone();
         let steps = chunks
             .iter()
-            .map(|size| data(rest.split_to(*size)))
+            .map(|size| data(left.split_to(*size)))
             .collect();
         let error = captured(layer().error_body_limit(10), steps).await;
         assert_eq!(
@@ -135,7 +134,7 @@ async fn trailers_and_empty_frames_do_not_count() {
 }
 
 #[tokio::test]
-async fn a_limit_of_zero_keeps_nothing_and_says_so() {
+async fn zero_limit_keeps_nothing_and_truncates() {
     let error = captured(layer().error_body_limit(0), vec![data("x")]).await;
     assert_eq!((error.body().len(), error.is_body_truncated()), (0, true));
     let error = captured(layer().error_body_limit(0), vec![]).await;
@@ -143,7 +142,7 @@ async fn a_limit_of_zero_keeps_nothing_and_says_so() {
 }
 
 #[tokio::test]
-async fn by_default_it_is_64_kib() {
+async fn error_body_limit_is_64_kib_by_default() {
     for (length, truncated) in [(65_536, false), (65_537, true)] {
         let error = captured(layer(), vec![data(long(length))]).await;
         assert_eq!(
@@ -156,7 +155,7 @@ async fn by_default_it_is_64_kib() {
 /// Promise (cause): An error body is read to its end, its limit, its timeout or the deadline, and
 /// the error says if it is truncated.
 #[tokio::test(start_paused = true)]
-async fn by_default_it_takes_five_seconds_at_most() {
+async fn error_body_timeout_is_5_s_by_default() {
     let begun = Instant::now();
     let drip = std::iter::repeat_n([data("drip"), Step::Wait(2 * SECOND)], 9)
         .flatten()
@@ -172,7 +171,7 @@ async fn by_default_it_takes_five_seconds_at_most() {
 /// Promise (cause): An error body is read to its end, its limit, its timeout or the deadline, and
 /// the error says if it is truncated.
 #[tokio::test(start_paused = true)]
-async fn it_ends_at_the_deadline() {
+async fn reading_ends_at_the_deadline() {
     for request in [get(), post()] {
         let begun = Instant::now();
         let script = Script::new([answer(503).body([data("all there is"), Step::Hang])]);
@@ -187,7 +186,7 @@ async fn it_ends_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_no_time_it_keeps_what_is_already_here() {
+async fn zero_timeout_keeps_received_bytes() {
     let steps = vec![data("here"), Step::Wait(SECOND), data("late")];
     let error = captured(layer().error_body_timeout(Duration::ZERO), steps).await;
     assert_eq!(
@@ -198,7 +197,7 @@ async fn with_no_time_it_keeps_what_is_already_here() {
 
 /// Promise (cause): From 400 the result is an error of the status's kind, whatever the body.
 #[tokio::test]
-async fn a_body_that_breaks_keeps_status_headers_and_what_came() {
+async fn broken_body_keeps_status_and_received_bytes() {
     let script = Script::new([answer(404)
         .header("x-node", "7")
         .body([data("{\"mess"), Step::Fail("connection reset")])]);
@@ -212,7 +211,7 @@ async fn a_body_that_breaks_keeps_status_headers_and_what_came() {
 }
 
 #[tokio::test]
-async fn a_body_of_empty_frames_without_end_ends() {
+async fn endless_empty_frames_end_the_reading() {
     let endless = tower::service_fn(|_| async {
         let mut response = Response::new(Steps::forever([data("")]));
         *response.status_mut() = http::StatusCode::BAD_GATEWAY;
@@ -223,7 +222,7 @@ async fn a_body_of_empty_frames_without_end_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_body_does_not_hinder_a_retry() {
+async fn broken_body_allows_retry() {
     let script = Script::new([answer(503).body([Step::Fail("reset")]), answer(200)]);
     let response = hasty().layer(script).oneshot(get()).await.expect("retried");
     assert_eq!(response.status(), 200);
@@ -231,7 +230,7 @@ async fn a_broken_body_does_not_hinder_a_retry() {
 
 /// Promise (cause): An error keeps no buffer of the connection alive.
 #[tokio::test]
-async fn a_body_is_copied_out_of_its_buffers() {
+async fn error_body_holds_no_buffer() {
     const MIB: usize = 1024 * 1024;
     for (limit, chunks, kept) in [
         (16, &[(8 * MIB, 8 * MIB)][..], 16),
@@ -251,7 +250,7 @@ async fn a_body_is_copied_out_of_its_buffers() {
 
 /// Promise (cause): An error keeps no buffer of the connection alive.
 #[tokio::test(start_paused = true)]
-async fn nothing_of_its_buffers_is_held_while_the_request_sleeps() {
+async fn sleeping_request_holds_no_buffer() {
     let alive = Arc::default();
     let failing = answer(503).retry_after("9");
     let script = Script::new([failing.body([data(buffer(&alive, 1024))]), answer(200)]);
@@ -262,20 +261,20 @@ async fn nothing_of_its_buffers_is_held_while_the_request_sleeps() {
     assert_eq!(request.await.expect("retried").status(), 200);
 }
 
-/// Its chunks read as a body that ended well, and announced as this long.
+/// Returns the error of a response with these chunks and these `Content-Length` values.
 async fn announced(method: Method, lengths: &[&str], chunks: &[&'static str]) -> StatusError {
-    let mut answer = answer(404);
+    let mut response = answer(404);
     for length in lengths {
-        answer = answer.header("content-length", length);
+        response = response.header("content-length", length);
     }
     let steps = chunks.iter().copied().map(data);
-    let service = layer().layer(Script::new([answer.body(steps)]));
+    let service = layer().layer(Script::new([response.body(steps)]));
     service.oneshot(request(method)).await.refused()
 }
 
 /// Promise (cause): A body shorter than announced is truncated, except in a response to HEAD.
 #[tokio::test]
-async fn fewer_bytes_than_announced_are_not_all() {
+async fn body_shorter_than_announced_is_truncated() {
     for (lengths, chunks, is_truncated) in [
         (&["20"][..], &["no such"][..], true),
         (&["20"], &[], true),
@@ -305,7 +304,7 @@ async fn fewer_bytes_than_announced_are_not_all() {
 
 /// Promise (cause): A body shorter than announced is truncated, except in a response to HEAD.
 #[tokio::test]
-async fn the_answer_to_head_has_none_to_expect() {
+async fn head_response_is_not_truncated() {
     let error = announced(Method::HEAD, &["20"], &[]).await;
     assert!(!error.is_body_truncated());
     let script = Script::new([answer(404).header("content-length", "20")]);
@@ -315,11 +314,11 @@ async fn the_answer_to_head_has_none_to_expect() {
 }
 
 #[tokio::test]
-async fn in_chunks_a_length_means_nothing() {
-    let answer = answer(404).header("transfer-encoding", "chunked");
-    let answer = answer.header("content-length", "20").text("no such");
+async fn chunked_body_ignores_content_length() {
+    let response = answer(404).header("transfer-encoding", "chunked");
+    let response = response.header("content-length", "20").text("no such");
     let error = layer()
-        .layer(Script::new([answer]))
+        .layer(Script::new([response]))
         .oneshot(get())
         .await
         .refused();
@@ -328,9 +327,9 @@ async fn in_chunks_a_length_means_nothing() {
 
 /// Promise (cause): A body shorter than announced is truncated, except in a response to HEAD.
 ///
-/// HTTP/2 lets a server reset a stream with NO_ERROR, which hyper reads as its end.
+/// hyper reads an HTTP/2 reset with NO_ERROR as the end of the stream.
 #[tokio::test]
-async fn what_was_reset_without_an_error_is_cut_off() {
+async fn reset_with_no_error_is_truncated() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move {
@@ -345,7 +344,7 @@ async fn what_was_reset_without_an_error_is_cut_off() {
             stream.send_data("no such".into(), false).expect("open");
             tokio::spawn(async move {
                 for _ in 0..100 {
-                    tokio::task::yield_now().await; // or the reset overtakes the data
+                    tokio::task::yield_now().await; // otherwise the reset overtakes the data
                 }
                 stream.send_reset(h2::Reason::NO_ERROR);
             });
@@ -359,7 +358,7 @@ async fn what_was_reset_without_an_error_is_cut_off() {
     assert!(error.is_body_truncated());
 }
 
-/// Announces that it is at its end, as hyper's body does before its channel says so.
+/// A body that reports its end while its last poll is pending, as hyper's body can.
 struct Ended;
 
 impl Body for Ended {
@@ -380,7 +379,7 @@ impl Body for Ended {
 
 /// Promise (bounds): A body that reports its end is not waited for.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_says_it_is_at_its_end_is_not_waited_for() {
+async fn ended_body_is_not_waited_for() {
     let ended = tower::service_fn(|_| async {
         let response = Response::builder().status(500).body(Ended);
         Ok::<_, Infallible>(response.expect("valid"))
@@ -393,19 +392,19 @@ async fn a_body_that_says_it_is_at_its_end_is_not_waited_for() {
 
 /// Promise (bounds): A future that has returned an error holds no body.
 #[tokio::test]
-async fn a_future_that_has_failed_holds_no_body() {
+async fn failed_future_holds_no_body() {
     for request in [get(), post()] {
         let held = Arc::new(());
         let holding = held.clone();
-        let answer = tower::service_fn(move |_| {
+        let response = tower::service_fn(move |_| {
             let held = holding.clone();
             let body = Full::new(long(20)).map_frame(move |frame| (frame, &held).0);
             let response = Response::builder().status(404).body(body);
             async { Ok::<_, Infallible>(response.expect("valid")) }
         });
         let before = Arc::strong_count(&held);
-        let mut service = layer().error_body_limit(16).layer(answer);
-        // Longer than the limit, so that it is not read to its end.
+        let mut service = layer().error_body_limit(16).layer(response);
+        // The body exceeds the limit, so it is not read to its end.
         let mut future = Box::pin(service.call(request));
         assert!((&mut future).await.refused().is_body_truncated());
         drop(service);

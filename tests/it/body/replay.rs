@@ -1,4 +1,4 @@
-//! What becomes of a request's body, seen by a service that keeps hold of it.
+//! The request body as the inner service sees it.
 
 use std::{
     convert::Infallible,
@@ -18,7 +18,7 @@ use tower::{Layer, Service, ServiceExt};
 
 type Held<B> = Arc<Mutex<Vec<ReplayBody<B>>>>;
 
-/// Answers with this status at once, and keeps each body unread.
+/// A service that responds at once with this status and keeps each body unread.
 fn holding<B: Send + 'static>(
     status: StatusCode,
     held: &Held<B>,
@@ -51,7 +51,7 @@ where
 }
 
 #[tokio::test]
-async fn an_attempt_that_was_replaced_reads_no_further() {
+async fn replaced_attempt_cannot_read_body() {
     let held = Held::default();
     let service = hasty().layer(holding(StatusCode::SERVICE_UNAVAILABLE, &held));
     let request = with_body(Method::PUT, Steps::chunks(["a", "b"]));
@@ -59,14 +59,16 @@ async fn an_attempt_that_was_replaced_reads_no_further() {
     let mut attempts = taken(&held);
     let last = attempts.pop().expect("three attempts");
     for replaced in attempts {
-        let error = all(replaced).await.expect_err("it belongs to the last one");
+        let error = all(replaced)
+            .await
+            .expect_err("it belongs to the last attempt");
         assert!(error.to_string().starts_with("this attempt is over"));
     }
     assert_eq!(all(last).await.expect("whole"), "ab");
 }
 
 #[tokio::test]
-async fn a_failure_that_is_final_does_not_cut_the_upload_off() {
+async fn final_failure_keeps_upload_readable() {
     let held = Held::default();
     let layer = hasty().budget(Budget::new(0, 0.0));
     let service = layer.layer(holding(StatusCode::SERVICE_UNAVAILABLE, &held));
@@ -78,7 +80,7 @@ async fn a_failure_that_is_final_does_not_cut_the_upload_off() {
 }
 
 #[tokio::test]
-async fn what_follows_trailers_cannot_be_replayed() {
+async fn frames_after_trailers_prevent_replay() {
     let reading = tower::service_fn(|request: Request<ReplayBody<Steps>>| async {
         let mut body = request.into_body();
         while body.frame().await.is_some() {}
@@ -97,9 +99,9 @@ async fn what_follows_trailers_cannot_be_replayed() {
 
 /// Promise (once): A request that is sent once is not recorded.
 ///
-/// An upload without a length goes out in chunks, which not every server takes.
+/// An upload without a length is chunked, which some servers reject.
 #[tokio::test]
-async fn what_is_sent_once_keeps_its_length_and_its_end() {
+async fn unrecorded_body_keeps_length_and_end() {
     let mut once = with_body(Method::PUT, Full::from("text"));
     once.extensions_mut().insert(MaxAttempts(1));
     for request in [with_body(Method::POST, Full::from("text")), once] {
@@ -119,7 +121,7 @@ async fn what_is_sent_once_keeps_its_length_and_its_end() {
     }
 }
 
-/// Each attempt reads a little more than the one before; returns how many frames each took.
+/// Lets attempt N read `bytes[N]` bytes. Returns the number of frames that each attempt read.
 async fn read_in_turn(bytes: [usize; 3], chunks: usize) -> Vec<usize> {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let frames = calls.clone();
@@ -129,7 +131,7 @@ async fn read_in_turn(bytes: [usize; 3], chunks: usize) -> Vec<usize> {
             let call = calls.lock().expect("no panic").len();
             let (mut body, mut read, mut frames) = (request.into_body(), Vec::new(), 0);
             while read.len() < bytes[call] {
-                let frame = body.frame().await.expect("not yet the end");
+                let frame = body.frame().await.expect("more frames");
                 read.extend(frame.expect("no error").into_data().expect("data"));
                 frames += 1;
             }
@@ -145,28 +147,28 @@ async fn read_in_turn(bytes: [usize; 3], chunks: usize) -> Vec<usize> {
     let put = with_body(Method::PUT, body);
     hasty().layer(reading).oneshot(put).await.refused();
     Arc::into_inner(frames)
-        .expect("all is over")
+        .expect("the request is finished")
         .into_inner()
         .expect("no panic")
 }
 
 /// Promise (once): Every attempt sends the same bytes, framing and trailers.
 #[tokio::test]
-async fn of_many_small_chunks_each_attempt_reads_all_that_the_one_before_has_read() {
+async fn small_chunks_are_replayed_in_order() {
     read_in_turn([40, 80, 200], 200).await;
 }
 
 /// Promise (bounds): Memory and time are bounded, whatever the server sends.
 ///
-/// A handle of a chunk is 32 bytes, whatever it points at.
+/// A chunk's handle takes 32 bytes, even for a chunk of one byte.
 #[tokio::test]
-async fn many_small_chunks_are_kept_as_few() {
+async fn small_chunks_are_merged() {
     let frames = read_in_turn([1_000, 1_000, 1_000], 1_000).await;
     assert_eq!(frames[0], 1_000);
     assert!(frames[1] < 40 && frames[2] < 40, "{frames:?}");
 }
 
-/// Has the body read elsewhere when it is woken, and waits for that.
+/// A waker that has another thread poll the body, and waits for the result.
 #[derive(Default)]
 struct Eager {
     body: Mutex<Option<ReplayBody<Steps>>>,
@@ -195,7 +197,7 @@ impl Wake for Eager {
 /// Promise (once): The request body belongs to one attempt at a time; an attempt that loses it is
 /// woken with an error.
 #[tokio::test]
-async fn a_reader_is_woken_when_the_body_can_be_read_again() {
+async fn reader_is_woken_after_hand_over() {
     let eager = Arc::new(Eager::default());
     let reader = eager.clone();
     let reading = tower::service_fn(move |request: Request<ReplayBody<Steps>>| {
@@ -215,7 +217,7 @@ async fn a_reader_is_woken_when_the_body_can_be_read_again() {
 }
 
 #[tokio::test]
-async fn an_empty_body_is_not_recorded() {
+async fn empty_body_is_not_recorded() {
     let held = Held::default();
     let service = hasty().layer(holding(StatusCode::OK, &held));
     service.oneshot(support::get()).await.expect("200");
@@ -223,7 +225,7 @@ async fn an_empty_body_is_not_recorded() {
 }
 
 #[tokio::test]
-async fn nothing_is_recorded_once_the_answer_has_come() {
+async fn response_ends_recording() {
     let held = Held::default();
     let service = hasty().layer(holding(StatusCode::OK, &held));
     let chunk = Bytes::from(vec![7; 1000]);
@@ -233,6 +235,6 @@ async fn nothing_is_recorded_once_the_answer_has_come() {
     let frame = body.frame().await.expect("a frame").expect("no error");
     assert!(
         frame.into_data().expect("data").is_unique(),
-        "nobody keeps the bytes"
+        "no recording keeps the bytes"
     );
 }

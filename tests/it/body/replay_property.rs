@@ -1,5 +1,5 @@
-//! However a request body comes in pieces, and wherever attempts stop reading it: what each attempt
-//! reads is the caller's body from its start, and whoever reads to the end has read all of it.
+//! A property test of replays: each attempt reads the caller's body from its start, and a reader at
+//! the end has read all of it, whatever the pieces, and wherever attempts stop reading.
 
 use std::{
     collections::VecDeque,
@@ -31,16 +31,16 @@ use tower::{Layer, Service, ServiceExt};
 
 // ----- the caller's body
 
-/// What the caller's body does, step by step.
+/// One step of the caller's body.
 #[derive(Clone, Copy, Debug)]
 enum Piece {
-    /// Gives so many bytes.
+    /// Yields this number of bytes.
     Data(usize),
     /// Is pending once, and wakes at once.
     Yield,
-    /// Is pending until the clock goes on.
+    /// Is pending until a timer ends.
     Wait,
-    /// Is pending until the reader that waits for it opens it. Wakes nobody.
+    /// Is pending until the waiting reader opens the gate. Calls no waker.
     Gate,
     Fail,
 }
@@ -50,7 +50,7 @@ struct Original {
     pieces: Vec<Piece>,
     has_trailers: bool,
     hint: Hint,
-    /// Tells that it is at its end before it is asked for more.
+    /// `is_end_stream` is `true` as soon as the last frame is out.
     knows_its_end: bool,
 }
 
@@ -58,12 +58,12 @@ struct Original {
 enum Hint {
     None,
     Exact,
-    /// As much too low, and too high.
+    /// Too low and too high by these numbers.
     Loose(u64, u64),
 }
 
 impl Original {
-    /// Every byte tells where it belongs, as far as a byte can.
+    /// Returns bytes whose values show their position (modulo 251).
     fn bytes(&self) -> Bytes {
         (0..self.len()).map(|at| (at % 251) as u8).collect()
     }
@@ -89,14 +89,14 @@ impl Original {
     }
 }
 
-/// What can be seen of the caller's body from outside.
+/// The observable state of the caller's body.
 #[derive(Default)]
 struct Watch {
     given: AtomicUsize,
     has_failed: AtomicBool,
-    /// Gave its last frame.
+    /// The last frame was yielded.
     is_finished: AtomicBool,
-    /// Said that there was nothing more.
+    /// The end (`None`) was returned.
     is_over: AtomicBool,
     is_at_gate: AtomicBool,
     is_gate_open: AtomicBool,
@@ -134,7 +134,7 @@ impl Source {
 }
 
 impl Body for Source {
-    /// In two parts, so that one `chunk` is not all of it.
+    /// Two parts, so that one `chunk` is not the whole frame.
     type Data = Chain<Bytes, Bytes>;
     type Error = BoxError;
 
@@ -192,14 +192,14 @@ impl Body for Source {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.bytes.len() as u64;
+        let left = self.bytes.len() as u64;
         let mut hint = SizeHint::new();
         match self.hint {
             Hint::None => {}
-            Hint::Exact => hint.set_exact(rest),
+            Hint::Exact => hint.set_exact(left),
             Hint::Loose(less, more) => {
-                hint.set_lower(rest.saturating_sub(less));
-                hint.set_upper(rest + more);
+                hint.set_lower(left.saturating_sub(less));
+                hint.set_upper(left + more);
             }
         }
         hint
@@ -208,25 +208,25 @@ impl Body for Source {
 
 // ----- the attempts
 
-/// What an attempt does with the body that it is given.
+/// What an attempt does with its body.
 #[derive(Clone, Debug)]
 struct Plan {
-    /// Reads so many frames and no more.
+    /// The most frames that it reads.
     frames: usize,
-    /// Waits so often and not once more.
+    /// The most times that it waits.
     waits: usize,
     then: Then,
     status: u16,
-    /// The answer's own body takes a while.
+    /// The response body takes 5 ms.
     is_slow: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Then {
     Drop,
-    /// Lets go of it and looks again later.
+    /// Stops polling the body and checks it later.
     Keep,
-    /// Answers, and reads on beside it: an upload that goes on.
+    /// Responds, and reads on: an upload that continues.
     ReadOn,
 }
 
@@ -239,7 +239,7 @@ impl Plan {
         is_slow: false,
     };
 
-    fn answer(&self) -> Response<AnyBody> {
+    fn response(&self) -> Response<AnyBody> {
         let body = match self.is_slow {
             true => any_body(Steps::new([
                 Step::Wait(Duration::from_millis(5)),
@@ -255,15 +255,15 @@ impl Plan {
 
 #[derive(Debug, PartialEq)]
 enum End {
-    /// Could be read on.
+    /// More can be read.
     Open,
-    /// Could be read on, and waits to be woken.
+    /// More can be read, and the reader waits to be woken.
     Waiting,
     Whole,
     Failed,
 }
 
-/// One attempt's body, and what was read of it.
+/// One attempt's body, and the bytes read so far.
 struct Reading {
     body: Pin<Box<ReplayBody<Source>>>,
     bytes: Vec<u8>,
@@ -273,7 +273,7 @@ struct Reading {
     bell: Arc<Bell>,
 }
 
-/// Remembers that it was woken.
+/// A waker that records its call.
 struct Bell {
     has_rung: AtomicBool,
     task: Waker,
@@ -347,7 +347,7 @@ impl Reading {
                     continue;
                 }
             };
-            assert!(self.body.is_end_stream(), "an end that is none");
+            assert!(self.body.is_end_stream(), "the end is not the end");
             assert!(matches!(self.poll(Waker::noop()), Poll::Ready(None)));
             return self.check(world);
         }
@@ -363,14 +363,14 @@ impl Reading {
         self.check_end(world);
     }
 
-    /// An end that is known is told with the last frame, so that no chunk has to announce it. A
-    /// body that gave no frame is framed again as it was.
+    /// A known end is reported with the last frame, so that the wire needs no extra chunk. A body
+    /// without frames keeps its framing.
     fn check_end(&self, world: &World) {
         let watch = &world.watch;
         let knows = world.original.knows_its_end && watch.is_finished.load(SeqCst);
         let is_known = knows || watch.is_over.load(SeqCst);
         if self.frames > 0 && is_known && self.is_everything(&world.original) {
-            assert!(self.body.is_end_stream(), "its end is not known");
+            assert!(self.body.is_end_stream(), "the end is not reported");
         }
     }
 
@@ -378,7 +378,7 @@ impl Reading {
         self.bytes.len() == original.len() && self.trailers == original.trailers()
     }
 
-    /// What was read so far, and what the body says of the rest.
+    /// Checks the bytes read so far, and the body's hints about the remaining ones.
     fn check(&self, world: &World) {
         let original = &world.original;
         assert!(
@@ -386,37 +386,37 @@ impl Reading {
             "not the caller's bytes"
         );
         if self.trailers.is_some() || self.end == End::Whole {
-            assert!(self.is_everything(original), "an end before the end");
-            assert!(!original.fails(), "an end instead of an error");
+            assert!(self.is_everything(original), "the body ended early");
+            assert!(!original.fails(), "the body ended instead of failing");
         }
-        let rest = (original.len() - self.bytes.len()) as u64;
+        let left = (original.len() - self.bytes.len()) as u64;
         let hint = self.body.size_hint();
         assert!(
-            hint.lower() <= rest && hint.upper().is_none_or(|upper| rest <= upper),
+            hint.lower() <= left && hint.upper().is_none_or(|upper| left <= upper),
             "{hint:?}"
         );
         if matches!(original.hint, Hint::Exact) {
-            assert_eq!(hint.exact(), Some(rest));
+            assert_eq!(hint.exact(), Some(left));
         }
         if self.body.is_end_stream() && self.end != End::Failed {
             assert!(
                 self.is_everything(original) && !original.fails(),
-                "not yet the end"
+                "the end is reported early"
             );
         }
     }
 
-    /// The next attempt has the body now.
+    /// Checks that this attempt lost the body to the next one.
     fn check_taken_over(&mut self) {
         if self.end == End::Waiting {
-            assert!(self.bell.has_rung.load(SeqCst), "nobody told the reader");
+            assert!(self.bell.has_rung.load(SeqCst), "the reader was not woken");
         }
         let was_over = self.body.is_end_stream();
         match self.poll(Waker::noop()) {
             Poll::Ready(None) => assert!(was_over, "a truncated body"),
             Poll::Ready(Some(Err(_))) => assert!(!was_over, "an error after the end"),
             Poll::Ready(Some(Ok(_))) => panic!("two attempts read the same body"),
-            Poll::Pending => panic!("an attempt waits for a body that it lost"),
+            Poll::Pending => panic!("an attempt waits for a lost body"),
         }
         self.end = match self.end {
             End::Whole => End::Whole,
@@ -428,7 +428,8 @@ impl Reading {
 
 // ----- the inner service
 
-/// Treats each request's body by the next plan. Once they are used up: reads it whole and says 200.
+/// Handles each request by the next plan; after the last plan, reads the body whole and returns
+/// 200.
 #[derive(Clone)]
 struct Inner(Arc<World>);
 
@@ -442,11 +443,11 @@ struct World {
 
 #[derive(Default)]
 struct Log {
-    /// One for each attempt.
+    /// One per attempt with `Then::Keep`.
     readings: Vec<Option<Reading>>,
     read_on: Vec<JoinHandle<Reading>>,
     calls: usize,
-    /// The most that any attempt had read when it was dropped.
+    /// The most bytes that an attempt had read when it responded.
     read: usize,
 }
 
@@ -464,7 +465,7 @@ impl World {
         assert_eq!(resends as usize, log.calls);
         assert!(
             log.calls == 0 || self.is_replayable(),
-            "a body was resent that cannot be"
+            "a body was resent that is not replayable"
         );
         log.readings
             .iter_mut()
@@ -511,7 +512,7 @@ impl Service<Request<ReplayBody<Source>>> for Inner {
             let mut reading = Reading::new(request.into_body());
             reading.follow(&plan, &world).await;
             world.put_away(reading, plan.then);
-            Ok(plan.answer())
+            Ok(plan.response())
         })
     }
 }
@@ -562,11 +563,11 @@ async fn play(scene: Scene) {
         let mut log = world.log.lock().expect("no panic");
         std::mem::take(&mut *log)
     };
-    let says_no = |call: usize| world.plans.get(call).is_some_and(|plan| plan.status != 200);
+    let is_failure = |call: usize| world.plans.get(call).is_some_and(|plan| plan.status != 200);
     match outcome {
-        Ok(_) => assert!(!says_no(calls - 1)),
+        Ok(_) => assert!(!is_failure(calls - 1)),
         Err(Error::Status(error)) => {
-            assert!(says_no(calls - 1));
+            assert!(is_failure(calls - 1));
             assert_eq!(error.attempts() as usize, calls);
             let expected = match error.attempts() == max_attempts {
                 true => StopReason::AttemptsExhausted,
@@ -575,16 +576,16 @@ async fn play(scene: Scene) {
             assert_eq!(error.stop_reason(), expected);
             assert!(expected == StopReason::AttemptsExhausted || !is_replayable);
         }
-        Err(other) => panic!("no answer came: {other:?}"),
+        Err(other) => panic!("no response: {other:?}"),
     }
 
     let mut all = Vec::from_iter(readings.into_iter().flatten());
     for reading in read_on {
-        // A reader that nobody woke would wait for ever.
+        // Without a wake-up the reader would wait forever.
         let reading = tokio::time::timeout(Duration::from_secs(3600), reading);
         all.push(reading.await.expect("it was woken").expect("no panic"));
     }
-    // Nothing takes the body from the last attempt: what was answered early is still sent whole.
+    // The last attempt keeps the body: after an early response the upload is still sent whole.
     for reading in &mut all {
         if matches!(reading.end, End::Open | End::Waiting) {
             reading.end = End::Open;
@@ -645,7 +646,7 @@ fn original() -> impl Strategy<Value = Original> {
 
 fn plan() -> impl Strategy<Value = Plan> {
     let number = |most: usize| prop_oneof![2 => 0..most, 1 => Just(usize::MAX)];
-    // Beyond 32 of them a recording is of another form, and grows after it was handed over.
+    // Beyond 32 chunks a recording merges them, and grows after the hand-over.
     let frames = prop_oneof![2 => number(12), 1 => number(100)];
     let then = prop_oneof![Just(Then::Drop), Just(Then::Keep), Just(Then::ReadOn)];
     let status = prop_oneof![5 => Just(503_u16), 3 => Just(504_u16), 1 => Just(200_u16)];
@@ -663,7 +664,7 @@ fn scene() -> impl Strategy<Value = Scene> {
     let limit = prop_oneof![2 => Just(64 * 1024), 1 => 0..10_usize, 3 => 0..300_usize];
     let delay = prop_oneof![Just(Duration::ZERO), Just(Duration::from_millis(7))];
     let plans = prop::collection::vec(plan(), 0..5);
-    // One attempt reads the caller's own body, not a recording.
+    // At least two attempts: a single one reads the caller's own body, not a recording.
     (original(), plans, limit, 2..6_u32, delay).prop_map(
         |(original, plans, limit, max_attempts, delay)| Scene {
             original,
@@ -684,7 +685,7 @@ proptest! {
 
     /// Promise (once): Every attempt sends the same bytes, framing and trailers.
     #[test]
-    fn every_attempt_reads_the_caller_s_body(scene in scene()) {
+    fn every_attempt_reads_the_original_body(scene in scene()) {
         tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -694,9 +695,9 @@ proptest! {
     }
 }
 
-/// What a body lost while it panicked nobody can tell; the panic may be caught below us.
+/// A lower layer may catch the panic; the bytes lost in it are unknown.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_panicked_is_not_resent() {
+async fn panicked_body_is_not_resent() {
     let calls = Arc::new(AtomicUsize::new(0));
     let count = calls.clone();
     let inner = tower::service_fn(move |request: Request<ReplayBody<Steps>>| {

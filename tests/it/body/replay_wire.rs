@@ -1,4 +1,4 @@
-//! What a real server receives of a request body when the request is resent.
+//! Request bodies as a real server receives them on each attempt.
 
 use std::{
     collections::hash_map::DefaultHasher,
@@ -35,13 +35,13 @@ use crate::support::{
 const LIMIT: usize = 64 * 1024;
 
 #[tokio::test]
-async fn odd_chunks_arrive_whole_and_in_order_every_time() {
+async fn odd_chunks_arrive_whole_on_every_attempt() {
     on_both(async |http| {
         let body = pattern(LIMIT);
-        let mut desk = Desk::open(http, [late(503), late(503), late(200)]).await;
-        let sent = desk.send(hasty(), desk.put(odd_chunks(&body))).await;
+        let mut setup = Setup::start(http, [late(503), late(503), late(200)]).await;
+        let sent = setup.send(hasty(), setup.put(odd_chunks(&body))).await;
         assert_eq!(sent.expect("the last one succeeds").status(), 200);
-        for received in desk.received::<3>().await {
+        for received in setup.received::<3>().await {
             assert_eq!(received.upload, whole(&body));
         }
     })
@@ -50,13 +50,13 @@ async fn odd_chunks_arrive_whole_and_in_order_every_time() {
 
 /// Promise (once): Every attempt sends the same bytes, framing and trailers.
 #[tokio::test]
-async fn trailers_come_with_every_resend() {
+async fn trailers_are_resent() {
     on_both(async |http| {
-        let mut desk = Desk::open(http, [late(503), late(503), late(200)]).await;
+        let mut setup = Setup::start(http, [late(503), late(503), late(200)]).await;
         let body = Steps::new([data("all of it"), Step::Trailers(checksum())]);
-        let sent = desk.send(hasty(), desk.put(any_body(body))).await;
+        let sent = setup.send(hasty(), setup.put(any_body(body))).await;
         sent.expect("the last one succeeds");
-        for received in desk.received::<3>().await {
+        for received in setup.received::<3>().await {
             assert_eq!(received.upload, whole(b"all of it"));
             assert_eq!(received.trailers, Some(checksum()));
         }
@@ -65,13 +65,13 @@ async fn trailers_come_with_every_resend() {
 }
 
 #[tokio::test]
-async fn trailers_without_data_come_with_the_resend() {
+async fn trailers_without_data_are_resent() {
     on_both(async |http| {
-        let mut desk = Desk::open(http, [late(503), late(200)]).await;
+        let mut setup = Setup::start(http, [late(503), late(200)]).await;
         let body = Steps::new([Step::Trailers(checksum())]);
-        let sent = desk.send(hasty(), desk.put(any_body(body))).await;
+        let sent = setup.send(hasty(), setup.put(any_body(body))).await;
         sent.expect("the last one succeeds");
-        for received in desk.received::<2>().await {
+        for received in setup.received::<2>().await {
             assert_eq!(received.upload, whole(b""));
             assert_eq!(received.trailers, Some(checksum()));
         }
@@ -80,15 +80,15 @@ async fn trailers_without_data_come_with_the_resend() {
 }
 
 #[tokio::test]
-async fn an_empty_body_is_framed_alike_every_time() {
+async fn empty_body_keeps_its_framing() {
     on_both(async |http| {
         for method in [Method::GET, Method::PUT, Method::DELETE] {
-            let mut desk = Desk::open(http, [late(503), late(503), late(200)]).await;
-            let mut request = desk.put(any_body(Full::default()));
+            let mut setup = Setup::start(http, [late(503), late(503), late(200)]).await;
+            let mut request = setup.put(any_body(Full::default()));
             *request.method_mut() = method;
-            let sent = desk.send(hasty(), request).await;
+            let sent = setup.send(hasty(), request).await;
             sent.expect("the last one succeeds");
-            let received = desk.received::<3>().await;
+            let received = setup.received::<3>().await;
             for received in &received {
                 assert_eq!(received.upload, whole(b""));
                 assert!(matches!(received.content_length(), None | Some("0")));
@@ -100,12 +100,14 @@ async fn an_empty_body_is_framed_alike_every_time() {
 }
 
 #[tokio::test]
-async fn an_empty_body_of_unknown_length_is_framed_alike_every_time() {
+async fn empty_body_of_unknown_length_keeps_framing() {
     on_both(async |http| {
-        let mut desk = Desk::open(http, [late(503), late(200)]).await;
-        let sent = desk.send(hasty(), desk.put(any_body(Steps::new([])))).await;
+        let mut setup = Setup::start(http, [late(503), late(200)]).await;
+        let sent = setup
+            .send(hasty(), setup.put(any_body(Steps::new([]))))
+            .await;
         sent.expect("the last one succeeds");
-        let received = desk.received::<2>().await;
+        let received = setup.received::<2>().await;
         for received in &received {
             assert_eq!(received.upload, whole(b""));
         }
@@ -116,15 +118,15 @@ async fn an_empty_body_of_unknown_length_is_framed_alike_every_time() {
 
 /// Promise (once): Every attempt sends the same bytes, framing and trailers.
 #[tokio::test]
-async fn content_length_is_the_same_every_time() {
+async fn content_length_stays_equal() {
     on_both(async |http| {
         let body = pattern(1000);
         let known = known(odd_chunks(&body), body.len());
         for body_sent in [any_body(Full::from(body.clone())), known] {
-            let mut desk = Desk::open(http, [late(503), late(503), late(200)]).await;
-            let sent = desk.send(hasty(), desk.put(body_sent)).await;
+            let mut setup = Setup::start(http, [late(503), late(503), late(200)]).await;
+            let sent = setup.send(hasty(), setup.put(body_sent)).await;
             sent.expect("the last one succeeds");
-            for received in desk.received::<3>().await {
+            for received in setup.received::<3>().await {
                 assert_eq!(received.content_length(), Some("1000"));
                 assert_eq!(received.upload, whole(&body));
             }
@@ -134,13 +136,13 @@ async fn content_length_is_the_same_every_time() {
 }
 
 #[tokio::test]
-async fn an_unknown_length_stays_unknown_every_time() {
+async fn unknown_length_stays_unknown() {
     on_both(async |http| {
         let body = pattern(1000);
-        let mut desk = Desk::open(http, [late(503), late(503), late(200)]).await;
-        let sent = desk.send(hasty(), desk.put(odd_chunks(&body))).await;
+        let mut setup = Setup::start(http, [late(503), late(503), late(200)]).await;
+        let sent = setup.send(hasty(), setup.put(odd_chunks(&body))).await;
         sent.expect("the last one succeeds");
-        for received in desk.received::<3>().await {
+        for received in setup.received::<3>().await {
             assert_eq!(received.content_length(), None);
             assert_eq!(received.is_chunked(), http == Http::One);
             assert_eq!(received.upload, whole(&body));
@@ -150,14 +152,14 @@ async fn an_unknown_length_stays_unknown_every_time() {
 }
 
 #[tokio::test]
-async fn a_body_exactly_at_the_limit_is_resent_whole() {
+async fn body_at_limit_is_resent_whole() {
     on_both(async |http| {
         let body = pattern(LIMIT);
         for body_sent in [any_body(Full::from(body.clone())), odd_chunks(&body)] {
-            let mut desk = Desk::open(http, [late(503), late(200)]).await;
-            let sent = desk.send(hasty(), desk.put(body_sent)).await;
+            let mut setup = Setup::start(http, [late(503), late(200)]).await;
+            let sent = setup.send(hasty(), setup.put(body_sent)).await;
             sent.expect("the resend succeeds");
-            for received in desk.received::<2>().await {
+            for received in setup.received::<2>().await {
                 assert_eq!(received.upload, whole(&body));
             }
         }
@@ -167,15 +169,15 @@ async fn a_body_exactly_at_the_limit_is_resent_whole() {
 
 /// Promise (once): A body above the limit is sent once and whole.
 #[tokio::test]
-async fn a_body_one_byte_over_the_limit_is_sent_once_and_whole() {
+async fn body_over_limit_is_sent_once_and_whole() {
     on_both(async |http| {
         let body = pattern(LIMIT + 1);
         for body_sent in [any_body(Full::from(body.clone())), odd_chunks(&body)] {
-            let mut desk = Desk::open(http, [late(503), late(200)]).await;
-            let error = desk.send(hasty(), desk.put(body_sent)).await.refused();
+            let mut setup = Setup::start(http, [late(503), late(200)]).await;
+            let error = setup.send(hasty(), setup.put(body_sent)).await.refused();
             assert_eq!(error.stop_reason(), StopReason::BodyNotReplayable);
             assert_eq!((error.attempts(), error.body()), (1, &Bytes::from("busy")));
-            let [received] = desk.received().await;
+            let [received] = setup.received().await;
             assert_eq!(received.upload, whole(&body));
         }
     })
@@ -183,19 +185,19 @@ async fn a_body_one_byte_over_the_limit_is_sent_once_and_whole() {
 }
 
 #[tokio::test]
-async fn a_body_that_errors_is_the_callers_own_error_and_never_looks_complete() {
+async fn body_error_is_returned_and_breaks_upload() {
     on_both(async |http| {
-        for tells_length in [false, true] {
-            let mut desk = Desk::open(http, [late(200)]).await;
+        for has_length in [false, true] {
+            let mut setup = Setup::start(http, [late(200)]).await;
             let first = Steps::chunks(["half of it"]);
-            let body = then(first, desk.requests.reaches(1), broken());
-            let body = match tells_length {
+            let body = then(first, setup.requests.reaches(1), broken());
+            let body = match has_length {
                 true => known(body, 20),
                 false => body,
             };
-            let sent = desk.send(hasty(), desk.put(body)).await;
+            let sent = setup.send(hasty(), setup.put(body)).await;
             assert_own_error(sent, http);
-            let [received] = desk.received().await;
+            let [received] = setup.received().await;
             assert_eq!(received.upload, Upload::BrokenOff);
         }
     })
@@ -203,57 +205,57 @@ async fn a_body_that_errors_is_the_callers_own_error_and_never_looks_complete() 
 }
 
 #[tokio::test]
-async fn a_body_that_errors_in_the_resend_never_looks_complete() {
+async fn body_error_in_resend_breaks_upload() {
     on_both(async |http| {
-        let mut desk = Desk::open(http, [early(503, 10), late(200)]).await;
+        let mut setup = Setup::start(http, [early(503, 10), late(200)]).await;
         let first = Steps::chunks(["half of it"]);
-        let body = then(first, desk.requests.reaches(2), broken());
-        let sent = desk.send(hasty(), desk.put(body)).await;
+        let body = then(first, setup.requests.reaches(2), broken());
+        let sent = setup.send(hasty(), setup.put(body)).await;
         assert_own_error(sent, http);
-        let [first, second] = desk.received().await;
+        let [first, second] = setup.received().await;
         assert_eq!(first.upload, Upload::BrokenOff);
         assert_eq!(second.upload, Upload::BrokenOff);
     })
     .await;
 }
 
-/// It errors when the answer has come, but not to its end.
+/// The body fails after the response's headers, before the end of its body.
 #[tokio::test]
-async fn a_body_that_errors_after_an_early_answer_is_not_resent() {
+async fn body_error_after_early_response_ends_request() {
     on_both(async |http| {
-        let mut desk = Desk::open(http, [early(503, 10), late(200)]).await;
-        let (answered, failed) = (Counter::default(), Counter::default());
+        let mut setup = Setup::start(http, [early(503, 10), late(200)]).await;
+        let (responded, failed) = (Counter::default(), Counter::default());
         let fails = failed.clone();
         let broken = broken().map_err(move |error| {
             fails.add(1);
             error
         });
         let first = Steps::chunks(["half of it"]);
-        let request = desk.put(then(first, answered.reaches(1), broken));
-        let inner = desk.client.clone();
+        let request = setup.put(then(first, responded.reaches(1), broken));
+        let inner = setup.client.clone();
         let inner = inner.map_response(move |response: Response<Incoming>| {
-            answered.add(1);
+            responded.add(1);
             let end = Steps::default();
             response.map(|body| then(body.map_err(BoxError::from), failed.reaches(1), end))
         });
         let error = hasty().layer(inner).oneshot(request).await.refused();
         assert_eq!(error.stop_reason(), StopReason::BodyNotReplayable);
-        let [received] = desk.received().await;
+        let [received] = setup.received().await;
         assert_eq!(received.upload, Upload::BrokenOff);
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_early_answer_hands_the_whole_body_to_the_resend() {
+async fn early_response_leaves_body_for_resend() {
     on_both(async |http| {
-        let mut desk = Desk::open(http, [early(503, 10), late(200)]).await;
+        let mut setup = Setup::start(http, [early(503, 10), late(200)]).await;
         let rest = Steps::new([data("the rest"), Step::Trailers(checksum())]);
         let first = Steps::chunks(["the first "]);
-        let body = then(first, desk.requests.reaches(2), rest);
-        let sent = desk.send(hasty(), desk.put(body)).await;
+        let body = then(first, setup.requests.reaches(2), rest);
+        let sent = setup.send(hasty(), setup.put(body)).await;
         sent.expect("the resend succeeds");
-        let [first, second] = desk.received().await;
+        let [first, second] = setup.received().await;
         assert_eq!(first.upload, Upload::BrokenOff);
         assert_eq!(second.upload, whole(HALVES));
         assert_eq!(second.trailers, Some(checksum()));
@@ -262,53 +264,53 @@ async fn an_early_answer_hands_the_whole_body_to_the_resend() {
 }
 
 #[tokio::test]
-async fn every_early_answer_hands_on_to_the_next_resend() {
+async fn two_early_responses_leave_body_for_resend() {
     on_both(async |http| {
-        let answers = [early(503, 1), early(503, 2), late(200)];
-        let mut desk = Desk::open(http, answers).await;
-        let third = desk.requests.reaches(3);
+        let replies = [early(503, 1), early(503, 2), late(200)];
+        let mut setup = Setup::start(http, replies).await;
+        let third = setup.requests.reaches(3);
         let rest = then(Steps::chunks(["b"]), third, Steps::chunks(["c"]));
-        let second = desk.requests.reaches(2);
+        let second = setup.requests.reaches(2);
         let body = known(then(Steps::chunks(["a"]), second, rest), 3);
-        let sent = desk.send(hasty(), desk.put(body)).await;
+        let sent = setup.send(hasty(), setup.put(body)).await;
         sent.expect("the last one succeeds");
-        let received = desk.received::<3>().await;
+        let received = setup.received::<3>().await;
         assert_eq!(received[0].upload, Upload::BrokenOff);
         assert_eq!(received[1].upload, Upload::BrokenOff);
         assert_eq!(received[2].upload, whole(b"abc"));
         assert_framed_alike(&received);
-        // A stream that is cut off leaves its connection to the others.
-        assert!(http == Http::One || desk.server.connections() == 1);
+        // A stream that breaks off keeps its connection usable.
+        assert!(http == Http::One || setup.server.connections() == 1);
     })
     .await;
 }
 
-/// It closes the connection, or resets the stream.
+/// The server closes the connection, or resets the stream.
 #[tokio::test]
-async fn an_early_answer_that_reads_no_further_hands_the_whole_body_to_the_resend() {
+async fn early_close_leaves_body_for_resend() {
     on_both(async |http| {
-        let mut desk = Desk::open(http, [early(503, 10).and(Rest::Drop), late(200)]).await;
-        let body = halves(desk.requests.reaches(2));
-        let sent = desk.send(hasty(), desk.put(body)).await;
+        let mut setup = Setup::start(http, [early(503, 10).and(AfterReply::Drop), late(200)]).await;
+        let body = halves(setup.requests.reaches(2));
+        let sent = setup.send(hasty(), setup.put(body)).await;
         sent.expect("the resend succeeds");
-        let [_, second] = desk.received().await;
+        let [_, second] = setup.received().await;
         assert_eq!(second.upload, whole(HALVES));
     })
     .await;
 }
 
-/// The body has more to give at any time, but the connection takes no more.
+/// The body always has more data, but the connection accepts no more.
 #[tokio::test]
-async fn an_early_answer_while_the_connection_is_full_cuts_the_upload_off() {
+async fn early_response_breaks_off_stalled_upload() {
     on_both(async |http| {
         let chunks: Vec<_> = (0..128).map(|number| vec![number; 256 << 10]).collect();
         let body = chunks.concat();
-        let mut desk = Desk::open(http, [early(503, 1).and(Rest::Stall), late(200)]).await;
-        let request = desk.put(any_body(Steps::chunks(chunks)));
+        let mut setup = Setup::start(http, [early(503, 1).and(AfterReply::Stall), late(200)]).await;
+        let request = setup.put(any_body(Steps::chunks(chunks)));
         let layer = hasty().replay_body_limit(body.len());
-        let sent = desk.send(layer, request).await;
+        let sent = setup.send(layer, request).await;
         sent.expect("the resend succeeds");
-        let [first, second] = desk.received().await;
+        let [first, second] = setup.received().await;
         assert_eq!(first.upload, Upload::BrokenOff);
         assert_eq!(second.upload, whole(&body));
     })
@@ -317,19 +319,19 @@ async fn an_early_answer_while_the_connection_is_full_cuts_the_upload_off() {
 
 /// Promise (once): No upload is complete but wrong, whenever an early response comes.
 ///
-/// The upload runs while the answer comes: the one may end before the other, or not.
+/// Upload and response run at the same time; either may end first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whenever_an_early_answer_comes_no_upload_is_complete_but_wrong() {
+async fn early_response_completes_no_wrong_upload() {
     on_both(async |http| {
         let body = pattern(2000);
         for after in (0..2000).step_by(50) {
-            let answers = [early(503, after), early(503, 2000 - after), late(200)];
-            let mut desk = Desk::open(http, answers).await;
+            let replies = [early(503, after), early(503, 2000 - after), late(200)];
+            let mut setup = Setup::start(http, replies).await;
             let steps = body.chunks(90).map(Bytes::copy_from_slice).map(data);
             let steps = Steps::new(steps.flat_map(|step| [step, Step::Yield]));
-            let sent = desk.send(hasty(), desk.put(any_body(steps))).await;
+            let sent = setup.send(hasty(), setup.put(any_body(steps))).await;
             sent.expect("the last one succeeds");
-            let received = desk.received::<3>().await;
+            let received = setup.received::<3>().await;
             assert_eq!(received[2].upload, whole(&body));
             for received in received {
                 let upload = received.upload;
@@ -341,20 +343,20 @@ async fn whenever_an_early_answer_comes_no_upload_is_complete_but_wrong() {
 }
 
 #[tokio::test]
-async fn a_second_503_after_a_capped_first_attempt_is_final() {
+async fn hand_over_beyond_limit_is_the_last() {
     on_both(async |http| {
         let body = pattern(150);
-        let mut desk = Desk::open(http, [early(503, 50), late(503), late(200)]).await;
+        let mut setup = Setup::start(http, [early(503, 50), late(503), late(200)]).await;
         let sent = then(
             Steps::chunks([body.slice(..50)]),
-            desk.requests.reaches(2),
+            setup.requests.reaches(2),
             Steps::chunks([body.slice(50..100), body.slice(100..)]),
         );
         let layer = hasty().replay_body_limit(100);
-        let error = desk.send(layer, desk.put(sent)).await.refused();
+        let error = setup.send(layer, setup.put(sent)).await.refused();
         assert_eq!(error.stop_reason(), StopReason::BodyNotReplayable);
         assert_eq!(error.attempts(), 2);
-        let [first, second] = desk.received().await;
+        let [first, second] = setup.received().await;
         assert_eq!(first.upload, Upload::BrokenOff);
         assert_eq!(second.upload, whole(&body));
     })
@@ -362,38 +364,38 @@ async fn a_second_503_after_a_capped_first_attempt_is_final() {
 }
 
 #[tokio::test]
-async fn an_early_answer_beyond_the_limit_is_final_and_lets_the_upload_end() {
+async fn early_response_over_limit_keeps_upload() {
     on_both(async |http| {
-        let mut desk = Desk::open(http, [early(503, 10), late(200)]).await;
-        let answered = Counter::default();
-        let body = halves(answered.reaches(1));
+        let mut setup = Setup::start(http, [early(503, 10), late(200)]).await;
+        let responded = Counter::default();
+        let body = halves(responded.reaches(1));
         let layer = hasty().replay_body_limit(9);
-        let error = desk.send(layer, desk.put(body)).await.refused();
+        let error = setup.send(layer, setup.put(body)).await.refused();
         assert_eq!(error.stop_reason(), StopReason::BodyNotReplayable);
-        answered.add(1);
-        let [received] = desk.received().await;
+        responded.add(1);
+        let [received] = setup.received().await;
         assert_eq!(received.upload, whole(HALVES));
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_early_answer_that_is_final_lets_the_upload_end() {
+async fn final_early_response_keeps_upload() {
     on_both(async |http| {
         for (status, reason) in [
             (200, None),
             (400, Some(StopReason::NotRetryable)),
             (503, Some(StopReason::AttemptsExhausted)),
         ] {
-            let mut desk = Desk::open(http, [early(status, 10)]).await;
-            let answered = Counter::default();
-            let body = halves(answered.reaches(1));
+            let mut setup = Setup::start(http, [early(status, 10)]).await;
+            let responded = Counter::default();
+            let body = halves(responded.reaches(1));
             let once = StandardPolicy::default().max_attempts(1);
-            let sent = desk.send(hasty().policy(once), desk.put(body)).await;
+            let sent = setup.send(hasty().policy(once), setup.put(body)).await;
             let stopped = sent.as_ref().err().and_then(Error::status_error);
             assert_eq!(stopped.map(|error| error.stop_reason()), reason);
-            answered.add(1);
-            let [received] = desk.received().await;
+            responded.add(1);
+            let [received] = setup.received().await;
             assert_eq!(received.upload, whole(HALVES));
         }
     })
@@ -403,31 +405,31 @@ async fn an_early_answer_that_is_final_lets_the_upload_end() {
 /// Promise (once): A request that is not idempotent by RFC 9110 is sent once, whatever the response
 /// and however early.
 #[tokio::test]
-async fn a_post_arrives_once_even_if_it_is_answered_early() {
+async fn post_with_early_response_arrives_once() {
     on_both(async |http| {
-        let mut desk = Desk::open(http, [early(503, 10), late(200)]).await;
-        let answered = Counter::default();
-        let mut request = desk.put(halves(answered.reaches(1)));
+        let mut setup = Setup::start(http, [early(503, 10), late(200)]).await;
+        let responded = Counter::default();
+        let mut request = setup.put(halves(responded.reaches(1)));
         *request.method_mut() = Method::POST;
-        let error = desk.send(hasty(), request).await.refused();
+        let error = setup.send(hasty(), request).await.refused();
         assert_eq!(error.stop_reason(), StopReason::NotIdempotent);
-        answered.add(1);
-        let [received] = desk.received().await;
+        responded.add(1);
+        let [received] = setup.received().await;
         assert_eq!(received.upload, whole(HALVES));
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_post_arrives_once_with_its_trailers() {
+async fn post_arrives_once_with_trailers() {
     on_both(async |http| {
-        let mut desk = Desk::open(http, [late(503), late(200)]).await;
+        let mut setup = Setup::start(http, [late(503), late(200)]).await;
         let body = Steps::new([data("a payment of 10.00"), Step::Trailers(checksum())]);
-        let mut request = desk.put(any_body(body));
+        let mut request = setup.put(any_body(body));
         *request.method_mut() = Method::POST;
-        let error = desk.send(hasty(), request).await.refused();
+        let error = setup.send(hasty(), request).await.refused();
         assert_eq!(error.stop_reason(), StopReason::NotIdempotent);
-        let [received] = desk.received().await;
+        let [received] = setup.received().await;
         assert_eq!(received.upload, whole(b"a payment of 10.00"));
         assert_eq!(received.trailers, Some(checksum()));
     })
@@ -436,9 +438,9 @@ async fn a_post_arrives_once_with_its_trailers() {
 
 /// Promise (once): A request that is sent once is not recorded.
 ///
-/// The server answers when nobody but the test holds the body's bytes any more.
+/// The server responds when only the test holds the body's bytes.
 #[tokio::test]
-async fn a_post_is_never_recorded() {
+async fn post_is_not_recorded() {
     on_both(async |http| {
         let bytes = Arc::new(pattern(LIMIT));
         let sent = (*bytes).clone();
@@ -450,7 +452,7 @@ async fn a_post_is_never_recorded() {
                     tokio::task::yield_now().await;
                 }
                 assert_eq!(whole(&body), whole(&bytes));
-                answered(503)
+                response(503)
             }
         })
         .await;
@@ -462,14 +464,14 @@ async fn a_post_is_never_recorded() {
     .await;
 }
 
-/// How an upload ended, as the server sees it.
+/// The end of an upload, as the server sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Upload {
     Whole { length: usize, hash: u64 },
     BrokenOff,
 }
 
-/// Arrived with a proper end.
+/// Returns the `Upload` of a body that arrived with a proper end.
 fn whole(body: &[u8]) -> Upload {
     let mut hasher = DefaultHasher::new();
     body.hash(&mut hasher);
@@ -508,74 +510,74 @@ fn assert_framed_alike(received: &[Received]) {
     }
 }
 
-/// How one request is answered: when so much of its body has come, or all of it.
+/// The response to one request, sent after `after` bytes of its body or at its end.
 #[derive(Clone, Copy)]
-struct Answer {
+struct Reply {
     status: u16,
     after: usize,
-    rest: Rest,
+    then: AfterReply,
 }
 
-/// What the server does with the rest of an upload, once it has answered.
+/// The server's handling of an upload after its response.
 #[derive(Clone, Copy, PartialEq)]
-enum Rest {
-    /// Reads on, to see how it ends.
+enum AfterReply {
+    /// Reads to the end.
     Read,
-    /// Reads on when the next request has come.
+    /// Reads on after the arrival of the next request.
     Stall,
     Drop,
 }
 
-fn late(status: u16) -> Answer {
+fn late(status: u16) -> Reply {
     early(status, usize::MAX)
 }
 
-fn early(status: u16, after: usize) -> Answer {
-    Answer {
+fn early(status: u16, after: usize) -> Reply {
+    Reply {
         status,
         after,
-        rest: Rest::Read,
+        then: AfterReply::Read,
     }
 }
 
-impl Answer {
-    fn and(self, rest: Rest) -> Self {
-        Self { rest, ..self }
+impl Reply {
+    fn and(self, then: AfterReply) -> Self {
+        Self { then, ..self }
     }
 }
 
-/// A server that answers as it was told and keeps what it received, and a client for it.
-struct Desk {
+/// A server that follows its replies and records the requests, and a client for it.
+struct Setup {
     server: Server,
     client: Client<HttpConnector, ReplayBody<AnyBody>>,
-    /// How many have begun to arrive.
+    /// The number of requests that have begun to arrive.
     requests: Counter,
     received: mpsc::UnboundedReceiver<(usize, Received)>,
 }
 
-impl Desk {
-    /// Each request gets the next answer.
-    async fn open(http: Http, answers: impl IntoIterator<Item = Answer>) -> Self {
-        let answers: Arc<[_]> = answers.into_iter().collect();
+impl Setup {
+    /// Each request gets the next reply.
+    async fn start(http: Http, replies: impl IntoIterator<Item = Reply>) -> Self {
+        let replies: Arc<[_]> = replies.into_iter().collect();
         let requests = Counter::default();
         let count = requests.clone();
         let (sender, received) = mpsc::unbounded_channel();
         let server = Server::start(move |request| {
             let number = count.add(1);
             let next = count.reaches(number + 2);
-            let Some(&answer) = answers.get(number) else {
-                panic!("more requests than answers");
+            let Some(&reply) = replies.get(number) else {
+                panic!("more requests than replies");
             };
             let (ready, is_ready) = oneshot::channel();
             let sender = sender.clone();
-            // Not in the handler: hyper drops it when its request breaks off.
+            // hyper drops the handler when its request breaks off, so another task receives.
             tokio::spawn(async move {
-                let received = receive(request, answer, ready, next).await;
+                let received = receive(request, reply, ready, next).await;
                 let _ = sender.send((number, received));
             });
             async move {
                 let _ = is_ready.await;
-                answered(answer.status)
+                response(reply.status)
             }
         })
         .await;
@@ -601,7 +603,7 @@ impl Desk {
         layer.layer(self.client.clone()).oneshot(request).await
     }
 
-    /// All requests, in their order, once their uploads have ended: so many and no more.
+    /// Returns all requests in order after their uploads have ended. There must be exactly `N`.
     async fn received<const N: usize>(&mut self) -> [Received; N] {
         assert_eq!(self.requests.get(), N);
         let mut all = Vec::new();
@@ -610,14 +612,14 @@ impl Desk {
         }
         all.sort_by_key(|(number, _)| *number);
         let all: Vec<_> = all.into_iter().map(|(_, received)| received).collect();
-        all.try_into().expect("as many as asked for")
+        all.try_into().expect("N requests")
     }
 }
 
-/// Reads one upload as the answer says, and tells when it is to be given.
+/// Reads one upload as the reply says; signals `ready` when the response is due.
 async fn receive(
     request: Request<Incoming>,
-    answer: Answer,
+    reply: Reply,
     ready: oneshot::Sender<()>,
     next: impl Future<Output = ()>,
 ) -> Received {
@@ -625,13 +627,13 @@ async fn receive(
     let (mut body, mut trailers) = (Vec::new(), None);
     let mut early = Some((ready, next));
     let upload = loop {
-        let is_enough = body.len() >= answer.after;
+        let is_enough = body.len() >= reply.after;
         if let Some((ready, next)) = early.take_if(|_| is_enough) {
             let _ = ready.send(());
-            match answer.rest {
-                Rest::Read => {}
-                Rest::Stall => next.await,
-                Rest::Drop => break Upload::BrokenOff,
+            match reply.then {
+                AfterReply::Read => {}
+                AfterReply::Stall => next.await,
+                AfterReply::Drop => break Upload::BrokenOff,
             }
         }
         match incoming.frame().await {
@@ -650,16 +652,16 @@ async fn receive(
     }
 }
 
-fn answered(status: u16) -> Response<AnyBody> {
+fn response(status: u16) -> Response<AnyBody> {
     let response = Response::builder().status(status);
     let response = response.body(any_body(Full::from("busy")));
     response.expect("a valid response")
 }
 
-/// The caller's own error, found below what the service returned.
+/// Asserts that the caller's own error is among the sources.
 fn assert_own_error<T>(sent: Result<T, Error>, http: Http) {
     let Err(error @ Error::Service(_)) = sent else {
-        panic!("an answer came");
+        panic!("a response came");
     };
     let mut texts = vec![error.to_string()];
     let mut source = error.source();
@@ -669,7 +671,7 @@ fn assert_own_error<T>(sent: Result<T, Error>, http: Http) {
     }
     let last = match http {
         Http::One => "the disk is gone",
-        // All that hyper tells: https://github.com/hyperium/hyper/issues/2547.
+        // hyper reports no more: https://github.com/hyperium/hyper/issues/2547.
         Http::Two => "stream error sent by user",
     };
     assert!(texts.iter().any(|text| text.starts_with(last)), "{texts:?}");
@@ -681,13 +683,13 @@ fn checksum() -> HeaderMap {
     trailers
 }
 
-/// Bytes of which no two stretches are alike.
+/// Returns bytes without repeated sequences.
 fn pattern(length: usize) -> Bytes {
     let words = (0u32..).flat_map(|number| number.wrapping_mul(0x9E37_79B9).to_be_bytes());
     words.take(length).collect()
 }
 
-/// What [`halves`] are together.
+/// The text of [`halves`].
 const HALVES: &[u8] = b"the first the rest";
 
 fn halves(gate: impl Future<Output = ()> + Send + Sync + 'static) -> AnyBody {
@@ -699,20 +701,20 @@ fn broken() -> Steps {
     Steps::new([Step::Fail("the disk is gone")])
 }
 
-/// More chunks than a recording keeps apart, of many sizes, some of them empty.
+/// Splits the body into more chunks than a recording keeps apart, some of them empty.
 fn odd_chunks(body: &Bytes) -> AnyBody {
-    let mut rest = body.clone();
+    let mut left = body.clone();
     let mut chunks = Vec::new();
     for size in [0, 1, 0, 2, 3, 7, 31, 333, 4096].into_iter().cycle() {
-        chunks.push(rest.split_to(size.min(rest.len())));
-        if rest.is_empty() {
+        chunks.push(left.split_to(size.min(left.len())));
+        if left.is_empty() {
             break;
         }
     }
     any_body(Steps::chunks(chunks))
 }
 
-/// A body that tells its length.
+/// A body with an exact size hint.
 struct Known {
     body: AnyBody,
     left: usize,

@@ -1,5 +1,4 @@
-//! Every link and every anchor of the project's pages leads somewhere. What lies on other servers is
-//! not looked at.
+//! Links and anchors of the project's pages have targets. Links to other servers are not checked.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +8,7 @@ use std::{
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
-/// Where the published documentation will be; what `cargo doc` has written stands in for it.
+/// The published documentation; the output of `cargo doc` stands in for it.
 const DOCS: &str = "https://docs.rs/revio-status/latest/";
 
 fn root() -> PathBuf {
@@ -17,7 +16,7 @@ fn root() -> PathBuf {
     root.canonicalize().expect("the repository")
 }
 
-/// All files with this ending that are the project's own, but for what is built.
+/// Returns all files with this ending, without hidden folders and build output.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
@@ -67,7 +66,7 @@ fn page(path: &Path) -> Page {
     page
 }
 
-/// As GitHub makes them.
+/// Returns the anchor that GitHub gives this heading.
 fn anchor(heading: &str) -> String {
     let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
     let lower = heading.to_lowercase();
@@ -78,14 +77,14 @@ fn anchor(heading: &str) -> String {
         .replace(' ', "-")
 }
 
-/// rustdoc resolves those of its own pages, and fails where it cannot.
+/// Returns `true` if rustdoc resolves and checks this link.
 fn is_for_rustdoc(link: &str) -> bool {
     let path = link.split('#').next().unwrap_or(link);
     path.contains("::") || !path.contains(['.', '/']) && !link.starts_with('#')
 }
 
 #[test]
-fn every_link_of_the_pages_leads_somewhere() {
+fn page_links_have_targets() {
     let paths = files(&root(), ".md");
     assert!(paths.len() >= 8, "{paths:?}");
     let pages: BTreeMap<_, _> = paths.iter().map(|path| (path, page(path))).collect();
@@ -118,23 +117,50 @@ fn every_link_of_the_pages_leads_somewhere() {
     assert!(dead.is_empty(), "{dead:#?}");
 }
 
-/// All values of this attribute in a page of HTML.
+/// The links of a published package work without the repository.
+#[test]
+fn packaged_pages_link_within_the_package() {
+    for package in ["", "limit"] {
+        let folder = root().join(package);
+        let mut pages = vec![folder.join("README.md"), folder.join("CHANGELOG.md")];
+        pages.extend(files(&folder.join("src"), ".md"));
+        let mut outside = Vec::new();
+        for path in pages {
+            let here = path.parent().expect("a file");
+            for link in page(&path).links {
+                let file = link.split('#').next().unwrap_or_default();
+                if file.is_empty() || link.contains("://") || is_for_rustdoc(&link) {
+                    continue;
+                }
+                let target = here.join(file).canonicalize().unwrap_or_default();
+                let target = target.strip_prefix(&folder).unwrap_or(Path::new(".."));
+                let included = ["src", "README.md", "CHANGELOG.md", "LICENSE"];
+                if !included.iter().any(|name| target.starts_with(name)) {
+                    outside.push(format!("{}: {link}", path.display()));
+                }
+            }
+        }
+        assert!(outside.is_empty(), "{outside:#?}");
+    }
+}
+
+/// Returns all values of this attribute in a page of HTML.
 fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
     let name = format!(" {name}=\"");
-    let mut rest = html;
+    let mut left = html;
     let mut found = Vec::new();
-    while let Some((_, after)) = rest.split_once(&*name) {
+    while let Some((_, after)) = left.split_once(&*name) {
         let (value, after) = after.split_once('"').unwrap_or((after, ""));
         found.push(value);
-        rest = after;
+        left = after;
     }
     found
 }
 
-/// The README's, which name the published pages, too. Needs what `cargo doc --no-deps --all-features` writes.
+/// Includes the README's links to published pages. Needs `cargo doc --no-deps --all-features`.
 #[test]
 #[ignore = "needs the documentation, as `.ci/run` builds it"]
-fn every_link_into_the_documentation_leads_somewhere() {
+fn documentation_links_have_targets() {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
     let docs = root().join(target).join("doc");
     let mut links = Vec::new();
@@ -153,7 +179,7 @@ fn every_link_into_the_documentation_leads_somewhere() {
         for link in attributes(&html, "href") {
             match link.strip_prefix('#') {
                 Some(_) => links.push((path.clone(), format!("{}{link}", path.display()).into())),
-                // Lines of the source are rustdoc's own links.
+                // rustdoc itself makes the links to source lines.
                 None if link.contains("://") || link.contains("/src/") => {}
                 None => links.push((path.clone(), folder.join(link))),
             }

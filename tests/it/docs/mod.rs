@@ -1,3 +1,4 @@
+mod interface;
 mod links;
 mod promises;
 mod rooms;

@@ -1,7 +1,7 @@
-//! `tests/README.md` lists the promises that stand above the tests, and `CONTRIBUTING.md` says why each
-//! dependency is there.
+//! `tests/README.md` lists the promises above the tests; `CONTRIBUTING.md` explains each
+//! dependency.
 //!
-//! `UPDATE=1 cargo test -p revio-status-tests --test it promises` writes the list again.
+//! `UPDATE=1 cargo test -p revio-status-tests --test it promises` regenerates the list.
 
 use std::{
     collections::BTreeMap,
@@ -23,14 +23,14 @@ Generated from the `/// Promise (…):` lines above the tests:
 `UPDATE=1 cargo test -p revio-status-tests --test it promises`. A test is named by its file and function.
 ";
 
-/// The part that people write.
+/// The heading of the part that is not generated.
 const BY_HAND: &str = "\n## What no test shows\n";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// All Rust files of the packages in this repository.
+/// Returns all Rust files of the packages in this repository.
 fn sources() -> Vec<PathBuf> {
     let folders = ["src", "tests", "benches", "examples", "limit"].map(|name| root().join(name));
     let (mut folders, mut files) = (folders.to_vec(), Vec::new());
@@ -48,7 +48,7 @@ fn sources() -> Vec<PathBuf> {
     files
 }
 
-/// The file's name without its ending; for `main.rs` and `mod.rs` that of the folder.
+/// Returns the file's name without its ending, or the folder's name for `main.rs` and `mod.rs`.
 fn stem(path: &Path) -> String {
     let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into());
     let name: String = stem(path).unwrap_or_default();
@@ -58,7 +58,7 @@ fn stem(path: &Path) -> String {
     }
 }
 
-/// Group and text of each promise that begins in these lines of a doc comment.
+/// Returns group and text of each promise in these lines of a doc comment.
 fn promises_in(docs: &[&str]) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     let mut is_open = false;
@@ -79,7 +79,7 @@ fn promises_in(docs: &[&str]) -> Vec<(String, String)> {
     found
 }
 
-/// The tests of each promise, by group and text.
+/// Returns the tests of each promise, by group and text.
 fn promises() -> BTreeMap<(String, String), Vec<String>> {
     let mut promises: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for path in sources() {
@@ -137,7 +137,7 @@ fn readme_lists_the_promises() {
 }
 
 #[test]
-fn every_dependency_has_its_reason() {
+fn contributing_explains_every_dependency() {
     let (_, section) = include_str!("../../../CONTRIBUTING.md")
         .split_once("\n## Dependencies\n")
         .expect("the section");

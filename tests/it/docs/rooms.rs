@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Each room, and those that it may use.
+/// Each room, and the rooms that it may use.
 const ROOMS: [(&str, &[&str]); 6] = [
     ("failure", &[]),
     ("shared", &[]),
@@ -18,7 +18,7 @@ const ROOMS: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// What a file takes from other rooms: the words after `crate::`, outside its comments.
+/// Returns the names that a file imports by `crate::`, outside its comments.
 fn used(text: &str) -> Vec<String> {
     let code: Vec<_> = text
         .lines()
@@ -60,7 +60,7 @@ fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../src")
 }
 
-/// All Rust files in this folder and below.
+/// Returns all Rust files in this folder and below.
 fn files(folder: PathBuf) -> Vec<PathBuf> {
     let (mut folders, mut files) = (vec![folder], Vec::new());
     while let Some(folder) = folders.pop() {
@@ -93,7 +93,7 @@ fn rooms_use_only_rooms_below() {
     }
 }
 
-/// The paths in the table of symptoms; a folder stands for its files.
+/// Returns the paths in the table of symptoms; a folder stands for its files.
 fn named() -> Vec<PathBuf> {
     let text = include_str!("../../../CONTRIBUTING.md");
     let start = text.find("## Which file to open").expect("the table");

@@ -1,4 +1,4 @@
-//! tower-http classifies as the layer does, below it and above it.
+//! The classifier for tower-http agrees with the layer, below it and above it.
 
 use crate::support::{Refused, get, hasty, script::*};
 use http::Response;
@@ -17,12 +17,12 @@ fn of_response(status: u16, retry_after: Option<&str>) -> Option<FailureClass> {
     let response = response.body(()).expect("valid");
     match StatusClassifier::default().classify_response(&response) {
         ClassifiedResponse::Ready(verdict) => verdict.err(),
-        ClassifiedResponse::RequiresEos(_) => panic!("it knows at once"),
+        ClassifiedResponse::RequiresEos(_) => panic!("the headers suffice"),
     }
 }
 
 #[tokio::test]
-async fn responses_are_classified_as_the_layer_does() {
+async fn classifier_agrees_with_the_layer() {
     for status in 200..=999 {
         let result = hasty()
             .never_retry()
@@ -41,7 +41,7 @@ async fn responses_are_classified_as_the_layer_does() {
 }
 
 #[tokio::test]
-async fn above_the_layer_an_error_keeps_its_kind() {
+async fn error_above_the_layer_keeps_its_kind() {
     let refused = || async {
         hasty()
             .layer(Script::new([404]))
@@ -65,7 +65,7 @@ async fn above_the_layer_an_error_keeps_its_kind() {
 }
 
 #[test]
-fn a_failure_class_prints_a_name_and_no_more() {
+fn failure_class_displays_its_name() {
     assert_eq!(
         FailureClass::Status(StatusKind::NotFound).to_string(),
         "not_found"

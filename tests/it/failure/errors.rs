@@ -1,4 +1,4 @@
-//! What an error tells, and how it is found again.
+//! Error types: their parts, their display, and `StatusError::find`.
 
 use std::{convert::Infallible, error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
@@ -14,9 +14,9 @@ use tokio::{
 };
 use tower::{Layer, ServiceBuilder, ServiceExt, buffer::Buffer};
 
-async fn refused(answer: Answer) -> StatusError {
+async fn refused(response: Answer) -> StatusError {
     layer()
-        .layer(Script::new([answer]))
+        .layer(Script::new([response]))
         .oneshot(get())
         .await
         .refused()
@@ -27,7 +27,11 @@ async fn display_is_one_line() {
     let error = refused(answer(404)).await;
     assert_eq!(error.to_string(), "404 Not Found");
     let error = refused(answer(404).text("<title>not found</title>")).await;
-    assert_eq!(error.to_string(), "404 Not Found", "not said twice");
+    assert_eq!(
+        error.to_string(),
+        "404 Not Found",
+        "the status is not repeated"
+    );
     let error = refused(answer(599).text("line one\nline two")).await;
     assert_eq!(error.to_string(), "599: line one line two");
     let error = refused(answer(503).text("Back at noon")).await;
@@ -42,7 +46,7 @@ async fn display_is_one_line() {
 }
 
 #[tokio::test]
-async fn a_service_error_keeps_its_cause_as_the_source() {
+async fn service_error_has_its_cause_as_source() {
     let cause = io::Error::from(io::ErrorKind::ConnectionRefused);
     let error = Error::from(ServiceError::new(cause));
     assert_eq!(error.to_string(), "no response from the API");
@@ -53,7 +57,7 @@ async fn a_service_error_keeps_its_cause_as_the_source() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn above_a_layer_that_boxes_it_is_moved_out_again() {
+async fn boxed_error_is_unboxed_above_a_layer() {
     let stack = || {
         ServiceBuilder::new()
             .map_err(Error::from)
@@ -71,7 +75,7 @@ async fn above_a_layer_that_boxes_it_is_moved_out_again() {
 }
 
 #[tokio::test]
-async fn a_box_of_either_of_our_types_is_opened() {
+async fn both_error_types_are_unboxed() {
     let status = refused(answer(404)).await;
     let error = Error::from(BoxError::from(Error::from(status)));
     let status = Err::<(), _>(error).refused();
@@ -83,7 +87,7 @@ async fn a_box_of_either_of_our_types_is_opened() {
 
 /// Promise (cause): A `StatusError` is found below other layers' errors, however deep.
 #[tokio::test(start_paused = true)]
-async fn it_is_found_through_whatever_wraps_it() {
+async fn status_error_is_found_in_wrappers() {
     let script = || Script::new([404]);
     let buffered = Buffer::new(hasty().layer(script()), 1);
     let timed = ServiceBuilder::new()
@@ -131,7 +135,7 @@ fn not_found() -> StatusError {
     StatusError::from_response(response.expect("valid")).expect("a failure")
 }
 
-/// An error of somebody else's, with its cause.
+/// A foreign error with a source.
 #[derive(Debug)]
 struct Wrapped(BoxError);
 
@@ -147,7 +151,7 @@ impl StdError for Wrapped {
     }
 }
 
-/// The same error in everything that can hold one.
+/// Returns this error inside each type that can hold an error.
 fn holders(error: impl Fn() -> BoxError) -> Vec<BoxError> {
     let shared = || Arc::<dyn StdError + Send + Sync>::from(error());
     vec![
@@ -170,7 +174,7 @@ fn holders(error: impl Fn() -> BoxError) -> Vec<BoxError> {
 
 /// Promise (cause): A `StatusError` is found below other layers' errors, however deep.
 #[test]
-fn it_is_found_in_whatever_hides_what_it_holds() {
+fn status_error_is_found_in_nested_holders() {
     let errors: [fn() -> BoxError; 6] = [
         || not_found().into(),
         || Error::from(not_found()).into(),
@@ -191,7 +195,7 @@ fn it_is_found_in_whatever_hides_what_it_holds() {
 
 /// Promise (cause): A `StatusError` is found below other layers' errors, however deep.
 #[test]
-fn it_is_found_many_levels_down() {
+fn status_error_is_found_99_levels_down() {
     let mut error = BoxError::from(not_found());
     for number in 0..99 {
         error = match number % 3 {
@@ -204,16 +208,16 @@ fn it_is_found_many_levels_down() {
 }
 
 #[test]
-fn what_only_one_thread_may_have_is_looked_into_too() {
+fn status_error_is_found_in_single_thread_arc() {
     let shared: Arc<dyn StdError> = Arc::new(not_found());
     assert!(StatusError::find(&shared).is_some());
     assert!(StatusError::find(&Arc::new(io::Error::other("none"))).is_none());
 }
 
 #[tokio::test]
-async fn the_parts_of_the_answer_are_all_there() {
-    let answer = answer(405).header("allow", "GET, POST").text("no");
-    let error = refused(answer.retry_after("7")).await;
+async fn error_has_all_parts_of_the_response() {
+    let response = answer(405).header("allow", "GET, POST").text("no");
+    let error = refused(response.retry_after("7")).await;
     assert_eq!(
         (error.status(), error.kind()),
         (StatusCode::METHOD_NOT_ALLOWED, StatusKind::MethodNotAllowed)
@@ -230,15 +234,15 @@ async fn the_parts_of_the_answer_are_all_there() {
     );
 }
 
-/// What a layer below has put there.
+/// An extension set by a lower layer.
 #[derive(Clone, Debug, PartialEq)]
 struct RequestId(u32);
 
-/// A service that gives this answer to every request.
-async fn refused_with(answer: Response<&'static str>) -> StatusError {
+/// Returns the error of this response.
+async fn refused_with(response: Response<&'static str>) -> StatusError {
     let service = tower::service_fn(move |_| {
-        let answer = answer.clone().map(Full::<Bytes>::from);
-        async { Ok::<_, Infallible>(answer) }
+        let response = response.clone().map(Full::<Bytes>::from);
+        async { Ok::<_, Infallible>(response) }
     });
     hasty().layer(service).oneshot(get()).await.refused()
 }
@@ -246,15 +250,15 @@ async fn refused_with(answer: Response<&'static str>) -> StatusError {
 /// Promise (cause): An error keeps the response's version, extensions, header values and reason
 /// phrase.
 #[tokio::test]
-async fn version_and_extensions_survive() {
+async fn error_keeps_version_and_extensions() {
     for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
         for status in [404, 503] {
-            let answer = Response::builder()
+            let response = Response::builder()
                 .version(version)
                 .status(status)
                 .extension(RequestId(7))
                 .body("no");
-            let error = refused_with(answer.expect("valid")).await;
+            let error = refused_with(response.expect("valid")).await;
             assert_eq!(error.version(), version);
             assert_eq!(error.extensions().get(), Some(&RequestId(7)));
             let response = error.into_response();
@@ -264,7 +268,7 @@ async fn version_and_extensions_survive() {
     }
 }
 
-/// Of this response, as hyper reads it.
+/// Returns the error of these bytes, read by hyper.
 #[cfg(feature = "hyper-util")]
 async fn refused_on_the_wire(response: &'static [u8]) -> StatusError {
     use crate::support::wire::{Http, bounded, client};
@@ -286,7 +290,7 @@ async fn refused_on_the_wire(response: &'static [u8]) -> StatusError {
 /// phrase.
 #[cfg(feature = "hyper-util")]
 #[tokio::test]
-async fn a_reason_of_the_server_s_own_is_shown_and_safe() {
+async fn custom_reason_phrase_is_displayed() {
     for (response, shown) in [
         (
             &b"HTTP/1.1 403 Quarantined by policy 12\r\ncontent-length: 0\r\n\r\n"[..],
@@ -321,7 +325,7 @@ async fn a_reason_of_the_server_s_own_is_shown_and_safe() {
 
 #[cfg(feature = "hyper-util")]
 #[tokio::test]
-async fn a_reason_is_made_safe_as_a_message_is() {
+async fn reason_phrase_is_sanitized() {
     for (reason, shown) in [
         ("x".repeat(4096).into_bytes(), "x".repeat(512)),
         (
@@ -331,30 +335,27 @@ async fn a_reason_is_made_safe_as_a_message_is() {
         (b"\xff".to_vec(), "\u{FFFD}".to_owned()),
         (vec![], "Forbidden".to_owned()),
     ] {
-        let mut answer = Response::new("");
-        *answer.status_mut() = StatusCode::FORBIDDEN;
+        let mut response = Response::new("");
+        *response.status_mut() = StatusCode::FORBIDDEN;
         let reason = hyper::ext::ReasonPhrase::try_from(reason).expect("valid");
-        answer.extensions_mut().insert(reason);
-        let error = refused_with(answer).await;
+        response.extensions_mut().insert(reason);
+        let error = refused_with(response).await;
         assert_eq!(error.to_string(), format!("403 {shown}"));
     }
 }
 
 #[tokio::test]
-async fn a_header_stays_sensitive_and_opaque() {
-    let mut answer = Response::new("");
-    *answer.status_mut() = StatusCode::UNAUTHORIZED;
+async fn header_stays_sensitive_and_opaque() {
+    let mut response = Response::new("");
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
     let mut value = http::HeaderValue::from_bytes(b"t\xf6ken").expect("opaque");
     value.set_sensitive(true);
-    answer.headers_mut().append("x-token", value);
-    answer
-        .headers_mut()
-        .append("x-token", "second".parse().expect("valid"));
-    answer
-        .headers_mut()
-        .append("x-empty", "".parse().expect("valid"));
-    let expected = answer.headers().clone();
-    let error = refused_with(answer).await;
+    let headers = response.headers_mut();
+    headers.append("x-token", value);
+    headers.append("x-token", "second".parse().expect("valid"));
+    headers.append("x-empty", "".parse().expect("valid"));
+    let expected = response.headers().clone();
+    let error = refused_with(response).await;
     assert_eq!(*error.headers(), expected);
     let sensitive: Vec<_> = error
         .headers()
@@ -368,29 +369,29 @@ async fn a_header_stays_sensitive_and_opaque() {
 /// Promise (cause): An error keeps the response's version, extensions, header values and reason
 /// phrase.
 #[tokio::test]
-async fn a_response_made_of_it_keeps_all_values_of_a_header() {
-    let answer = answer(502)
+async fn into_response_keeps_repeated_headers() {
+    let response = answer(502)
         .header("www-authenticate", "Basic")
         .header("www-authenticate", "Bearer")
         .header("set-cookie", "a=1")
         .header("set-cookie", "b=2")
         .header("set-cookie", "c=3");
-    let (headers, _) = served(answer).await;
+    let (headers, _) = served(response).await;
     let values = |name| headers.get_all(name).iter().collect::<Vec<_>>();
     assert_eq!(values("www-authenticate"), ["Basic", "Bearer"]);
     assert_eq!(values("set-cookie"), ["a=1", "b=2", "c=3"]);
 }
 
-/// The headers and the body that would be served.
-async fn served(answer: Answer) -> (HeaderMap, Bytes) {
-    let (head, body) = refused(answer).await.into_response().into_parts();
+/// Returns headers and body of `into_response`.
+async fn served(response: Answer) -> (HeaderMap, Bytes) {
+    let (head, body) = refused(response).await.into_response().into_parts();
     assert_eq!(head.status, 502);
     (head.headers, body)
 }
 
 #[tokio::test]
-async fn a_response_made_of_it_can_be_served() {
-    let answer = answer(502)
+async fn into_response_drops_connection_headers() {
+    let response = answer(502)
         .header("content-type", "text/plain")
         .header("content-length", "4")
         .header("connection", "close, X-Hop")
@@ -406,7 +407,7 @@ async fn a_response_made_of_it_can_be_served() {
         .header("x-other", "2")
         .header("x-kept", "3")
         .text("dead");
-    let (headers, body) = served(answer).await;
+    let (headers, body) = served(response).await;
     let mut names: Vec<_> = headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["content-length", "content-type", "x-kept"]);
@@ -414,7 +415,7 @@ async fn a_response_made_of_it_can_be_served() {
 }
 
 #[tokio::test]
-async fn its_content_length_is_the_bodys_or_none() {
+async fn into_response_drops_wrong_content_length() {
     let broken = [data("de"), Step::Fail("reset")];
     for (length, steps, kept) in [
         ("2", vec![data("de")], true),
@@ -428,7 +429,7 @@ async fn its_content_length_is_the_bodys_or_none() {
 
 #[cfg(feature = "json")]
 #[tokio::test]
-async fn the_body_can_be_read_as_json() {
+async fn body_is_read_as_json() {
     #[derive(serde::Deserialize, Debug, PartialEq)]
     struct Refusal {
         ok: bool,
@@ -452,7 +453,7 @@ async fn the_body_can_be_read_as_json() {
 }
 
 #[test]
-fn with_unsent_makes_it_unsent_and_unapplied() {
+fn with_unsent_means_not_applied() {
     let error = ServiceError::new("refused");
     assert!(!error.is_unsent() && error.may_have_been_applied());
     let error = error.with_unsent();

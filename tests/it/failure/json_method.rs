@@ -1,4 +1,4 @@
-//! `StatusError::json`: the body as JSON, whatever it is called.
+//! `StatusError::json`: the body as JSON, whatever its content type.
 
 use bytes::Bytes;
 use http::Response;
@@ -28,7 +28,7 @@ fn failure() -> Failure {
 }
 
 #[test]
-fn body_is_read_whatever_its_type() {
+fn json_ignores_the_content_type() {
     for media_type in ["application/json", "text/plain", "application/pdf"] {
         let failure: Failure = error(media_type, BODY).json().expect("it fits");
         assert_eq!(failure, self::failure());
@@ -36,14 +36,14 @@ fn body_is_read_whatever_its_type() {
 }
 
 #[test]
-fn byte_order_mark_is_skipped() {
+fn json_skips_a_byte_order_mark() {
     let error = error("application/json", format!("\u{FEFF}{BODY}"));
     assert_eq!(error.json::<Failure>().expect("it fits"), failure());
     assert_eq!(error.message(), Some("No such bill profile."));
 }
 
 #[test]
-fn other_body_is_an_error() {
+fn json_of_another_body_is_an_error() {
     let twice = format!("{BODY} {BODY}");
     for body in [
         "",

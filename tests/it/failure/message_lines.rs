@@ -1,4 +1,4 @@
-//! The line of a message: safe to print, and the status said once. Needs no feature.
+//! The line of a message: safe to print, the status shown once. Needs no feature.
 
 use bytes::Bytes;
 use http::Response;
@@ -21,15 +21,16 @@ fn line(text: impl Into<String>) -> Option<String> {
     error.message().map(str::to_owned)
 }
 
-/// What is printed after the status line.
+/// Returns the text that `Display` shows after the status line.
 fn shown(status: u16, text: &str) -> String {
     let alone = of_type("text/plain", status, "").to_string();
     let line = of_type("text/plain", status, text.to_owned()).to_string();
-    let rest = line.strip_prefix(&alone).expect("the status first");
-    rest.strip_prefix(": ").unwrap_or(rest).to_owned()
+    let text = line.strip_prefix(&alone).expect("the status first");
+    text.strip_prefix(": ").unwrap_or(text).to_owned()
 }
 
-/// Ends a line, moves the cursor, turns the direction, or hides.
+/// Returns `true` for invisible characters, and for those that end a line, move the cursor or
+/// change the direction.
 fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -56,6 +57,7 @@ fn assert_safe(error: &StatusError) {
     }
 }
 
+/// Promise (bounds): A message is one line of at most 512 bytes, cut at a character.
 #[test]
 fn line_has_at_most_512_bytes() {
     let exact = "x".repeat(LONGEST);
@@ -69,6 +71,7 @@ fn line_has_at_most_512_bytes() {
     }
 }
 
+/// Promise (bounds): A message is one line of at most 512 bytes, cut at a character.
 #[test]
 fn line_is_cut_at_a_character() {
     for character in ["é", "€", "📄"] {
@@ -83,6 +86,7 @@ fn line_is_cut_at_a_character() {
     assert_eq!(cut.message(), Some("price 5"));
 }
 
+/// Promise (bounds): A message contains no control, bidirectional or invisible character.
 #[test]
 fn harmful_character_is_not_printed() {
     for character in ('\0'..=char::MAX).filter(|c| is_harmful(*c)) {
@@ -97,7 +101,7 @@ fn harmful_character_is_not_printed() {
 }
 
 #[test]
-fn ordinary_text_stays_as_it_is() {
+fn ordinary_text_is_unchanged() {
     let text = "Kunde „Müller“ nicht gefunden – 顧客📄 — {0} %s ${x} 🏳️‍🌈 نص עברית";
     assert_eq!(line(text).as_deref(), Some(text));
     for text in ["", " ", "\r\n\t", "\u{FEFF}", "\u{202E}\u{200B}"] {
@@ -105,8 +109,9 @@ fn ordinary_text_stays_as_it_is() {
     }
 }
 
+/// Promise (cause): Bytes that are not text give no message.
 #[test]
-fn bytes_that_are_no_text_give_no_message() {
+fn binary_body_gives_no_message() {
     for body in [b"bad \xFF bytes".as_slice(), b"w\0i\0d\0e\0", b"a\xC0\xAFb"] {
         for media_type in ["text/plain", "text/html", "application/json", ""] {
             let error = of_type(media_type, 500, body);
@@ -115,6 +120,7 @@ fn bytes_that_are_no_text_give_no_message() {
     }
 }
 
+/// Promise (cause): The messages of pages, XML and plain text need no feature.
 #[test]
 fn pages_xml_and_text_need_no_feature() {
     for (media_type, body) in [
@@ -138,6 +144,7 @@ fn pages_xml_and_text_need_no_feature() {
     }
 }
 
+/// Promise (cause): `Display` shows the status once, and a number within a sentence stays.
 #[test]
 fn status_alone_is_not_repeated() {
     for (status, text) in [
@@ -161,9 +168,10 @@ fn status_alone_is_not_repeated() {
     }
 }
 
+/// Promise (cause): `Display` shows the status once, and a number within a sentence stays.
 #[test]
 fn status_before_or_after_text_is_removed() {
-    for (status, text, rest) in [
+    for (status, text, expected) in [
         (503, "503: Back at noon", "Back at noon"),
         (503, "503 Backend fetch failed", "Backend fetch failed"),
         (503, "Error 503 Back at noon", "Back at noon"),
@@ -201,10 +209,11 @@ fn status_before_or_after_text_is_removed() {
         (404, "Not Found: invoice 404", "invoice 404"),
         (404, "Invoice 17 - 404 Not Found", "Invoice 17"),
     ] {
-        assert_eq!(shown(status, text), rest, "{text}");
+        assert_eq!(shown(status, text), expected, "{text}");
     }
 }
 
+/// Promise (cause): `Display` shows the status once, and a number within a sentence stays.
 #[test]
 fn number_within_sentence_stays() {
     for (status, text) in [
@@ -307,6 +316,7 @@ fn pieces() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Promise (bounds): A message contains no control, bidirectional or invisible character.
     #[test]
     fn any_bytes_give_safe_line(
         media_type in prop::sample::select(vec!["application/json", "text/html", "text/xml", ""]),
@@ -318,15 +328,15 @@ proptest! {
     }
 
     #[test]
-    fn shown_rest_is_stable_part_of_text(
+    fn displayed_text_is_stable_part_of_message(
         text in pieces(),
         status in prop::sample::select(vec![503_u16, 404, 408, 500]),
     ) {
-        let rest = shown(status, &text);
+        let text_shown = shown(status, &text);
         let message = of_type("text/plain", status, text).message().unwrap_or_default().to_owned();
-        prop_assert!(message.contains(&rest), "{rest} is not in {message}");
-        if !rest.starts_with(['<', '{', '[']) {
-            prop_assert_eq!(&shown(status, &rest), &rest);
+        prop_assert!(message.contains(&text_shown), "{text_shown} is not in {message}");
+        if !text_shown.starts_with(['<', '{', '[']) {
+            prop_assert_eq!(&shown(status, &text_shown), &text_shown);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The message of real bodies and of a few made ones for each rule.
+//! The messages of real bodies, and of a few constructed ones per rule.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response, header::CONTENT_TYPE};
 use revio_status::StatusError;
 use serde_json::Value;
 
-/// A row of `vectors/messages.json`: the body, its message, and sometimes what `Display` shows.
+/// A row of `vectors/messages.json`: the body, its message, and optionally its `Display`.
 struct Row(Value);
 
 /// A case of `vectors/error_bodies.json`, whose `schema` explains the members.
@@ -93,7 +93,7 @@ impl Case {
         };
         let also_ok = || self.0["also_ok"].as_array().into_iter().flatten();
         let is_lenient = self.0["lenient"].as_bool().expect("yes or no");
-        // The title says nothing, and IIS's sentence little more.
+        // IIS's title and its sentence say equally little.
         let is_iis = self.0["name"] == "iis_500_page"
             && message.is_some_and(|message| message.starts_with("There is a problem"));
         fits || is_iis || is_lenient && also_ok().any(|other| other.as_str() == message)
@@ -115,6 +115,7 @@ fn base64(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// Promise (cause): The message is the text that a reader would pick from the body, or none.
 #[test]
 fn body_gives_message_of_its_row() {
     let rows = rows();
@@ -130,6 +131,7 @@ fn body_gives_message_of_its_row() {
     }
 }
 
+/// Promise (cause): The message is the text that a reader would pick from the body, or none.
 #[test]
 fn shared_vector_gives_expected_message() {
     let cases = cases();
@@ -158,6 +160,7 @@ fn shared_vector_prints_nothing_forbidden() {
     }
 }
 
+/// Promise (cause): From 400 the result is an error of the status's kind, whatever the body.
 #[test]
 fn any_body_keeps_status() {
     for case in cases() {
@@ -181,7 +184,7 @@ fn in_json(body: &str) -> Option<String> {
     error.message().map(str::to_owned)
 }
 
-/// Each of these comes before all that follow it.
+/// JSON member names, best first.
 const ORDER: [&str; 11] = [
     "message",
     "msg",
@@ -196,6 +199,8 @@ const ORDER: [&str; 11] = [
     "inner-exception",
 ];
 
+/// Promise (cause): The better name of a JSON member wins in any order; among equals the first one
+/// wins.
 #[test]
 fn better_name_wins_in_any_order() {
     for (rank, better) in ORDER.iter().enumerate() {
@@ -210,6 +215,8 @@ fn better_name_wins_in_any_order() {
     }
 }
 
+/// Promise (cause): The better name of a JSON member wins in any order; among equals the first one
+/// wins.
 #[test]
 fn first_of_equal_candidates_wins() {
     for body in [
@@ -221,8 +228,16 @@ fn first_of_equal_candidates_wins() {
     ] {
         assert_eq!(in_json(body).as_deref(), Some("Too low."), "{body}");
     }
+    for body in [
+        r#"{"message": "TOO_LOW", "Message": "SECOND"}"#,
+        "<html><title>Error</title><p>TOO_LOW</p><p>SECOND</p>",
+        "<e><Message>TOO_LOW</Message><Message>SECOND</Message></e>",
+    ] {
+        assert_eq!(in_json(body).as_deref(), Some("TOO_LOW"), "{body}");
+    }
 }
 
+/// Promise (bounds): At most 256 candidates of a body are read.
 #[test]
 fn only_256_candidates_are_read() {
     for (unit, start, end) in [

@@ -1,5 +1,4 @@
-//! Every status from 100 to 999 is treated as its row in the table says, and those that the table
-//! leaves out are treated as their class.
+//! Every status from 100 to 999 is handled as its row in the table says, or else as its class.
 
 use std::{
     convert::Infallible,
@@ -9,7 +8,7 @@ use std::{
 
 use crate::support::{
     self, Refused, get, hasty, post, request,
-    script::{Script, answer},
+    script::{Script, answer as response},
 };
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, Version};
@@ -18,11 +17,11 @@ use revio_status::{Error, Idempotent, ResendCount, StatusError, StatusKind, Stop
 use serde_json::Value;
 use tower::{Layer, ServiceExt, service_fn};
 
-/// What is promised of a status, written down a second time.
+/// The documented handling of a status.
 #[derive(Debug, PartialEq)]
 struct Row {
     class: Class,
-    /// The variant's name; none for what is no failure.
+    /// The variant's name; `None` if the status is no failure.
     kind: Option<String>,
     is_documented: bool,
     is_retryable: bool,
@@ -35,7 +34,7 @@ enum Class {
     Server,
 }
 
-/// Passed through or failed, of which kind, retryable or not.
+/// Returns the handling by the rules, written down independently of the table.
 fn by_the_rules(status: u16) -> Row {
     let class = match status {
         100..=399 => Class::PassThrough,
@@ -68,7 +67,7 @@ fn by_the_rules(status: u16) -> Row {
     }
 }
 
-/// The rows of the table, by status.
+/// Returns the rows of the table with their statuses.
 fn table() -> Vec<(u16, Row)> {
     let table: Value = serde_json::from_str(include_str!("../../vectors/status_table.json"))
         .expect("the table is JSON");
@@ -80,7 +79,7 @@ fn table() -> Vec<(u16, Row)> {
                 "ok" | "passthrough" => Class::PassThrough,
                 "client" => Class::Client,
                 "server" => Class::Server,
-                other => panic!("{status} is of an unknown class: {other}"),
+                other => panic!("{status} has an unknown class: {other}"),
             };
             let row = Row {
                 class,
@@ -97,7 +96,7 @@ fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code).expect("100 to 999")
 }
 
-/// The outcome of a request, and how often it was sent.
+/// Returns the outcome of a request and the number of its attempts.
 async fn outcome(method: Method, code: u16) -> (Result<Response<support::AnyBody>, Error>, usize) {
     let script = Script::new([code]);
     let result = hasty().layer(script.clone()).oneshot(request(method)).await;
@@ -109,7 +108,7 @@ async fn failure(code: u16) -> StatusError {
 }
 
 #[test]
-fn the_table_and_the_rules_agree() {
+fn table_agrees_with_rules() {
     let table = table();
     assert_eq!(table.len(), 510);
     for (code, row) in table {
@@ -118,7 +117,7 @@ fn the_table_and_the_rules_agree() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn below_400_is_a_response_and_from_400_on_an_error() {
+async fn status_of_400_or_above_is_an_error() {
     for code in 100..=999 {
         let passes = by_the_rules(code).class == Class::PassThrough;
         match outcome(Method::GET, code).await.0 {
@@ -131,7 +130,7 @@ async fn below_400_is_a_response_and_from_400_on_an_error() {
 
 /// Promise (cause): From 400 the result is an error of the status's kind, whatever the body.
 #[tokio::test(start_paused = true)]
-async fn every_failure_has_the_kind_of_its_row() {
+async fn failure_has_kind_of_its_row() {
     for code in 400..=999 {
         let row = by_the_rules(code);
         let kind = failure(code).await.kind();
@@ -143,7 +142,7 @@ async fn every_failure_has_the_kind_of_its_row() {
 }
 
 #[test]
-fn the_kind_of_a_bare_status_is_that_of_its_row() {
+fn classify_gives_kind_of_row() {
     for code in 100..=999 {
         let kind = StatusKind::classify(status(code), &HeaderMap::new());
         let kind = kind.map(|kind| format!("{kind:?}"));
@@ -153,7 +152,7 @@ fn the_kind_of_a_bare_status_is_that_of_its_row() {
 
 /// Promise (load): By default only 503 and 504 are retried, in at most three attempts.
 #[tokio::test(start_paused = true)]
-async fn a_get_is_sent_three_times_for_503_and_504_and_once_for_all_others() {
+async fn get_is_retried_for_503_and_504_alone() {
     for code in 100..=999 {
         let (result, sent) = outcome(Method::GET, code).await;
         let (times, reason) = match by_the_rules(code).is_retryable {
@@ -171,7 +170,7 @@ async fn a_get_is_sent_three_times_for_503_and_504_and_once_for_all_others() {
 /// Promise (once): A request that is not idempotent by RFC 9110 is sent once, whatever the response
 /// and however early.
 #[tokio::test(start_paused = true)]
-async fn a_post_is_sent_once_whatever_the_status() {
+async fn post_is_sent_once_at_any_status() {
     for code in 100..=999 {
         let (result, sent) = outcome(Method::POST, code).await;
         assert_eq!(sent, 1, "{code}");
@@ -187,7 +186,7 @@ async fn a_post_is_sent_once_whatever_the_status() {
 
 /// Promise (cause): Only 501 and 4xx other than 408 mean that nothing was applied.
 #[tokio::test(start_paused = true)]
-async fn only_4xx_but_for_408_and_501_say_that_nothing_was_applied() {
+async fn only_501_and_4xx_except_408_are_unapplied() {
     for code in 400..=999 {
         let error = Error::from(failure(code).await);
         let expected = !matches!(code, 400..=407 | 409..=499 | 501);
@@ -196,7 +195,7 @@ async fn only_4xx_but_for_408_and_501_say_that_nothing_was_applied() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_applied_perhaps_is_applied_perhaps_whatever_comes_last() {
+async fn possibly_applied_survives_last_status() {
     for last in [400, 404, 429, 501] {
         let script = Script::new([503, last]);
         let error = hasty().layer(script).oneshot(get()).await.refused();
@@ -206,8 +205,8 @@ async fn once_applied_perhaps_is_applied_perhaps_whatever_comes_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_403_that_says_how_long_is_the_quota_and_not_the_permission() {
-    let script = Script::new([answer(403).retry_after("1802")]);
+async fn status_403_with_retry_after_is_quota() {
+    let script = Script::new([response(403).retry_after("1802")]);
     let error = hasty().layer(script.clone()).oneshot(get()).await.refused();
     assert_eq!(error.kind(), StatusKind::QuotaExceeded);
     assert!(error.kind().is_client_error() && !error.kind().is_documented());
@@ -216,11 +215,11 @@ async fn a_403_that_says_how_long_is_the_quota_and_not_the_permission() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_status_but_403_changes_its_kind_for_a_retry_after() {
+async fn retry_after_changes_kind_of_403_alone() {
     for code in (400..=999).filter(|code| *code != 403) {
-        let answer = answer(code).retry_after("3600");
+        let response = response(code).retry_after("3600");
         let error = hasty()
-            .layer(Script::new([answer]))
+            .layer(Script::new([response]))
             .oneshot(post())
             .await
             .refused();
@@ -229,7 +228,7 @@ async fn no_status_but_403_changes_its_kind_for_a_retry_after() {
     }
 }
 
-/// A body of a type of its own that must not be read, let alone be put into another one.
+/// A body that must not be read or wrapped.
 #[derive(Debug, PartialEq)]
 struct Unread(u16);
 
@@ -245,8 +244,8 @@ impl Body for Unread {
     }
 }
 
-/// What an inner service may say beside the status; a careless layer would react to some of it.
-fn telling_headers() -> HeaderMap {
+/// Returns headers of which a careless layer would react to some.
+fn tempting_headers() -> HeaderMap {
     let headers = [
         ("retry-after", "7"),
         ("retry-after-ms", "7"),
@@ -271,7 +270,7 @@ fn telling_headers() -> HeaderMap {
 
 /// Promise (cause): Below 400 the response passes through, unread and untouched.
 #[tokio::test(start_paused = true)]
-async fn below_400_the_response_comes_back_untouched_and_unread() {
+async fn response_below_400_is_untouched_and_unread() {
     #[derive(Clone, Debug, PartialEq)]
     struct Mark(u16);
 
@@ -280,7 +279,7 @@ async fn below_400_the_response_comes_back_untouched_and_unread() {
             let mut response = Response::new(Unread(code));
             *response.status_mut() = status(code);
             *response.version_mut() = Version::HTTP_2;
-            *response.headers_mut() = telling_headers();
+            *response.headers_mut() = tempting_headers();
             response.extensions_mut().insert(Mark(code));
             Ok::<_, Infallible>(response)
         });
@@ -291,7 +290,7 @@ async fn below_400_the_response_comes_back_untouched_and_unread() {
             .unwrap_or_else(|error| panic!("{code} became {error:?}"));
         let (head, body) = response.into_parts();
         assert_eq!((head.status, head.version), (status(code), Version::HTTP_2));
-        assert_eq!(head.headers, telling_headers(), "{code}");
+        assert_eq!(head.headers, tempting_headers(), "{code}");
         assert_eq!(head.extensions.get(), Some(&Mark(code)));
         assert!(head.extensions.get::<ResendCount>().is_none(), "{code}");
         assert_eq!(head.extensions.len(), 1, "{code}");
@@ -300,12 +299,12 @@ async fn below_400_the_response_comes_back_untouched_and_unread() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_succeeds_after_a_resend_differs_by_the_count_alone() {
+async fn resend_adds_only_the_resend_count() {
     for code in [100, 200, 204, 302, 399] {
         let mut request = post();
         request.extensions_mut().insert(Idempotent(true));
-        let last = answer(code).header("retry-after", "7").text("as it was");
-        let script = Script::new([answer(503), last]);
+        let last = response(code).header("retry-after", "7").text("as it was");
+        let script = Script::new([response(503), last]);
         let response = hasty()
             .layer(script)
             .oneshot(request)

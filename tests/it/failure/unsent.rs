@@ -1,7 +1,6 @@
-//! What is known not to have been sent, and what is not: over real sockets, by hyper-util's client
-//! and by reqwest.
+//! Which errors count as unsent: over real sockets, by hyper-util's client and by reqwest.
 
-#[allow(dead_code)] // its processes
+#[allow(dead_code)] // `in_a_process`
 #[path = "../../support/tls.rs"]
 mod tls;
 
@@ -66,14 +65,14 @@ fn pay() -> AnyBody {
     any_body(Full::from("pay"))
 }
 
-/// By each client: what is known of a POST must not depend on who sends it.
+/// Asserts that both clients agree whether a POST is unsent.
 async fn assert_unsent(uri: &str, is_unsent: bool) {
     let request = || Request::post(uri).body(pay()).expect("a valid request");
     for (client, sent) in [
         ("hyper-util", bounded(by_hyper_util(request())).await),
         ("reqwest", bounded(by_reqwest(request())).await),
     ] {
-        let error = sent.expect_err("no answer");
+        let error = sent.expect_err("no response");
         let Error::Service(service) = &error else {
             panic!("{client}: {error}");
         };
@@ -82,7 +81,7 @@ async fn assert_unsent(uri: &str, is_unsent: bool) {
     }
 }
 
-/// Bound, so that nobody else gets the port, but not listening.
+/// Returns a socket that is bound, which reserves the port, but does not listen.
 fn closed() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(([127, 0, 0, 1], 0).into()).expect("loopback");
@@ -93,33 +92,33 @@ fn closed() -> (TcpSocket, SocketAddr) {
 /// Promise (once): Only a failure to connect counts as unsent, never the kind of an I/O error
 /// alone.
 #[tokio::test]
-async fn a_refused_connection_is() {
+async fn refused_connection_is_unsent() {
     let (_socket, address) = closed();
     assert_unsent(&format!("http://{address}/v1/Payments"), true).await;
 }
 
 #[tokio::test]
-async fn an_unresolvable_name_is() {
+async fn unresolvable_name_is_unsent() {
     assert_unsent("http://no-such-host.invalid/v1/Payments", true).await;
 }
 
 #[tokio::test]
-async fn a_server_whom_nobody_trusts_is() {
+async fn untrusted_certificate_is_unsent() {
     let plain = Server::start(async |_| Response::new(support::no_body())).await;
     let uri = tls::in_front_of(&plain.uri(""), tls::new_host()).await;
-    // By hyper-util alone: reqwest has no TLS here, and would use the same connector.
+    // hyper-util alone: reqwest is built without TLS here, and would use the same connector.
     let request = Request::post(uri).body(pay()).expect("a valid request");
     let error = bounded(by_hyper_util(request)).await.expect_err("no trust");
-    assert!(error.service_error().expect("no answer").is_unsent());
+    assert!(error.service_error().expect("no response").is_unsent());
     assert!(!error.may_have_been_applied(), "{error:?}");
 }
 
 /// Promise (once): Only a failure to connect counts as unsent, never the kind of an I/O error
 /// alone.
 ///
-/// Nobody accepts: once the queue is full, no connection comes about.
+/// The listener accepts nothing: once its queue is full, connecting hangs.
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_takes_too_long_is() {
+async fn connect_timeout_is_unsent() {
     let (socket, address) = closed();
     let listener = socket.listen(1).expect("a listener");
     let mut queue = Vec::new();
@@ -130,7 +129,7 @@ async fn a_connection_that_takes_too_long_is() {
     drop((listener, queue));
 }
 
-/// Reads a request, then does this to the connection.
+/// Starts a server that reads a request, then calls `act` on the connection. Returns its URI.
 async fn after_the_request<F>(act: fn(TcpStream) -> F) -> String
 where
     F: Future<Output = ()> + Send + 'static,
@@ -154,7 +153,7 @@ where
 /// Promise (once): Only a failure to connect counts as unsent, never the kind of an I/O error
 /// alone.
 #[tokio::test]
-async fn a_reset_after_the_request_is_not() {
+async fn reset_after_request_is_not_unsent() {
     let uri = after_the_request(|stream| async move {
         stream.set_zero_linger().expect("a socket");
     })
@@ -163,7 +162,7 @@ async fn a_reset_after_the_request_is_not() {
 }
 
 #[tokio::test]
-async fn a_connection_closed_in_mid_answer_is_not() {
+async fn close_within_response_is_not_unsent() {
     let uri = after_the_request(|mut stream| async move {
         let _ = stream.write_all(b"HTTP/1.1 201 Cre").await;
     })
@@ -172,7 +171,7 @@ async fn a_connection_closed_in_mid_answer_is_not() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_not() {
+async fn non_http_response_is_not_unsent() {
     let uri = after_the_request(|mut stream| async move {
         let _ = stream.write_all(b"220 smtp.test ESMTP\r\n").await;
     })
@@ -181,27 +180,27 @@ async fn what_is_no_http_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_of_tower_is_not() {
-    let mute = Server::start(|_| std::future::pending::<Response<AnyBody>>()).await;
+async fn tower_timeout_is_not_unsent() {
+    let silent = Server::start(|_| std::future::pending::<Response<AnyBody>>()).await;
     let client = ServiceBuilder::new()
         .layer(RevioStatusLayer::new())
         .timeout(SECOND)
         .service(Client::builder(TokioExecutor::new()).build_http());
-    let request = Request::post(mute.uri("/")).body(pay()).expect("valid");
+    let request = Request::post(silent.uri("/")).body(pay()).expect("valid");
     let error = client.oneshot(request).await.map(drop).expect_err("late");
     assert!(error.may_have_been_applied(), "{error:?}");
-    assert!(!error.service_error().expect("no answer").is_unsent());
+    assert!(!error.service_error().expect("no response").is_unsent());
 }
 
 #[tokio::test]
-async fn a_canceled_stream_of_http_2_is_not_and_is_not_retried() {
+async fn cancelled_http_2_stream_is_not_unsent() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.expect("a client");
         let mut connection = h2::server::handshake(stream).await.expect("HTTP/2");
-        while let Some(Ok((_request, mut answer))) = connection.accept().await {
-            answer.send_reset(h2::Reason::CANCEL);
+        while let Some(Ok((_request, mut response))) = connection.accept().await {
+            response.send_reset(h2::Reason::CANCEL);
         }
     });
     let http2 = Client::builder(TokioExecutor::new())
@@ -213,18 +212,18 @@ async fn a_canceled_stream_of_http_2_is_not_and_is_not_retried() {
         .service(http2);
     let get = Request::get(format!("http://{address}/")).body(support::no_body());
     let error = bounded(client.oneshot(get.expect("valid"))).await.map(drop);
-    let error = error.expect_err("canceled");
+    let error = error.expect_err("cancelled");
     assert!(error.may_have_been_applied(), "{error:?}");
-    // hyper tells no more of it than of a stream that sending again cannot mend.
+    // hyper does not distinguish this error from one that no resend can fix.
     assert_eq!(error.stop_reason(), StopReason::NotRetryable);
 }
 
 /// Promise (once): Only a failure to connect counts as unsent, never the kind of an I/O error
 /// alone.
 ///
-/// A body that is read from elsewhere, where nobody listens.
+/// The request body comes from a second host that does not listen.
 #[tokio::test]
-async fn a_request_body_from_a_dead_host_is_not() {
+async fn request_body_connect_error_is_not_unsent() {
     let server = Server::start(|request: Request<hyper::body::Incoming>| async {
         let _ = request.into_body().collect().await;
         Response::new(support::no_body())
@@ -235,7 +234,7 @@ async fn a_request_body_from_a_dead_host_is_not() {
     for client in ["hyper-util", "reqwest"] {
         let source = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
         let error = source.get(dead.parse().expect("a URI")).await;
-        let error = error.map(drop).expect_err("nobody listens");
+        let error = error.map(drop).expect_err("connection refused");
         assert!(error.is_connect(), "{error:?}");
         let failed = Err::<http_body::Frame<Bytes>, BoxError>(error.into());
         let body = StreamBody::new(futures_util::stream::iter([failed]));
@@ -247,6 +246,6 @@ async fn a_request_body_from_a_dead_host_is_not() {
         };
         let error = error.expect_err("the body failed");
         assert!(error.may_have_been_applied(), "{client}: {error:?}");
-        assert!(!error.service_error().expect("no answer").is_unsent());
+        assert!(!error.service_error().expect("no response").is_unsent());
     }
 }

@@ -1,4 +1,4 @@
-//! The public interface, each item once, written the way users write it.
+//! The public interface: each item once, as users write it.
 
 use std::{mem::size_of, time::Duration};
 
@@ -18,7 +18,7 @@ use revio_status::{
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
-/// Answers every request with this status.
+/// Starts a server that always returns this status.
 async fn server(status: u16) -> Server {
     Server::start(move |_| async move {
         let mut response = http::Response::new(support::no_body());
@@ -29,7 +29,7 @@ async fn server(status: u16) -> Server {
 }
 
 #[tokio::test]
-async fn over_hyper_util_with_full_bytes_nothing_is_annotated() -> Result<(), BoxError> {
+async fn hyper_util_client_needs_no_annotation() -> Result<(), BoxError> {
     let server = server(404).await;
     let client = ServiceBuilder::new()
         .layer(RevioStatusLayer::with_timer(TokioTimer::new()))
@@ -44,7 +44,7 @@ async fn over_hyper_util_with_full_bytes_nothing_is_annotated() -> Result<(), Bo
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn the_layer_is_made_on_tokios_clock() {
+async fn new_and_default_use_tokios_clock() {
     let script = Script::new([200]);
     RevioStatusLayer::new()
         .layer(script.clone())
@@ -59,7 +59,7 @@ async fn the_layer_is_made_on_tokios_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_layer_takes_every_setting() {
+async fn layer_takes_every_setting() {
     let layer = RevioStatusLayer::with_timer(TokioTimer::new())
         .policy(
             StandardPolicy::default()
@@ -99,10 +99,10 @@ async fn the_layer_takes_every_setting() {
 }
 
 #[tokio::test]
-async fn an_error_tells_all_it_knows() {
-    let answer = answer(403).retry_after("1800").text("quota");
+async fn status_error_has_every_fact() {
+    let response = answer(403).retry_after("1800").text("quota");
     let error = support::layer()
-        .layer(Script::new([answer]))
+        .layer(Script::new([response]))
         .oneshot(get())
         .await
         .map(drop);
@@ -140,7 +140,7 @@ async fn an_error_tells_all_it_knows() {
 }
 
 #[test]
-fn a_kind_explains_itself() {
+fn status_kind_has_an_explanation() {
     let kind =
         StatusKind::classify(StatusCode::GATEWAY_TIMEOUT, &HeaderMap::new()).expect("a failure");
     assert_eq!(
@@ -156,7 +156,7 @@ fn a_kind_explains_itself() {
 }
 
 #[test]
-fn ones_own_policy_can_be_tested_by_hand() -> Result<(), http::Error> {
+fn attempt_can_be_built_for_tests() -> Result<(), http::Error> {
     let (request, ()) = Request::get("/v1/Bills")
         .extension(Idempotent(true))
         .body(())?
@@ -207,20 +207,20 @@ fn ones_own_policy_can_be_tested_by_hand() -> Result<(), http::Error> {
 }
 
 #[test]
-fn a_policy_can_be_tested_on_an_attempt_without_an_answer() {
+fn attempt_without_response_can_be_built() {
     let (request, ()) = Request::new(()).into_parts();
     let error = std::io::Error::other("reset");
     let lost = Attempt::without_response(&request, &error);
-    let answer = (lost.status(), lost.kind(), lost.headers(), lost.body());
-    assert_eq!(answer, (None, None, None, None));
-    assert_eq!(lost.error().expect("it").to_string(), "reset");
+    let response = (lost.status(), lost.kind(), lost.headers(), lost.body());
+    assert_eq!(response, (None, None, None, None));
+    assert_eq!(lost.error().expect("the error").to_string(), "reset");
     assert!(lost.may_have_been_applied() && !lost.is_unsent());
     let unsent = lost.with_unsent();
     assert!(unsent.is_unsent() && !unsent.may_have_been_applied());
 }
 
 #[test]
-fn backoff_and_budget_tell_their_numbers() {
+fn backoff_and_budget_return_numbers() {
     let backoff = Backoff::exponential(Duration::from_secs(1), Duration::from_secs(8));
     assert_eq!(backoff.without_jitter().delay(3), Duration::from_secs(4));
     assert_eq!(Backoff::none().delay(1), Duration::ZERO);
@@ -266,9 +266,9 @@ fn service_type_defaults_to_standard_policy() {
 }
 
 #[test]
-fn a_body_that_is_not_sync_is_sent_all_the_same() {
+fn send_only_body_is_accepted() {
     fn is_sendable<T: Send>() {}
-    type Body = UnsyncBoxBody<Bytes, BoxError>; // as axum's: Send alone
+    type Body = UnsyncBoxBody<Bytes, BoxError>; // like axum's: `Send`, not `Sync`
     is_sendable::<ReplayBody<Body>>();
     let client = Client::builder(TokioExecutor::new()).build_http();
     let mut service = support::layer().layer(client);
@@ -276,7 +276,7 @@ fn a_body_that_is_not_sync_is_sent_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn settings_made_before_the_policy_hold_after_it() {
+async fn policy_keeps_earlier_settings() {
     let second = Duration::from_secs(1);
     let layer = support::layer()
         .error_body_limit(3)
@@ -285,8 +285,8 @@ async fn settings_made_before_the_policy_hold_after_it() {
         .replay_body_limit(2)
         .budget(Budget::new(0, 0.0))
         .policy(StandardPolicy::default().backoff(Backoff::none()));
-    let fail = async |answer: Answer, body: &'static str| {
-        let service = layer.layer(Script::new([answer]));
+    let fail = async |response: Answer, body: &'static str| {
+        let service = layer.layer(Script::new([response]));
         let request = support::with_body(Method::PUT, Full::<Bytes>::from(body));
         service.oneshot(request).await.refused()
     };
@@ -298,7 +298,7 @@ async fn settings_made_before_the_policy_hold_after_it() {
             .is_body_truncated()
     );
     assert_eq!(begun.elapsed(), second);
-    let reason = async |answer, body| fail(answer, body).await.stop_reason();
+    let reason = async |response, body| fail(response, body).await.stop_reason();
     assert_eq!(
         reason(answer(503).retry_after("4"), "").await,
         StopReason::DeadlineExceeded
@@ -312,7 +312,7 @@ async fn settings_made_before_the_policy_hold_after_it() {
 
 #[cfg(feature = "tower-http")]
 #[test]
-fn a_classifier_is_there_for_tower_https_layers() {
+fn classifier_works_with_tower_http() {
     use revio_status::classify::StatusClassifier;
     use tower_http::classify::{ClassifyResponse, SharedClassifier};
     let _ = SharedClassifier::new(StatusClassifier::default());

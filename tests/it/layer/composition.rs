@@ -1,4 +1,4 @@
-//! Other people's layers around and below ours: each keeps its own promise, and so do we.
+//! Layers of tower and tower-http around and below `RevioStatusLayer`.
 
 use std::{
     io::Write,
@@ -31,13 +31,13 @@ use tower_http::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Never answers.
-async fn silence<B>(_: Request<B>) -> Result<Response<AnyBody>, std::convert::Infallible> {
+/// Never returns.
+async fn no_response<B>(_: Request<B>) -> Result<Response<AnyBody>, std::convert::Infallible> {
     std::future::pending().await
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_below_is_for_each_attempt() {
+async fn inner_timeout_limits_each_attempt() {
     let script = Script::new([
         answer(503).retry_after("4"),
         answer(503).retry_after("4"),
@@ -49,24 +49,24 @@ async fn a_timeout_below_is_for_each_attempt() {
         .service(script)
         .oneshot(get())
         .await
-        .expect("each attempt was in time");
+        .expect("each attempt is in time");
     assert_eq!(begun.elapsed(), 8 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_below_is_an_error_without_an_answer() {
+async fn inner_timeout_is_no_response() {
     let stack = ServiceBuilder::new().layer(hasty()).timeout(5 * SECOND);
     let error = stack
-        .service_fn(silence)
+        .service_fn(no_response)
         .oneshot(get())
         .await
-        .expect_err("no answer");
+        .expect_err("no response");
     assert!(matches!(&error, Error::Service(inner) if inner.get_ref().is::<Elapsed>()));
     assert!(error.may_have_been_applied());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_above_is_for_all_attempts_and_waits() {
+async fn outer_timeout_limits_the_request() {
     let begun = Instant::now();
     let script = Script::new([answer(503).retry_after("4")]);
     let stack = ServiceBuilder::new().timeout(5 * SECOND).layer(hasty());
@@ -80,7 +80,7 @@ async fn a_timeout_above_is_for_all_attempts_and_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn resends_count_for_a_rate_limit_below() {
+async fn inner_rate_limit_counts_resends() {
     let script = Script::new([503, 503, 200]);
     let stack = ServiceBuilder::new()
         .layer(hasty())
@@ -95,24 +95,24 @@ async fn resends_count_for_a_rate_limit_below() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_buffer_above_keeps_the_error_to_be_found() {
+async fn status_error_is_found_through_buffer() {
     let stack = ServiceBuilder::new().buffer(8).layer(hasty());
     let error = stack
         .service(Script::new([503]))
         .oneshot(get())
         .await
         .expect_err("503");
-    let found = StatusError::find(&*error).expect("a failed answer");
+    let found = StatusError::find(&*error).expect("a failed response");
     assert_eq!(found.stop_reason(), StopReason::AttemptsExhausted);
 }
 
 #[tokio::test]
-async fn a_shed_request_is_an_error_without_an_answer() {
+async fn shed_request_is_no_response() {
     let stack = ServiceBuilder::new()
         .layer(hasty())
         .load_shed()
         .concurrency_limit(1);
-    let service = stack.service_fn(silence);
+    let service = stack.service_fn(no_response);
     let stuck = tokio::spawn(service.clone().oneshot(get()));
     tokio::task::yield_now().await;
     let error = service.oneshot(get()).await.expect_err("shed");
@@ -121,7 +121,7 @@ async fn a_shed_request_is_an_error_without_an_answer() {
 }
 
 #[tokio::test]
-async fn it_fits_into_a_box_and_around_one() {
+async fn layer_works_inside_and_around_a_box() {
     let boxed: BoxCloneSyncService<Request<Full<Bytes>>, Response<AnyBody>, Error> =
         BoxCloneSyncService::new(
             ServiceBuilder::new()
@@ -136,7 +136,7 @@ async fn it_fits_into_a_box_and_around_one() {
 }
 
 #[tokio::test]
-async fn redirects_pass_to_the_layer_that_follows_them() {
+async fn redirect_passes_to_outer_layer() {
     let moved = answer(301).header("location", "http://api.test/v2/Customers/1001");
     let script = Script::new([moved, answer(503), answer(200)]);
     let stack = ServiceBuilder::new()
@@ -162,7 +162,7 @@ fn gzipped(text: &str) -> Bytes {
 }
 
 #[tokio::test]
-async fn a_message_is_read_through_decompression_below_and_not_above() {
+async fn message_needs_decompression_below() {
     let failure = answer(503)
         .header("content-encoding", "gzip")
         .body([data(gzipped("Back at noon"))]);
@@ -184,7 +184,7 @@ async fn a_message_is_read_through_decompression_below_and_not_above() {
         .await
         .map(drop);
     let error = error.expect_err("503");
-    let error = error.status_error().expect("a failed answer");
+    let error = error.status_error().expect("a failed response");
     assert_eq!(
         (error.message(), error.body()),
         (None, &gzipped("Back at noon"))
@@ -202,7 +202,7 @@ impl MakeRequestId for Numbers {
 }
 
 #[tokio::test]
-async fn a_request_id_set_above_is_the_same_on_each_attempt() {
+async fn outer_request_id_stays_on_resend() {
     let script = Script::new([503, 503, 200]);
     let service = ServiceBuilder::new()
         .layer(SetRequestIdLayer::x_request_id(Numbers::default()))
@@ -222,7 +222,7 @@ async fn a_request_id_set_above_is_the_same_on_each_attempt() {
 }
 
 #[tokio::test]
-async fn authorization_is_on_each_attempt_wherever_it_is_added() {
+async fn authorization_is_on_each_attempt() {
     let authorize = AddAuthorizationLayer::basic("user@client", "password").as_sensitive(true);
     let script = Script::new([503, 503, 200]);
     let above = ServiceBuilder::new()
@@ -248,7 +248,7 @@ async fn authorization_is_on_each_attempt_wherever_it_is_added() {
 }
 
 #[tokio::test]
-async fn a_body_limit_below_answers_like_a_server() {
+async fn inner_body_limit_is_a_413() {
     let script = Script::new([200]);
     let stack = ServiceBuilder::new()
         .layer(hasty())
@@ -265,7 +265,7 @@ async fn a_body_limit_below_answers_like_a_server() {
 }
 
 #[tokio::test]
-async fn a_limit_on_the_response_below_truncates_a_failed_body() {
+async fn inner_response_limit_truncates_error_body() {
     let service = ServiceBuilder::new()
         .layer(hasty())
         .map_response(|response: Response<AnyBody>| response.map(|body| Limited::new(body, 4)))
@@ -280,7 +280,7 @@ async fn a_limit_on_the_response_below_truncates_a_failed_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_timeout_below_truncates_a_failed_body() {
+async fn inner_body_timeout_truncates_error_body() {
     let begun = Instant::now();
     let stack = ServiceBuilder::new()
         .layer(hasty())
@@ -298,9 +298,9 @@ async fn a_body_timeout_below_truncates_a_failed_body() {
     assert_eq!(begun.elapsed(), SECOND);
 }
 
-/// hyper-util sends a request again when its connection closed before any of it was written.
+/// hyper-util resends a request if its connection closed before any byte was written.
 #[tokio::test]
-async fn sends_stay_bounded_over_connections_that_close() {
+async fn sends_are_bounded_if_connections_close() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
         .await
         .expect("loopback");
@@ -315,9 +315,9 @@ async fn sends_stay_bounded_over_connections_that_close() {
             {}
             if request.ends_with(b"\r\n\r\n") {
                 count.fetch_add(1, SeqCst);
-                // It promises to stay, and goes.
-                let answer = b"HTTP/1.1 503 Later\r\ncontent-length: 0\r\n\r\n";
-                let _ = stream.write_all(answer).await;
+                // Closes the connection without `Connection: close`.
+                let response = b"HTTP/1.1 503  Later\r\ncontent-length: 0\r\n\r\n";
+                let _ = stream.write_all(response).await;
             }
         }
     });
@@ -328,12 +328,12 @@ async fn sends_stay_bounded_over_connections_that_close() {
     for _ in 0..50 {
         let request = Request::get(format!("http://{address}/v1/Bills"));
         let request = request.body(Full::<Bytes>::default()).expect("valid");
-        // Which of the two depends on who closes first.
+        // Which of the two comes depends on which side closes first.
         match service
             .clone()
             .oneshot(request)
             .await
-            .expect_err("503, or no answer")
+            .expect_err("503, or no response")
         {
             Error::Status(error) => assert_eq!(error.attempts(), 3),
             Error::Service(_) => {}

@@ -1,13 +1,13 @@
-//! A configuration that makes no sense is refused where it is built, by name.
+//! Invalid settings panic where they are set, with a message that names them.
 
 use std::{panic::catch_unwind, time::Duration};
 
 use http::StatusCode;
 use revio_status::{Backoff, Budget, StandardPolicy};
 
-/// The message with which this is refused.
-fn refusal<T>(build: impl FnOnce() -> T + std::panic::UnwindSafe) -> String {
-    let panic = catch_unwind(|| drop(build())).expect_err("it was accepted");
+/// Returns the message of this call's panic.
+fn panic_message<T>(build: impl FnOnce() -> T + std::panic::UnwindSafe) -> String {
+    let panic = catch_unwind(|| drop(build())).expect_err("a panic");
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
         .expect("a message")
@@ -15,7 +15,7 @@ fn refusal<T>(build: impl FnOnce() -> T + std::panic::UnwindSafe) -> String {
 
 /// Promise (bounds): A setting that makes no sense panics where it is set.
 #[test]
-fn a_budget_that_earns_no_number_is_refused() {
+fn budget_with_invalid_ratio_panics() {
     for (ratio, name) in [
         (f64::NAN, "NaN"),
         (f64::INFINITY, "inf"),
@@ -23,21 +23,21 @@ fn a_budget_that_earns_no_number_is_refused() {
         (-0.1, "-0.1"),
     ] {
         assert_eq!(
-            refusal(|| Budget::new(100, ratio)),
+            panic_message(|| Budget::new(100, ratio)),
             format!("a budget cannot earn {name} retries per request")
         );
     }
     assert_eq!(
-        refusal(|| Budget::new(100, 1e-7)),
+        panic_message(|| Budget::new(100, 1e-7)),
         "a budget cannot earn 0.0000001 retries per request: the least is a millionth"
     );
 }
 
 #[test]
-fn a_backoff_with_its_base_above_its_maximum_is_refused() {
+fn backoff_with_base_above_max_panics() {
     let (base, max) = (Duration::from_secs(21), Duration::from_secs(20));
     assert_eq!(
-        refusal(|| Backoff::exponential(base, max)),
+        panic_message(|| Backoff::exponential(base, max)),
         "the backoff's base 21s is longer than its maximum 20s"
     );
     let _ = Backoff::exponential(max, max);
@@ -45,19 +45,19 @@ fn a_backoff_with_its_base_above_its_maximum_is_refused() {
 
 /// Promise (bounds): A setting that makes no sense panics where it is set.
 #[test]
-fn zero_attempts_are_refused() {
+fn zero_attempts_panics() {
     assert_eq!(
-        refusal(|| StandardPolicy::default().max_attempts(0)),
+        panic_message(|| StandardPolicy::default().max_attempts(0)),
         "max_attempts is 0: the first attempt counts"
     );
     let _ = StandardPolicy::default().max_attempts(1);
 }
 
 #[test]
-fn a_status_that_is_no_failure_is_not_retried_on() {
+fn retry_on_success_status_panics() {
     for status in [100, 200, 399] {
         let status = StatusCode::from_u16(status).expect("valid");
-        let message = refusal(|| StandardPolicy::default().retry_on(status));
+        let message = panic_message(|| StandardPolicy::default().retry_on(status));
         assert_eq!(
             message,
             format!("retry_on({}): not a failure status", status.as_u16())
@@ -67,7 +67,7 @@ fn a_status_that_is_no_failure_is_not_retried_on() {
 }
 
 #[test]
-fn budgets_at_the_edges_hold() {
+fn budget_accepts_extreme_values() {
     assert_eq!(Budget::new(0, 0.0).available(), 0);
     assert_eq!(Budget::new(u32::MAX, f64::MAX).available(), u32::MAX);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What becomes of a failed body, and of the connection that it came over.
+//! Error bodies over real connections: what is kept of them, and whether the connection is reused.
 
 use std::{io, time::Duration};
 
@@ -21,8 +21,8 @@ use crate::support::{
     wire::{Counter, Http, Server, bounded, client, on_both, then},
 };
 
-/// Over HTTP/2 one connection is for all. Over HTTP/1.1 a second one may be opened in the moment
-/// between the end of a body and the return of its connection to the pool.
+/// Returns the largest number of connections that counts as reuse. Over HTTP/1.1 a second one may be
+/// opened between the end of a body and the return of its connection to the pool.
 fn few(http: Http) -> usize {
     match http {
         Http::One => 2,
@@ -32,16 +32,16 @@ fn few(http: Http) -> usize {
 
 /// Promise (load): Failures cost no connections.
 #[tokio::test]
-async fn thirty_requests_that_fail_first_take_two_connections() {
+async fn failed_attempts_cost_no_connection() {
     on_both(async |http| {
         let count = Counter::default();
         let server = Server::start(move |_| {
             let late = [Step::Wait(Duration::from_millis(5)), data("busy")];
-            let answer = match count.add(1) % 2 {
-                0 => answer(503, Steps::new(late)),
-                _ => answer(200, Full::from("{}")),
+            let response = match count.add(1) % 2 {
+                0 => response(503, Steps::new(late)),
+                _ => response(200, Full::from("{}")),
             };
-            async { answer }
+            async { response }
         })
         .await;
         let mut service = hasty().layer(client(http));
@@ -59,17 +59,17 @@ async fn thirty_requests_that_fail_first_take_two_connections() {
 }
 
 #[tokio::test]
-async fn a_failed_body_exactly_at_the_limit_is_whole_and_gives_its_connection_back() {
+async fn error_body_at_limit_keeps_connection() {
     const BODY: &str = "exactly at the limit";
     on_both(async |http| {
         let count = Counter::default();
         let server = Server::start(move |_| {
-            // With its length told, and without.
-            let answer = match count.add(1) % 2 {
-                0 => answer(404, Full::from(BODY)),
-                _ => answer(404, Steps::chunks([&BODY[..7], &BODY[7..]])),
+            // With and without `Content-Length`.
+            let response = match count.add(1) % 2 {
+                0 => response(404, Full::from(BODY)),
+                _ => response(404, Steps::chunks([&BODY[..7], &BODY[7..]])),
             };
-            async { answer }
+            async { response }
         })
         .await;
         let layer = hasty().error_body_limit(BODY.len());
@@ -88,9 +88,9 @@ async fn a_failed_body_exactly_at_the_limit_is_whole_and_gives_its_connection_ba
 }
 
 #[tokio::test]
-async fn one_byte_over_the_limit_is_truncated_to_it() {
+async fn error_body_over_limit_is_truncated() {
     on_both(async |http| {
-        let server = Server::start(async |_| answer(404, Full::from("12345"))).await;
+        let server = Server::start(async |_| response(404, Full::from("12345"))).await;
         let layer = hasty().error_body_limit(4);
         let error = send(layer, client(http), &server).await.refused();
         assert_eq!(error.body(), "1234");
@@ -100,7 +100,7 @@ async fn one_byte_over_the_limit_is_truncated_to_it() {
 }
 
 #[tokio::test]
-async fn an_endless_body_ends_at_the_limit_and_is_let_go() {
+async fn endless_error_body_is_dropped_at_limit() {
     on_both(async |http| {
         let gone = Counter::default();
         let held = gone.clone();
@@ -111,14 +111,14 @@ async fn an_endless_body_ends_at_the_limit_and_is_let_go() {
                 let _ = &held;
                 frame
             });
-            async { answer(503, endless) }
+            async { response(503, endless) }
         })
         .await;
         let layer = hasty().error_body_limit(1005);
         let error = send(layer, client(http), &server).await.refused();
         assert_eq!(error.body(), &b"0123456789".repeat(101)[..1005]);
         assert!(error.is_body_truncated());
-        // Neither does it keep the request from being resent.
+        // The endless body does not stop the retries.
         assert_eq!(error.stop_reason(), StopReason::AttemptsExhausted);
         gone.reaches(3).await;
         assert!(http == Http::One || server.connections() == 1);
@@ -127,11 +127,11 @@ async fn an_endless_body_ends_at_the_limit_and_is_let_go() {
 }
 
 #[tokio::test]
-async fn a_dripping_body_ends_at_the_timeout() {
+async fn slow_error_body_ends_at_timeout() {
     on_both(async |http| {
         let server = Server::start(async |_| {
             let drip = [data("."), Step::Wait(Duration::from_millis(1))];
-            answer(500, Steps::forever(drip))
+            response(500, Steps::forever(drip))
         })
         .await;
         let arrived = Counter::default();
@@ -139,16 +139,16 @@ async fn a_dripping_body_ends_at_the_timeout() {
         let error = send(layer, tapped(http, &arrived), &server).await.refused();
         assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(error.is_body_truncated());
-        // However many came in time.
+        // Exactly the bytes that came in time.
         assert_eq!(error.body(), &b".".repeat(arrived.get()));
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_body_that_never_begins_ends_at_the_timeout() {
+async fn stalled_error_body_ends_at_timeout() {
     on_both(async |http| {
-        let server = Server::start(async |_| answer(404, Steps::new([Step::Hang]))).await;
+        let server = Server::start(async |_| response(404, Steps::new([Step::Hang]))).await;
         let layer = hasty().error_body_timeout(Duration::from_millis(50));
         let error = send(layer, client(http), &server).await.refused();
         assert_eq!(error.status(), StatusCode::NOT_FOUND);
@@ -158,14 +158,14 @@ async fn a_body_that_never_begins_ends_at_the_timeout() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_keeps_status_headers_and_what_came() {
+async fn failing_error_body_keeps_received_part() {
     on_both(async |http| {
         let arrived = Counter::default();
         let reached = arrived.clone();
         let server = Server::start(move |_| {
-            let broken = Steps::new([Step::Fail("the server's own mishap")]);
+            let broken = Steps::new([Step::Fail("a server error")]);
             let body = then(Steps::chunks(["half a "]), reached.reaches(7), broken);
-            async { answer(500, body) }
+            async { response(500, body) }
         })
         .await;
         let error = send(hasty(), tapped(http, &arrived), &server)
@@ -180,7 +180,7 @@ async fn a_body_that_breaks_off_keeps_status_headers_and_what_came() {
 }
 
 #[tokio::test]
-async fn a_reset_in_mid_body_keeps_status_headers_and_what_came() {
+async fn reset_error_body_keeps_received_part() {
     bounded(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
         let uri = format!("http://{}/", listener.local_addr().expect("bound"));
@@ -189,16 +189,16 @@ async fn a_reset_in_mid_body_keeps_status_headers_and_what_came() {
         let server = async {
             let (mut stream, _) = listener.accept().await?;
             let _ = stream.read(&mut [0; 1024]).await?;
-            let answer =
+            let response =
                 "HTTP/1.1 500 Oops\r\nx-request-id: 4711\r\ncontent-length: 11\r\n\r\nhalf a ";
-            stream.write_all(answer.as_bytes()).await?;
+            stream.write_all(response.as_bytes()).await?;
             reached.await;
-            stream.set_zero_linger()?; // dropped, it is reset
+            stream.set_zero_linger()?; // the drop resets the connection
             io::Result::Ok(())
         };
         let service = hasty().layer(tapped(Http::One, &arrived));
         let (result, served) = tokio::join!(service.oneshot(request(Method::GET, &uri)), server);
-        served.expect("the server did its part");
+        served.expect("no error in the server");
         let error = result.refused();
         assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(error.headers()["x-request-id"], "4711");
@@ -209,12 +209,12 @@ async fn a_reset_in_mid_body_keeps_status_headers_and_what_came() {
 }
 
 #[tokio::test]
-async fn a_head_request_waits_for_no_body() {
+async fn head_request_waits_for_no_body() {
     on_both(async |http| {
         let server = Server::start(async |_| {
-            let mut answer = answer(503, no_body());
-            answer.headers_mut().insert(CONTENT_LENGTH, 4.into());
-            answer
+            let mut response = response(503, no_body());
+            response.headers_mut().insert(CONTENT_LENGTH, 4.into());
+            response
         })
         .await;
         let mut service = hasty().layer(client(http));
@@ -237,7 +237,7 @@ fn request(method: Method, uri: &str) -> Request<AnyBody> {
     request.body(no_body()).expect("a valid request")
 }
 
-fn answer<B>(status: u16, body: B) -> Response<AnyBody>
+fn response<B>(status: u16, body: B) -> Response<AnyBody>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static,
 {
@@ -260,7 +260,7 @@ where
     layer.layer(inner).oneshot(request).await
 }
 
-/// A client that counts the bytes it hands up.
+/// Returns a client that counts the bytes of response bodies.
 fn tapped(
     http: Http,
     count: &Counter,

@@ -1,5 +1,5 @@
-//! Every default setting, pinned from both sides, with its reason. A change of one changes how the
-//! users' requests behave: it belongs into the changelog.
+//! Every default setting, pinned from both sides, with its reason. A changed default belongs in the
+//! changelog.
 
 use std::time::Duration;
 
@@ -30,9 +30,9 @@ fn empty_get() -> Request<AnyBody> {
 
 /// Promise (bounds): Every default is the documented one.
 ///
-/// One retry mends the single fault, the second one a fault in the retry. More only adds load.
+/// The first retry covers a single fault, the second one a fault in the retry. More only adds load.
 #[tokio::test(start_paused = true)]
-async fn three_attempts() {
+async fn default_attempts_are_three() {
     let script = Script::new([503]);
     assert_eq!(refused(&script, empty_get()).await.attempts(), 3);
     assert_eq!(script.count(), 3);
@@ -42,9 +42,9 @@ async fn three_attempts() {
 
 /// Promise (bounds): Every default is the documented one.
 ///
-/// What the API's document calls temporary. 429 counts for a whole account: who names it, chooses.
+/// The API's documentation calls 503 and 504 temporary. A 429 concerns a whole account: opt-in.
 #[test]
-fn retried_are_503_and_504_alone() {
+fn default_retried_statuses_are_503_and_504() {
     let policy = StandardPolicy::default();
     let retried = (400..=999).filter(|status| {
         let status = StatusCode::from_u16(*status).expect("three digits");
@@ -53,9 +53,9 @@ fn retried_are_503_and_504_alone() {
     assert_eq!(retried.collect::<Vec<_>>(), [503, 504]);
 }
 
-/// As long as most people wait for anything; a longer wait is for the caller to plan.
+/// A caller rarely waits longer than 30 s for a response; it should plan a longer wait itself.
 #[test]
-fn a_retry_after_of_thirty_seconds_is_waited_for_and_no_millisecond_more() {
+fn default_max_retry_after_is_30_s() {
     let decide = |milliseconds: &str| {
         let (request, ()) = Request::new(()).into_parts();
         let response = Response::builder().header("retry-after-ms", milliseconds);
@@ -71,10 +71,10 @@ fn a_retry_after_of_thirty_seconds_is_waited_for_and_no_millisecond_more() {
     assert_eq!(decide("30001"), Decision::Stop(too_long));
 }
 
-/// Full jitter spreads those who failed together. From half a second a single fault costs a user
-/// little; beyond twenty seconds a longer wait spreads no better.
+/// Full jitter spreads requests that failed together. Half a second costs little after a single fault;
+/// beyond 20 s a longer delay spreads no better.
 #[test]
-fn backoff_from_half_a_second_to_twenty_with_jitter() {
+fn default_backoff_is_500_ms_to_20_s() {
     let (base, max) = (Duration::from_millis(500), Duration::from_secs(20));
     assert_eq!(Backoff::default(), Backoff::exponential(base, max));
     assert_ne!(
@@ -83,10 +83,10 @@ fn backoff_from_half_a_second_to_twenty_with_jitter() {
     );
 }
 
-/// The policy's own default is that one: of 2,000 waits the longest are near their bound, and the
-/// shortest near zero. (Outside these limits by chance: less than once in 10^40.)
+/// The longest of 2,000 delays are near their bound, the shortest near zero. (The test fails by
+/// chance less than once in 10^40 runs.)
 #[test]
-fn the_standard_policy_waits_by_that_backoff() {
+fn standard_policy_uses_default_backoff() {
     let (request, ()) = Request::new(()).into_parts();
     let (mut response, ()) = Response::new(()).into_parts();
     response.status = StatusCode::SERVICE_UNAVAILABLE;
@@ -112,10 +112,10 @@ fn the_standard_policy_waits_by_that_backoff() {
     }
 }
 
-/// Ten seconds of a process that uses up its account's 500 calls a minute: enough for a restart,
-/// too little to double an outage.
+/// Equals the calls of about ten seconds at 500 a minute: enough for a restart, too few to double an
+/// outage's load.
 #[test]
-fn a_hundred_retries_in_reserve() {
+fn default_budget_reserve_is_100() {
     let budget = Budget::default();
     assert_eq!(budget.available(), 100);
     assert_eq!((0..1_000).filter(|_| budget.withdraw()).count(), 100);
@@ -123,9 +123,9 @@ fn a_hundred_retries_in_reserve() {
 
 /// Promise (bounds): Every default is the documented one.
 ///
-/// Once the reserve is spent, retries add a tenth to the load at most.
+/// After the reserve is spent, retries add at most a tenth to the load.
 #[test]
-fn ten_requests_earn_a_retry() {
+fn default_budget_deposit_is_a_tenth() {
     let budget = Budget::default();
     assert!(budget.withdraw());
     (0..9).for_each(|_| budget.deposit());
@@ -134,9 +134,8 @@ fn ten_requests_earn_a_retry() {
     assert_eq!(budget.available(), 100);
 }
 
-/// The layer's own is that one.
 #[tokio::test(start_paused = true)]
-async fn a_layer_has_a_budget_of_a_hundred() {
+async fn default_layer_has_default_budget() {
     let script = Script::new([503]);
     let service = hasty().layer(script.clone());
     for _ in 0..60 {
@@ -145,41 +144,41 @@ async fn a_layer_has_a_budget_of_a_hundred() {
     assert_eq!(script.count(), 60 + 100);
 }
 
-/// The account's limit is one of calls a minute: who is held for longer is better told.
+/// The account's quota is per minute: a caller that would wait longer should get an error.
 #[test]
-fn a_cool_down_holds_for_a_minute_at_most() {
+fn default_max_hold_is_60_s() {
     let max_hold = RetryPolicy::max_hold(&StandardPolicy::default());
     assert_eq!(max_hold, Some(Duration::from_secs(60)));
 }
 
-/// A server that asks for more may mean it; an hour by mistake must not stop a fleet.
+/// A mistaken `Retry-After` of an hour must not stop a fleet.
 #[tokio::test(start_paused = true)]
-async fn a_cool_down_is_armed_for_five_minutes_at_most() {
-    for (asked, armed) in [("299", 299), ("301", 300)] {
+async fn default_cooldown_limit_is_300_s() {
+    for (asked, expected) in [("299", 299), ("301", 300)] {
         let cooldown = Cooldown::default();
         let script = Script::new([answer(429).retry_after(asked)]);
         let service = layer().cooldown(cooldown.clone()).layer(script);
         let now = Instant::now().into_std();
         service.oneshot(get()).await.refused();
-        let time = cooldown.until().expect("armed") - now;
-        assert_eq!(time.as_secs(), armed);
+        let time = cooldown.until().expect("started") - now;
+        assert_eq!(time.as_secs(), expected);
     }
 }
 
-/// What the gateway says of the account. A 503 may be one back end's of many.
+/// The gateway sends 403 and 429 for a whole account. A 503 may come from one back end of many.
 #[test]
-fn quiet_is_asked_for_by_429_and_403_alone() {
+fn default_cooldown_statuses_are_403_and_429() {
     let policy = StandardPolicy::default();
-    let arming = (400..=999).filter(|status| {
+    let starting = (400..=999).filter(|status| {
         let status = StatusCode::from_u16(*status).expect("three digits");
         policy.cools_down(status)
     });
-    assert_eq!(arming.collect::<Vec<_>>(), [403, 429]);
+    assert_eq!(starting.collect::<Vec<_>>(), [403, 429]);
 }
 
-/// Only the caller knows how long the request is worth waiting for.
+/// Only the caller knows how long its request may take.
 #[tokio::test(start_paused = true)]
-async fn no_deadline() {
+async fn default_time_limit_is_none() {
     let policy = StandardPolicy::default().max_retry_after(Duration::MAX);
     let week = Duration::from_secs(604_800);
     let script = Script::new([answer(503).retry_after("604800"), answer(200)]);
@@ -190,9 +189,9 @@ async fn no_deadline() {
     assert_eq!(script.waits(), [week]);
 }
 
-/// More than a page for a person needs, and a thousand failures at once are 64 MiB.
+/// Larger than any error page; a thousand failures at once take 64 MiB.
 #[tokio::test(start_paused = true)]
-async fn of_a_failed_body_64_kib_are_kept() {
+async fn default_error_body_limit_is_64_kib() {
     for (length, is_truncated) in [(64 * KIB, false), (64 * KIB + 1, true)] {
         let script = Script::new([answer(400).body([data(vec![b'x'; length])])]);
         let error = refused(&script, empty_get()).await;
@@ -201,9 +200,9 @@ async fn of_a_failed_body_64_kib_are_kept() {
     }
 }
 
-/// A server that has said its status and then stalls has told the essential part.
+/// A stalled body is not worth a longer wait: the status is already known.
 #[tokio::test(start_paused = true)]
-async fn a_failed_body_is_read_for_five_seconds() {
+async fn default_error_body_timeout_is_5_s() {
     let begun = Instant::now();
     let script = Script::new([answer(400).body([data("so"), Step::Hang])]);
     assert!(refused(&script, empty_get()).await.is_body_truncated());
@@ -215,9 +214,9 @@ async fn a_failed_body_is_read_for_five_seconds() {
     assert!(!error.is_body_truncated());
 }
 
-/// The API's own requests are JSON of a few KiB. A thousand on their way are 64 MiB.
+/// The API's requests are JSON of a few KiB. A thousand in flight take 64 MiB.
 #[tokio::test(start_paused = true)]
-async fn of_a_request_body_64_kib_are_kept() {
+async fn default_replay_body_limit_is_64_kib() {
     for (length, reason) in [
         (64 * KIB, StopReason::AttemptsExhausted),
         (64 * KIB + 1, StopReason::BodyNotReplayable),
@@ -229,10 +228,9 @@ async fn of_a_request_body_64_kib_are_kept() {
     }
 }
 
-/// A layer that nobody has told anything has that policy: three attempts, half a minute of
-/// `Retry-After`, and its backoff on top.
+/// Three attempts, up to 30 s of `Retry-After`, and the backoff on top.
 #[tokio::test(start_paused = true)]
-async fn a_layer_has_the_standard_policy() {
+async fn default_layer_has_standard_policy() {
     let script = Script::new([answer(503).retry_after("30")]);
     let service = layer().layer(script.clone());
     let error = service.oneshot(get()).await.refused();
@@ -253,9 +251,9 @@ async fn a_layer_has_the_standard_policy() {
 
 /// Promise (bounds): Every default is the documented one.
 ///
-/// The other two columns of the guide's table.
+/// They are the other two columns of the guide's table.
 #[test]
-fn the_two_other_starts_are_those_of_the_guide() {
+fn interactive_and_batch_match_the_guide() {
     let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
     let interactive = StandardPolicy::default()
         .max_attempts(2)
@@ -276,10 +274,9 @@ fn the_two_other_starts_are_those_of_the_guide() {
     }
 }
 
-/// Messages, `new`, and hyper-util's word on what was not sent, for those who name no feature;
-/// tower-http only on request.
+/// Messages (`json`), `new` (`tokio`) and hyper-util's unsent errors by default; tower-http is opt-in.
 #[test]
-fn the_features_are_those_that_most_need() {
+fn default_features_are_pinned() {
     let manifest = include_str!("../../../Cargo.toml");
     assert!(manifest.contains("\ndefault = [\"hyper-util\", \"json\", \"tokio\"]\n"));
 }

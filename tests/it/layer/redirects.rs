@@ -1,4 +1,4 @@
-//! What becomes of the caller's word about a request that is redirected.
+//! Redirects: which of the caller's extensions and headers reach the next request.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ where
         .await
 }
 
-/// As the guide has it: only what changes nothing, and only where the same server is.
+/// The guide's careful policy: follows only safe methods, only to the same origin.
 fn careful() -> impl Policy<Full<Bytes>, Error> + Clone {
     let reads = redirect_fn(|attempt: &Attempt<'_>| {
         Ok::<_, Error>(match attempt.previous_method().is_safe() {
@@ -57,7 +57,7 @@ fn careful() -> impl Policy<Full<Bytes>, Error> + Clone {
         .and::<_, Full<Bytes>, Error>(reads)
 }
 
-/// tower-http's own, and what else may cross over.
+/// The guide's policy that keeps this crate's extensions, with tower-http's credential filter.
 fn keeping() -> impl Policy<Full<Bytes>, Error> + Clone {
     let ours = FilterCredentials::new()
         .allow_extension::<Idempotent>()
@@ -71,7 +71,7 @@ fn moved(status: u16, location: &str) -> Answer {
     answer(status).header("location", location)
 }
 
-fn once(method: Method) -> Request<Full<Bytes>> {
+fn sent_once(method: Method) -> Request<Full<Bytes>> {
     let mut request = support::request(method);
     request.extensions_mut().insert(Idempotent(false));
     request
@@ -80,14 +80,20 @@ fn once(method: Method) -> Request<Full<Bytes>> {
 /// Promise (once): The redirect policies in the guide carry the caller's extensions along;
 /// tower-http's own does not.
 #[tokio::test]
-async fn at_another_origin_the_standard_policy_forgets_the_caller_s_no() {
+async fn standard_redirect_drops_idempotent_false() {
     let script = || Script::new([moved(307, ELSEWHERE), answer(503)]);
     let forgotten = script();
-    let error = send(Standard::default(), hasty(), &forgotten, once(Method::PUT)).await;
+    let error = send(
+        Standard::default(),
+        hasty(),
+        &forgotten,
+        sent_once(Method::PUT),
+    )
+    .await;
     assert_eq!(error.refused().attempts(), 3);
 
     let kept = script();
-    let error = send(keeping(), hasty(), &kept, once(Method::PUT)).await;
+    let error = send(keeping(), hasty(), &kept, sent_once(Method::PUT)).await;
     let error = error.refused();
     assert_eq!(error.stop_reason(), StopReason::NotIdempotent);
     assert_eq!(kept.count(), 2);
@@ -96,7 +102,7 @@ async fn at_another_origin_the_standard_policy_forgets_the_caller_s_no() {
 /// Promise (once): The redirect policies in the guide carry the caller's extensions along;
 /// tower-http's own does not.
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_keeps_our_extensions_keeps_all_of_them() {
+async fn keeping_redirect_keeps_all_extensions() {
     let script = Script::new([moved(307, ELSEWHERE), answer(503)]);
     let mut request = support::get();
     request.extensions_mut().insert(MaxAttempts(2));
@@ -121,7 +127,7 @@ async fn a_policy_that_keeps_our_extensions_keeps_all_of_them() {
 /// Promise (once): The careful redirect policy in the guide follows only reads, and only to the
 /// same origin.
 #[tokio::test]
-async fn a_careful_policy_follows_reads_of_the_same_origin_alone() {
+async fn careful_redirect_follows_same_origin_reads() {
     let here = "/v2/Customers/1001";
     for (method, status, location, sent) in [
         (Method::GET, 301, here, 2),
@@ -139,9 +145,9 @@ async fn a_careful_policy_follows_reads_of_the_same_origin_alone() {
     }
 }
 
-/// tower-http knows the headers of credentials that RFCs know.
+/// tower-http filters only the credential headers of RFCs.
 #[tokio::test]
-async fn at_another_origin_the_subscription_key_goes_along() {
+async fn standard_redirect_sends_subscription_key() {
     let script = Script::new([moved(307, ELSEWHERE), answer(200)]);
     let mut request = support::get();
     let headers = request.headers_mut();
@@ -154,9 +160,9 @@ async fn at_another_origin_the_subscription_key_goes_along() {
     assert!(!headers.contains_key("authorization"));
 }
 
-/// A POST was accepted; what is refused is the GET that follows.
+/// The POST succeeded; the 401 is the following GET's.
 #[tokio::test]
-async fn an_error_speaks_of_the_last_request_alone() {
+async fn error_describes_the_last_redirect() {
     let script = Script::new([moved(303, "/v1/Payments/7"), answer(401)]);
     let error = send(Standard::default(), hasty(), &script, support::post()).await;
     let methods: Vec<_> = script.sent().into_iter().map(|s| s.head.method).collect();
@@ -164,14 +170,14 @@ async fn an_error_speaks_of_the_last_request_alone() {
     assert!(!error.refused().may_have_been_applied());
 }
 
-/// reqwest's own policy, below: the POST was heard, and what cannot connect is the GET that follows.
+/// reqwest follows redirects itself: the POST was received, and the following GET cannot connect.
 #[tokio::test]
-async fn a_client_that_follows_by_itself_makes_a_heard_post_look_unsent() {
+async fn inner_redirect_makes_sent_post_look_unsent() {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(([127, 0, 0, 1], 0).into()).expect("loopback");
     let dead = format!("http://{}/", socket.local_addr().expect("bound"));
-    let heard = Counter::default();
-    let count = heard.clone();
+    let received = Counter::default();
+    let count = received.clone();
     let server = Server::start(move |_| {
         count.add(1);
         let response = Response::builder().status(303).header("location", &dead);
@@ -188,5 +194,5 @@ async fn a_client_that_follows_by_itself_makes_a_heard_post_look_unsent() {
     let post = Request::post(server.uri("/v1/Payments")).body(support::no_body());
     let error = bounded(stack.oneshot(post.expect("valid"))).await;
     assert!(error.is_err_and(|error| !error.may_have_been_applied()));
-    assert_eq!(heard.get(), 3);
+    assert_eq!(received.get(), 3);
 }

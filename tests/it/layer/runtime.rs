@@ -1,4 +1,4 @@
-//! Any runtime: a timer written by hand, and no tokio anywhere.
+//! Any runtime: a hand-written timer, without tokio.
 
 use std::{
     convert::Infallible,
@@ -22,13 +22,13 @@ use revio_status::{
 };
 use tower::{Layer, Service, ServiceExt};
 
-/// A clock that stands still until somebody sleeps.
+/// A clock that advances only by sleeping.
 #[derive(Clone)]
 struct Clock {
     state: Arc<Mutex<(Instant, Vec<Duration>)>>,
-    /// How many sleeps were made, slept or not.
+    /// The number of created sleeps.
     made: Arc<AtomicUsize>,
-    /// How long a sleep of this length really takes. One of all time is not waited for.
+    /// The real duration of a sleep of this length. `Duration::MAX` never ends.
     takes: fn(Duration) -> Duration,
 }
 
@@ -94,7 +94,7 @@ impl Future for Nap {
     }
 }
 
-/// Answers 503 with these `Retry-After` values, then 200.
+/// Returns 503 with these `Retry-After` values, then 200.
 #[derive(Clone)]
 struct Api(Arc<Mutex<Vec<&'static str>>>);
 
@@ -129,7 +129,7 @@ fn layer(clock: &Clock) -> RevioStatusLayer {
 }
 
 #[test]
-fn it_waits_on_the_timer_it_was_given() {
+fn layer_sleeps_on_given_timer() {
     let clock = Clock::new();
     let service = layer(&clock).layer(api(&["7", "11"]));
     let response = block_on(service.oneshot(Request::default())).expect("retried");
@@ -138,7 +138,7 @@ fn it_waits_on_the_timer_it_was_given() {
 }
 
 #[test]
-fn the_deadline_is_measured_on_it() {
+fn deadline_uses_given_timer() {
     let clock = Clock::new();
     let service = layer(&clock)
         .time_limit(Duration::from_secs(18))
@@ -151,14 +151,14 @@ fn the_deadline_is_measured_on_it() {
 }
 
 #[test]
-fn a_delay_of_zero_does_not_go_through_it() {
+fn zero_delay_makes_no_sleep() {
     let clock = Clock::new();
     let service = layer(&clock).layer(api(&["0", "0"]));
     block_on(service.oneshot(Request::default())).expect("retried");
     assert!(clock.sleeps().is_empty());
 }
 
-/// Is ready only when it was asked so often.
+/// A service that is ready after this many polls.
 #[derive(Clone)]
 struct Slow(Api, u32);
 
@@ -170,8 +170,8 @@ impl Service<Request<ReplayBody<Full<Bytes>>>> for Slow {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         match self.1.checked_sub(1) {
             None => Poll::Ready(Ok(())),
-            Some(rest) => {
-                self.1 = rest;
+            Some(left) => {
+                self.1 = left;
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -187,9 +187,9 @@ const ALARM: Duration = Duration::from_secs(60);
 
 /// Promise (bounds): A sleep is created only for a real wait, and at most one more for a deadline.
 ///
-/// One sleep for the delay, and one for the deadline where the service has to be waited for.
+/// One sleep for the delay, and one for the deadline if the service is not ready.
 #[test]
-fn with_a_deadline_one_more_sleep_is_made_and_only_for_what_is_not_ready() {
+fn deadline_sleep_is_only_for_unready() {
     for (polls, made) in [(0, 1), (1, 2), (5, 2)] {
         let clock = Clock::with(|duration| match duration >= ALARM {
             true => Duration::MAX,
@@ -204,7 +204,7 @@ fn with_a_deadline_one_more_sleep_is_made_and_only_for_what_is_not_ready() {
 
 /// Promise (bounds): A sleep is created only for a real wait, and at most one more for a deadline.
 #[test]
-fn for_no_time_at_all_no_sleep_is_made() {
+fn zero_body_timeout_makes_no_sleep() {
     let clock = Clock::new();
     let silent = tower::service_fn(|_| {
         let body = futures_util::stream::pending::<Result<http_body::Frame<Bytes>, Infallible>>();
@@ -228,7 +228,7 @@ fn ms(milliseconds: u64) -> Duration {
 
 /// Promise (load): No attempt is sent before `Retry-After` is over, whatever the timer does.
 #[test]
-fn a_timer_that_wakes_early_is_asked_for_the_rest() {
+fn early_timer_sleeps_remaining_time() {
     let clock = Clock::with(|duration| duration.saturating_sub(ms(11)).max(ms(2)));
     let begun = clock.now();
     let service = layer(&clock).layer(api(&["2"]));
@@ -238,7 +238,7 @@ fn a_timer_that_wakes_early_is_asked_for_the_rest() {
 }
 
 #[test]
-fn a_timer_on_another_clock_than_it_tells_is_believed() {
+fn timer_with_frozen_clock_is_trusted() {
     let clock = Clock::with(|_| Duration::ZERO);
     let service = layer(&clock).layer(api(&["7", "11"]));
     block_on(service.oneshot(Request::default())).expect("retried");
@@ -248,7 +248,7 @@ fn a_timer_on_another_clock_than_it_tells_is_believed() {
 /// Promise (load): Nothing is sent at or after the deadline, and no wait starts that would end
 /// there.
 #[test]
-fn the_deadline_is_looked_at_again_after_a_sleep_that_took_too_long() {
+fn late_timer_rechecks_deadline() {
     let clock = Clock::with(|duration| duration + ms(5_000));
     let budget = Budget::new(3, 0.0);
     let service = layer(&clock).time_limit(ms(4_000)).budget(budget.clone());
@@ -261,5 +261,5 @@ fn the_deadline_is_looked_at_again_after_a_sleep_that_took_too_long() {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(budget.available(), 3, "what was not sent is given back");
+    assert_eq!(budget.available(), 3, "the withdrawal is returned");
 }

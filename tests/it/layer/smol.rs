@@ -1,4 +1,4 @@
-//! On smol, over real sockets: a timer of a few lines, and no tokio runtime.
+//! smol, over real sockets: a timer of a few lines, without a tokio runtime.
 
 use std::{
     convert::Infallible,
@@ -51,7 +51,7 @@ impl Future for SmolSleep {
     }
 }
 
-/// A connection for each request.
+/// A client that opens a connection for each request.
 #[derive(Clone)]
 struct Client(SocketAddr);
 
@@ -75,7 +75,7 @@ impl Service<Request<ReplayBody<Full<Bytes>>>> for Client {
     }
 }
 
-/// Answers 503 twice and then what it was sent.
+/// Returns 503 twice, then 200, each with the request's body.
 async fn serve(listener: TcpListener) -> Result<(), BoxError> {
     let count = Arc::new(AtomicU32::new(0));
     loop {
@@ -101,7 +101,7 @@ async fn serve(listener: TcpListener) -> Result<(), BoxError> {
 }
 
 #[test]
-fn a_put_is_resent_with_its_body() -> Result<(), BoxError> {
+fn put_on_smol_is_resent_with_body() -> Result<(), BoxError> {
     smol::block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;

@@ -1,4 +1,4 @@
-//! The table of the guide's page "Why not my POST?", cell by cell.
+//! Compares the table of the guide's page "Why not my POST?" with the layer, cell by cell.
 
 use std::{io, time::Duration};
 
@@ -27,24 +27,25 @@ fn policy(setting: &str, status: Option<u16>) -> Option<StandardPolicy> {
     })
 }
 
-/// How often a request is sent that always fails like this, and whether it may have been applied.
+/// Returns the number of attempts of a request that always fails like this, and whether it may have
+/// been applied.
 async fn outcome(failure: &str, policy: StandardPolicy, method: Method) -> (u32, bool) {
     let mut sent = request(method);
     let error = match failure {
         "connection refused" => {
-            // Bound, so that nobody else gets the port, but not listening.
+            // Bound, so that no other process gets the port, but not listening.
             let socket = TcpSocket::new_v4().expect("a socket");
             socket.bind(([127, 0, 0, 1], 0).into()).expect("loopback");
             let uri = format!("http://{}/", socket.local_addr().expect("bound"));
             *sent.uri_mut() = uri.parse().expect("a URI");
             failed(policy, client(Http::One), sent).await
         }
-        "answer lost" => {
+        "connection reset" => {
             let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
             let lost = service_fn(move |_| async move { Err::<Response<AnyBody>, _>(reset()) });
             failed(policy, lost, sent).await
         }
-        "time-out of the wait for an answer" => {
+        "time-out waiting for a response" => {
             let silent =
                 service_fn(|_| std::future::pending::<Result<Response<AnyBody>, BoxError>>());
             let timed = tower::timeout::Timeout::new(silent, Duration::from_secs(1));
@@ -80,12 +81,12 @@ where
         .expect_err("always")
 }
 
-/// Whether a cell says that this setting leads to a resend.
+/// Returns `true` if the cell promises a resend with this setting.
 fn promises(cell: &str, setting: &str) -> bool {
     match cell {
         "yes" => true,
         "never" => false,
-        // It is more of the same.
+        // `retry_transient` includes `retry_unsent`.
         "with `retry_unsent`" => setting == "`retry_unsent`" || setting == "`retry_transient`",
         _ => cell == format!("with {setting}"),
     }
@@ -94,7 +95,7 @@ fn promises(cell: &str, setting: &str) -> bool {
 /// Promise (once): A request that is not idempotent is not resent after an attempt that may have
 /// been applied.
 #[tokio::test(start_paused = true)]
-async fn every_cell_of_the_table_holds() {
+async fn guide_table_matches_the_layer() {
     let page = include_str!("../../../src/guide/why_not_my_post.md");
     let rows = page.lines().filter(|line| line.starts_with("| "));
     let rows: Vec<Vec<_>> = rows

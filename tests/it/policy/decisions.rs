@@ -1,4 +1,4 @@
-//! Go or stop: the questions after a failure, in their order, and what the result says.
+//! The decision to retry: the questions after a failure in their order, and the stop reason.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use revio_status::{
 use tower::{Layer, ServiceExt};
 
 #[tokio::test(start_paused = true)]
-async fn a_get_is_sent_three_times() {
+async fn get_is_sent_three_times() {
     for status in [503, 504] {
         let script = Script::new([status]);
         let error = layer().layer(script.clone()).oneshot(get()).await.refused();
@@ -24,7 +24,7 @@ async fn a_get_is_sent_three_times() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_post_that_got_504_is_not_sent_again_and_may_have_been_applied() {
+async fn post_with_504_is_sent_once() {
     let script = Script::new([504]);
     let error = layer()
         .layer(script.clone())
@@ -37,15 +37,15 @@ async fn a_post_that_got_504_is_not_sent_again_and_may_have_been_applied() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_callers_word_overrides_the_method() {
-    for (method, word, sent) in [
+async fn idempotent_extension_overrides_method() {
+    for (method, value, sent) in [
         (Method::POST, true, 3),
         (Method::PUT, false, 1),
         (Method::GET, false, 1),
     ] {
         let script = Script::new([504]);
         let mut request = request(method);
-        request.extensions_mut().insert(Idempotent(word));
+        request.extensions_mut().insert(Idempotent(value));
         layer()
             .layer(script.clone())
             .oneshot(request)
@@ -56,7 +56,7 @@ async fn the_callers_word_overrides_the_method() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idempotency_key_is_no_licence() {
+async fn idempotency_key_allows_no_post_resend() {
     let script = Script::new([503]);
     let mut request = post();
     request
@@ -70,27 +70,28 @@ async fn an_idempotency_key_is_no_licence() {
     assert_eq!(script.count(), 1);
 }
 
-/// Promise (load): `retry_on` adds a status and keeps those named before.
+/// Promise (load): `retry_on` adds a status and keeps earlier ones.
 #[tokio::test(start_paused = true)]
-async fn other_statuses_are_retried_only_where_they_are_named() {
-    let named = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
-    for (status, by_default, when_named) in [(429, 1, 3), (500, 1, 1), (502, 1, 1), (503, 3, 3)] {
+async fn retry_on_adds_a_status() {
+    let policy = StandardPolicy::default().retry_on(StatusCode::TOO_MANY_REQUESTS);
+    for (status, by_default, with_retry_on) in [(429, 1, 3), (500, 1, 1), (502, 1, 1), (503, 3, 3)]
+    {
         let script = Script::new([status]);
         layer().layer(script.clone()).oneshot(get()).await.refused();
         assert_eq!(script.sent().len(), by_default, "{status}");
         layer()
-            .policy(named.clone())
+            .policy(policy.clone())
             .layer(script.clone())
             .oneshot(get())
             .await
             .refused();
-        assert_eq!(script.sent().len(), when_named, "{status}");
+        assert_eq!(script.sent().len(), with_retry_on, "{status}");
     }
 }
 
-/// Promise (load): `retry_on` adds a status and keeps those named before.
+/// Promise (load): `retry_on` adds a status and keeps earlier ones.
 #[test]
-fn what_is_named_does_not_take_the_place_of_what_was_named_before() {
+fn retry_on_keeps_earlier_statuses() {
     let (busy, failed) = (StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_GATEWAY);
     let policy = StandardPolicy::default()
         .retry_on(busy)
@@ -102,15 +103,15 @@ fn what_is_named_does_not_take_the_place_of_what_was_named_before() {
             .iter()
             .all(|status| policy.is_retryable(*status))
     );
-    let arming = [StatusCode::SERVICE_UNAVAILABLE, failed, busy];
-    assert!(arming.iter().all(|status| policy.cools_down(*status)));
+    let cooling = [StatusCode::SERVICE_UNAVAILABLE, failed, busy];
+    assert!(cooling.iter().all(|status| policy.cools_down(*status)));
 }
 
-/// Promise (cause): The stop reason is the first question that is answered with no.
+/// Promise (cause): The stop reason is the first question that ends in "no".
 ///
-/// Each request fails every question from its own on; the first is the reason.
+/// Each request fails its own question and all later ones; the first gives the reason.
 #[tokio::test(start_paused = true)]
-async fn the_first_no_is_the_reason() {
+async fn first_no_is_the_stop_reason() {
     let empty = || Budget::new(0, 0.0);
     let long = || {
         with_body(
@@ -184,7 +185,7 @@ async fn the_first_no_is_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn never_retry_gives_typed_errors_after_one_attempt() {
+async fn never_retry_returns_error_at_once() {
     for status in [404, 503] {
         let script = Script::new([status]);
         let error = layer()
@@ -201,7 +202,7 @@ async fn never_retry_gives_typed_errors_after_one_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closure_decides_about_every_failure() {
+async fn policy_fn_decides_every_failure() {
     let policy = policy_fn(|attempt| match attempt.number() {
         1..=4 => Decision::Retry {
             after: Duration::from_secs(attempt.number().into()),
@@ -239,7 +240,7 @@ async fn a_closure_decides_about_every_failure() {
     );
 }
 
-/// Remembers what it was asked.
+/// A policy that records its calls.
 #[derive(Clone, Default)]
 struct Witness(Arc<std::sync::Mutex<Vec<String>>>);
 
@@ -269,10 +270,10 @@ impl RetryPolicy for Witness {
             "{number} {} {} {} {} {:?} {:?} after {elapsed:?}, {remaining:?} left",
             attempt.method(),
             attempt.uri().path(),
-            attempt.status().expect("an answer").as_u16(),
-            attempt.kind().expect("an answer"),
-            attempt.body().expect("an answer"),
-            attempt.headers().expect("an answer")["x-node"],
+            attempt.status().expect("a response").as_u16(),
+            attempt.kind().expect("a response"),
+            attempt.body().expect("a response"),
+            attempt.headers().expect("a response")["x-node"],
         ));
         assert_eq!(
             attempt.request().extensions.get(),
@@ -285,7 +286,7 @@ impl RetryPolicy for Witness {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_of_ones_own_sees_what_was_sent_and_what_came_back() {
+async fn custom_policy_sees_request_and_response() {
     let witness = Witness::default();
     let failure = answer(502)
         .header("x-node", "7")
@@ -309,7 +310,7 @@ async fn a_policy_of_ones_own_sees_what_was_sent_and_what_came_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_can_be_chosen_at_run_time() {
+async fn policy_is_chosen_at_run_time() {
     let twice = StandardPolicy::default().max_attempts(2);
     let policies: [Arc<dyn RetryPolicy + Send + Sync>; 2] = [Arc::new(NeverRetry), Arc::new(twice)];
     let expected = [
@@ -325,7 +326,7 @@ async fn a_policy_can_be_chosen_at_run_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_only_decides_is_asked_about_503_and_504_of_idempotent_requests() {
+async fn decide_only_policy_retries_get_on_503_and_504() {
     #[derive(Clone)]
     struct Twice;
     impl RetryPolicy for Twice {
@@ -353,7 +354,7 @@ async fn a_policy_that_only_decides_is_asked_about_503_and_504_of_idempotent_req
 
 /// Promise (cause): A request that was possibly applied once stays possibly applied.
 #[tokio::test(start_paused = true)]
-async fn once_possibly_applied_is_possibly_applied_for_good() {
+async fn possibly_applied_is_sticky() {
     let cases = [
         (&[400][..], false),
         (&[429], false),
@@ -362,16 +363,16 @@ async fn once_possibly_applied_is_possibly_applied_for_good() {
         (&[503, 404], true),
         (&[504, 501], true),
     ];
-    for (answers, applied) in cases {
-        let service = hasty().layer(Script::new(answers.iter().copied()));
+    for (statuses, applied) in cases {
+        let service = hasty().layer(Script::new(statuses.iter().copied()));
         let error = service.oneshot(get()).await.refused();
-        assert_eq!(error.may_have_been_applied(), applied, "{answers:?}");
-        assert_eq!(error.attempts() as usize, answers.len());
+        assert_eq!(error.may_have_been_applied(), applied, "{statuses:?}");
+        assert_eq!(error.attempts() as usize, statuses.len());
     }
 }
 
 #[tokio::test]
-async fn an_error_of_the_service_is_passed_on_and_not_retried() {
+async fn service_error_is_not_retried() {
     let count = Arc::new(std::sync::atomic::AtomicU32::new(0));
     let broken = tower::service_fn({
         let count = count.clone();
@@ -393,7 +394,7 @@ async fn an_error_of_the_service_is_passed_on_and_not_retried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_failure_is_the_one_reported() {
+async fn last_failure_is_reported() {
     let script = Script::new([answer(503).text("first"), answer(504).text("second")]);
     let policy = StandardPolicy::default().max_attempts(2);
     let error = layer()
@@ -409,7 +410,7 @@ async fn the_last_failure_is_the_one_reported() {
 }
 
 #[tokio::test]
-async fn endless_instant_retries_leave_other_tasks_their_turn() {
+async fn instant_retries_yield_to_other_tasks() {
     let policy = policy_fn(|_| Decision::Retry {
         after: Duration::ZERO,
     });
@@ -424,13 +425,13 @@ async fn endless_instant_retries_leave_other_tasks_their_turn() {
         .layer(failing)
         .oneshot(get());
     tokio::select! {
-        _ = endless => panic!("it cannot end"),
+        _ = endless => panic!("the request ended"),
         () = async { for _ in 0..10 { tokio::task::yield_now().await } } => {}
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_layers_the_outer_passes_on_what_the_inner_found() {
+async fn outer_layer_passes_inner_error_on() {
     let script = Script::new([answer(503).text("maintenance")]);
     let service = hasty().layer(hasty().layer(script.clone()));
     let error = service.oneshot(get()).await.refused();
@@ -442,7 +443,7 @@ async fn of_two_layers_the_outer_passes_on_what_the_inner_found() {
 }
 
 #[tokio::test]
-async fn a_policy_is_asked_once_about_each_failure() {
+async fn policy_is_asked_once_per_failure() {
     #[derive(Clone)]
     struct Fickle(Arc<std::sync::atomic::AtomicU32>);
     impl RetryPolicy for Fickle {
@@ -470,23 +471,23 @@ async fn a_policy_is_asked_once_about_each_failure() {
 
 /// Promise (cause): A request that was possibly applied once stays possibly applied.
 ///
-/// A balancer whose first backend answers itself, and whose second has a layer of its own.
+/// A balancer: its first backend returns responses, its second has a layer of its own.
 #[tokio::test]
-async fn an_error_of_another_layer_does_not_hide_that_an_attempt_may_have_been_applied() {
+async fn inner_error_keeps_possibly_applied() {
     let calls = Arc::new(std::sync::atomic::AtomicU32::new(0));
     let balancer = tower::service_fn(move |_| {
         let is_first = calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
         async move {
             let status = if is_first { 503 } else { 400 };
-            let answers = Script::new([status]);
+            let script = Script::new([status]);
             match is_first {
-                true => Ok(answers.oneshot(get()).await.expect("it never fails")),
-                false => hasty().layer(answers).oneshot(get()).await,
+                true => Ok(script.oneshot(get()).await.expect("infallible")),
+                false => hasty().layer(script).oneshot(get()).await,
             }
         }
     });
     let error = hasty().layer(balancer).oneshot(get()).await.refused();
     assert_eq!(error.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(error.attempts(), 1, "the other layer's, not ours too");
-    assert!(error.may_have_been_applied(), "the 503 may have been");
+    assert_eq!(error.attempts(), 1, "the inner layer's attempts alone");
+    assert!(error.may_have_been_applied(), "because of the 503");
 }

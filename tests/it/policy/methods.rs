@@ -1,5 +1,5 @@
-//! Which methods may reach the server twice: those that RFC 9110 calls idempotent, and otherwise
-//! only what the caller vouches for.
+//! Methods that may reach the server twice: those that RFC 9110 calls idempotent, and otherwise
+//! those of requests with `Idempotent(true)`.
 
 use crate::support::{
     AnyBody, Refused, hasty, request,
@@ -16,7 +16,7 @@ use tower::{Layer, ServiceExt};
 struct Row {
     token: String,
     is_idempotent: bool,
-    /// What else would be sensible.
+    /// Other sensible results.
     also_ok: Vec<bool>,
     is_valid: bool,
 }
@@ -43,14 +43,14 @@ fn rows() -> Vec<Row> {
     rows.iter().map(row).collect()
 }
 
-/// The rows that can be sent.
+/// Returns the rows whose token is a valid method.
 fn methods() -> Vec<(Method, Row)> {
     let valid = rows().into_iter().filter(|row| row.is_valid);
     let method = |row: &Row| Method::from_bytes(row.token.as_bytes()).expect("a valid token");
     valid.map(|row| (method(&row), row)).collect()
 }
 
-/// The outcome of a request that is answered first so and then by 200, and what was sent.
+/// Returns the outcome of a request whose responses are `status` and then 200, and the attempts.
 async fn outcome(
     status: u16,
     request: Request<Full<Bytes>>,
@@ -74,14 +74,14 @@ async fn is_resent(status: u16, request: Request<Full<Bytes>>) -> bool {
     }
 }
 
-fn vouched(method: Method, word: bool) -> Request<Full<Bytes>> {
+fn with_idempotent(method: Method, value: bool) -> Request<Full<Bytes>> {
     let mut request = request(method);
-    request.extensions_mut().insert(Idempotent(word));
+    request.extensions_mut().insert(Idempotent(value));
     request
 }
 
 #[test]
-fn the_table_is_whole() {
+fn table_is_complete() {
     let rows = rows();
     assert_eq!(rows.len(), 70);
     assert_eq!(rows.iter().filter(|row| row.is_valid).count(), 59);
@@ -89,7 +89,7 @@ fn the_table_is_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_method_is_resent_where_the_table_says_so() {
+async fn method_is_resent_as_in_table() {
     for (method, row) in methods() {
         for status in [503, 504] {
             let resent = is_resent(status, request(method.clone())).await;
@@ -102,9 +102,9 @@ async fn a_method_is_resent_where_the_table_says_so() {
 /// Promise (once): A request that is not idempotent by RFC 9110 is sent once, whatever the response
 /// and however early.
 ///
-/// The table would let us learn the methods of other documents; the crate does not.
+/// The table also accepts the idempotent methods of other documents; the crate does not.
 #[tokio::test(start_paused = true)]
-async fn only_the_six_of_rfc_9110_are_resent_unasked() {
+async fn rfc_9110_methods_alone_are_resent() {
     for (method, _) in methods() {
         let six = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"];
         let resent = is_resent(503, request(method.clone())).await;
@@ -113,10 +113,10 @@ async fn only_the_six_of_rfc_9110_are_resent_unasked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_caller_s_yes_is_enough_for_every_method() {
+async fn idempotent_true_overrides_method() {
     for (method, _) in methods() {
         assert!(
-            is_resent(503, vouched(method.clone(), true)).await,
+            is_resent(503, with_idempotent(method.clone(), true)).await,
             "{method}"
         );
     }
@@ -124,20 +124,20 @@ async fn the_caller_s_yes_is_enough_for_every_method() {
 
 /// Promise (once): `Idempotent(false)` on a request is final for every method.
 #[tokio::test(start_paused = true)]
-async fn the_caller_s_no_is_final_for_every_method() {
+async fn idempotent_false_overrides_method() {
     for (method, _) in methods() {
         assert!(
-            !is_resent(503, vouched(method.clone(), false)).await,
+            !is_resent(503, with_idempotent(method.clone(), false)).await,
             "{method}"
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_word_of_the_caller_s_makes_another_status_retryable() {
+async fn idempotent_true_adds_no_retryable_status() {
     for status in [400, 429, 500, 501, 502, 505, 999] {
         for (method, _) in methods() {
-            let (result, sent) = outcome(status, vouched(method.clone(), true)).await;
+            let (result, sent) = outcome(status, with_idempotent(method.clone(), true)).await;
             assert_eq!(sent.len(), 1, "{method} after {status}");
             assert_eq!(result.refused().stop_reason(), StopReason::NotRetryable);
         }
@@ -145,7 +145,7 @@ async fn no_word_of_the_caller_s_makes_another_status_retryable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_resent_keeps_its_method_and_its_body() {
+async fn resend_keeps_method_and_body() {
     for (method, _) in methods() {
         let mut request = with_body(method.clone(), Full::new(Bytes::from_static(b"{\"id\":1}")));
         request.extensions_mut().insert(Idempotent(true));
@@ -160,7 +160,7 @@ async fn what_is_resent_keeps_its_method_and_its_body() {
 
 /// Promise (once): An `Idempotency-Key` header does not allow a resend.
 #[tokio::test(start_paused = true)]
-async fn an_idempotency_key_is_no_licence() {
+async fn idempotency_key_allows_no_resend() {
     for (method, row) in methods() {
         let mut request = request(method.clone());
         let key = "8e03978e-40d5-43dd-bc93-6894a57f9324"
@@ -176,15 +176,15 @@ async fn an_idempotency_key_is_no_licence() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_resent_may_have_been_applied() {
+async fn unretried_504_is_possibly_applied() {
     for (method, _) in methods() {
-        let (result, _) = outcome(504, vouched(method.clone(), false)).await;
+        let (result, _) = outcome(504, with_idempotent(method.clone(), false)).await;
         assert!(result.refused().may_have_been_applied(), "{method}");
     }
 }
 
 #[test]
-fn what_is_no_token_is_no_method() {
+fn invalid_token_is_no_method() {
     for row in rows().iter().filter(|row| !row.is_valid) {
         assert!(
             Method::from_bytes(row.token.as_bytes()).is_err(),

@@ -1,4 +1,5 @@
 mod decisions;
 mod methods;
 mod one_request;
+mod policy_contract;
 mod time;

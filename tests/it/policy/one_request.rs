@@ -1,4 +1,4 @@
-//! The caller's word about one request, in its extensions.
+//! Per-request settings in the request's extensions: `MaxAttempts` and `TimeLimit`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,19 +15,19 @@ use tower::{Layer, ServiceExt};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn with<T: Clone + Send + Sync + 'static>(method: Method, word: T) -> Request<Full<Bytes>> {
+fn with<T: Clone + Send + Sync + 'static>(method: Method, value: T) -> Request<Full<Bytes>> {
     let mut request = request(method);
-    request.extensions_mut().insert(word);
+    request.extensions_mut().insert(value);
     request
 }
 
-async fn attempts<P>(layer: RevioStatusLayer<P>, word: MaxAttempts) -> usize
+async fn attempts<P>(layer: RevioStatusLayer<P>, value: MaxAttempts) -> usize
 where
     P: RetryPolicy + Clone,
 {
     let script = Script::new([503]);
     let service = layer.layer(script.clone());
-    let error = service.oneshot(with(Method::GET, word)).await.refused();
+    let error = service.oneshot(with(Method::GET, value)).await.refused();
     assert_eq!(error.stop_reason(), StopReason::AttemptsExhausted);
     assert_eq!(error.attempts() as usize, script.count());
     script.count()
@@ -35,9 +35,9 @@ where
 
 /// Promise (once): `MaxAttempts` and `TimeLimit` on a request override the policy and the layer.
 #[tokio::test(start_paused = true)]
-async fn its_number_of_attempts_counts_more_than_the_policy_s() {
-    for (word, expected) in [(0, 1), (1, 1), (2, 2), (5, 5)] {
-        assert_eq!(attempts(hasty(), MaxAttempts(word)).await, expected);
+async fn max_attempts_overrides_policy() {
+    for (value, expected) in [(0, 1), (1, 1), (2, 2), (5, 5)] {
+        assert_eq!(attempts(hasty(), MaxAttempts(value)).await, expected);
     }
     let patient = StandardPolicy::default()
         .backoff(Backoff::none())
@@ -46,7 +46,7 @@ async fn its_number_of_attempts_counts_more_than_the_policy_s() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closure_and_a_wrapped_policy_hold_to_it_too() {
+async fn max_attempts_limits_any_policy() {
     let endless = policy_fn(|_| Decision::Retry {
         after: Duration::ZERO,
     });
@@ -55,14 +55,18 @@ async fn a_closure_and_a_wrapped_policy_hold_to_it_too() {
     let wrapped: Arc<dyn RetryPolicy + Send + Sync> = Arc::new(standard);
     assert_eq!(attempts(layer().policy(wrapped), MaxAttempts(4)).await, 4);
     let (head, _) = with(Method::GET, MaxAttempts(4)).into_parts();
-    assert_eq!(NeverRetry.attempt_limit(&head), 1, "never is never");
+    assert_eq!(
+        NeverRetry.attempt_limit(&head),
+        1,
+        "`NeverRetry` ignores it"
+    );
     let (head, _) = with(Method::GET, MaxAttempts(0)).into_parts();
     assert_eq!(StandardPolicy::default().attempt_limit(&head), 1);
 }
 
 /// Promise (once): `MaxAttempts` and `TimeLimit` on a request override the policy and the layer.
 #[tokio::test(start_paused = true)]
-async fn its_deadline_takes_the_place_of_the_layer_s() {
+async fn request_time_limit_overrides_layer() {
     for (of_the_layer, of_the_request, sent) in [
         (None, 4 * SECOND, 1),
         (None, 5 * SECOND, 2),
@@ -86,7 +90,7 @@ async fn its_deadline_takes_the_place_of_the_layer_s() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_body_of_a_failed_post_is_read_no_longer_than_to_its_deadline() {
+async fn error_body_reading_ends_at_time_limit() {
     let begun = Instant::now();
     let script = Script::new([answer(400).body([data("so"), Step::Hang])]);
     let service = hasty().time_limit(4 * SECOND).layer(script);
@@ -96,7 +100,7 @@ async fn the_body_of_a_failed_post_is_read_no_longer_than_to_its_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_beyond_all_time_is_none() {
+async fn overflowing_time_limit_is_no_deadline() {
     let script = Script::new([answer(503).retry_after("4"), answer(200)]);
     let service = hasty().time_limit(SECOND).layer(script);
     let get = with(Method::GET, TimeLimit(Duration::MAX));
@@ -104,7 +108,7 @@ async fn a_deadline_beyond_all_time_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_sees_the_time_that_is_left_of_it() {
+async fn attempt_has_remaining_time() {
     let policy = policy_fn(|attempt| {
         assert_eq!(attempt.remaining(), Some(7 * SECOND));
         Decision::Stop(StopReason::StoppedByPolicy)
@@ -114,9 +118,9 @@ async fn a_policy_sees_the_time_that_is_left_of_it() {
     service.oneshot(get).await.refused();
 }
 
-/// They are the layer's, and go on to layers below like any other extension.
+/// Lower layers see these extensions like any other.
 #[tokio::test(start_paused = true)]
-async fn they_stay_on_every_attempt() {
+async fn extensions_stay_on_every_attempt() {
     let script = Script::new([503, 200]);
     let mut get = with(Method::GET, MaxAttempts(2));
     get.extensions_mut().insert(TimeLimit(SECOND));
@@ -134,7 +138,7 @@ async fn they_stay_on_every_attempt() {
             )
         };
         let resend = (number > 0).then_some(ResendCount(1));
-        let words = (Some(MaxAttempts(2)), Some(TimeLimit(SECOND)), resend);
-        assert_eq!(of(&sent.head.extensions), words);
+        let expected = (Some(MaxAttempts(2)), Some(TimeLimit(SECOND)), resend);
+        assert_eq!(of(&sent.head.extensions), expected);
     }
 }

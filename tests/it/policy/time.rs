@@ -1,4 +1,4 @@
-//! When a request is sent again, to the millisecond, on a paused clock.
+//! The delays before retries and the deadline, to the millisecond, on a paused clock.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -15,7 +15,7 @@ fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// The waits of a GET that is answered 503 until `attempts` are used up.
+/// Returns the waits of a GET that fails until `attempts` are exhausted.
 async fn waits(backoff: Backoff, attempts: u32, failure: impl Into<Answer>) -> Vec<Duration> {
     let policy = StandardPolicy::default();
     let policy = policy.max_attempts(attempts).backoff(backoff);
@@ -26,7 +26,7 @@ async fn waits(backoff: Backoff, attempts: u32, failure: impl Into<Answer>) -> V
     script.waits()
 }
 
-/// The single wait of each of many concurrent requests.
+/// Returns the waits of each of 200 concurrent requests.
 async fn many_waits(backoff: Backoff, attempts: u32, failure: Answer) -> Vec<Vec<Duration>> {
     join_all((0..200).map(|_| waits(backoff, attempts, failure.clone()))).await
 }
@@ -65,7 +65,7 @@ async fn fixed_backoff_is_exact() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unjittered_backoff_doubles_up_to_its_maximum() {
+async fn unjittered_backoff_doubles_to_maximum() {
     let backoff = Backoff::exponential(ms(100), ms(700)).without_jitter();
     let expected = [100, 200, 400, 700, 700].map(ms);
     assert_eq!(waits(backoff, 6, 504).await, expected);
@@ -73,7 +73,7 @@ async fn unjittered_backoff_doubles_up_to_its_maximum() {
 
 /// Promise (load): The backoff has full jitter within its bounds, drawn for each request.
 #[tokio::test(start_paused = true)]
-async fn default_jitter_keeps_its_bounds() {
+async fn default_jitter_is_within_bounds() {
     for waits in many_waits(Backoff::default(), 3, answer(503)).await {
         assert!(waits[0] <= ms(500) && waits[1] <= SECOND, "{waits:?}");
     }
@@ -81,7 +81,7 @@ async fn default_jitter_keeps_its_bounds() {
 
 /// Promise (load): The backoff has full jitter within its bounds, drawn for each request.
 #[tokio::test(start_paused = true)]
-async fn concurrent_requests_do_not_share_their_jitter() {
+async fn concurrent_requests_draw_own_jitter() {
     let all = many_waits(
         Backoff::exponential(60 * SECOND, 3600 * SECOND),
         4,
@@ -98,7 +98,7 @@ async fn concurrent_requests_do_not_share_their_jitter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn jitter_goes_below_the_second_for_whole_second_bases_and_at_the_cap() {
+async fn jitter_is_finer_than_a_second() {
     let backoff = Backoff::exponential(SECOND, SECOND);
     for waits in many_waits(backoff, 3, answer(503)).await {
         assert!(waits.iter().all(|wait| *wait <= SECOND));
@@ -115,7 +115,7 @@ async fn jitter_goes_below_the_second_for_whole_second_bases_and_at_the_cap() {
 
 /// Promise (load): No attempt is sent before `Retry-After` is over, whatever the timer does.
 #[tokio::test(start_paused = true)]
-async fn jitter_comes_after_retry_after_never_before() {
+async fn jitter_follows_retry_after() {
     let failure = answer(503).retry_after("2");
     for waits in many_waits(Backoff::default(), 2, failure).await {
         assert!((2 * SECOND..=ms(2_500)).contains(&waits[0]), "{waits:?}");
@@ -124,7 +124,7 @@ async fn jitter_comes_after_retry_after_never_before() {
 
 /// Promise (load): A `Retry-After` above the limit ends the request at once.
 #[tokio::test(start_paused = true)]
-async fn a_retry_after_above_the_limit_ends_at_once_and_tells_when_to_return() {
+async fn retry_after_above_limit_ends_at_once() {
     let begun = Instant::now();
     for (value, stops) in [
         ("30", false),
@@ -152,7 +152,7 @@ async fn a_retry_after_above_the_limit_ends_at_once_and_tells_when_to_return() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_longest_wait_that_is_accepted_can_be_set() {
+async fn max_retry_after_is_configurable() {
     for (limit, value, attempts) in [(5, "5", 3), (5, "6", 1), (120, "120", 3), (120, "121", 1)] {
         let policy = StandardPolicy::default().backoff(Backoff::none());
         let policy = policy.max_retry_after(Duration::from_secs(limit));
@@ -166,7 +166,7 @@ async fn the_longest_wait_that_is_accepted_can_be_set() {
 
 /// Promise (load): A `Retry-After` above the limit ends the request at once.
 #[tokio::test(start_paused = true)]
-async fn of_a_wait_only_what_the_server_asks_for_is_compared_with_that() {
+async fn backoff_does_not_count_for_max_retry_after() {
     let policy = StandardPolicy::default().backoff(Backoff::fixed(60 * SECOND));
     let script = Script::new([answer(503).retry_after("30"), answer(200)]);
     let service = layer().policy(policy).layer(script.clone());
@@ -177,7 +177,7 @@ async fn of_a_wait_only_what_the_server_asks_for_is_compared_with_that() {
 /// Promise (load): Nothing is sent at or after the deadline, and no wait starts that would end
 /// there.
 #[tokio::test(start_paused = true)]
-async fn no_wait_begins_that_would_end_at_the_deadline() {
+async fn wait_ending_at_deadline_does_not_start() {
     for (deadline, expected) in [
         (ms(2_000), 1),
         (ms(2_001), 2),
@@ -202,7 +202,7 @@ async fn no_wait_begins_that_would_end_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_instant_retry_needs_time_before_the_deadline_too() {
+async fn instant_retry_at_deadline_is_not_sent() {
     let service = hasty().time_limit(Duration::ZERO).layer(Script::new([503]));
     let error = service.oneshot(get()).await.refused();
     assert_eq!(error.stop_reason(), StopReason::DeadlineExceeded);
@@ -211,7 +211,7 @@ async fn an_instant_retry_needs_time_before_the_deadline_too() {
 /// Promise (load): Nothing is sent at or after the deadline, and no wait starts that would end
 /// there.
 #[tokio::test(start_paused = true)]
-async fn the_deadline_of_a_held_request_is_counted_from_its_call() {
+async fn hold_counts_toward_the_deadline() {
     let cooldown = Cooldown::default();
     let until = Instant::now().into_std() + 6 * SECOND;
     cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until);
@@ -223,28 +223,28 @@ async fn the_deadline_of_a_held_request_is_counted_from_its_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_beyond_all_time_is_none() {
+async fn overflowing_time_limit_is_no_deadline() {
     let script = Script::new([answer(503).retry_after("1"), answer(200)]);
     let service = hasty().time_limit(Duration::MAX).layer(script);
     assert_eq!(service.oneshot(get()).await.expect("retried").status(), 200);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_deadline_does_not_cut_an_attempt_on_its_way() {
+async fn deadline_does_not_cancel_attempt() {
     let slow = tower::service_fn(|_| async {
         tokio::time::sleep(60 * SECOND).await;
         Ok::<_, std::convert::Infallible>(http::Response::new(support::no_body()))
     });
     let service = layer().time_limit(SECOND).layer(slow);
     assert_eq!(
-        service.oneshot(get()).await.expect("answered").status(),
+        service.oneshot(get()).await.expect("a response").status(),
         200
     );
 }
 
 /// Promise (bounds): No number from the wire overflows.
 #[test]
-fn the_last_attempt_of_all_computes_the_cap() {
+fn last_attempt_number_gives_the_cap() {
     let cap = Duration::from_secs(20);
     let backoff = Backoff::exponential(ms(500), cap);
     assert_eq!(backoff.without_jitter().delay(u32::MAX), cap);
@@ -262,6 +262,6 @@ fn the_last_attempt_of_all_computes_the_cap() {
     assert_eq!(
         backoff.without_jitter().delay(0),
         ms(500),
-        "there is no attempt before the first"
+        "0 counts as the first attempt"
     );
 }

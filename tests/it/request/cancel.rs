@@ -1,4 +1,4 @@
-//! A dropped future leaves nothing behind, wherever it stood.
+//! Cancelled requests: a dropped future leaves nothing behind, in any state.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -15,7 +15,7 @@ use http_body::{Body, Frame};
 use revio_status::{Budget, ReplayBody};
 use tower::{Layer, Service};
 
-/// Everything that the request and its service hold carries one of these.
+/// A marker in everything that the request and its service hold.
 #[derive(Clone)]
 struct Trace(#[allow(dead_code)] Arc<()>);
 
@@ -42,7 +42,7 @@ enum Stuck {
     Readying,
 }
 
-/// Lets its requests get stuck in one step.
+/// A service whose requests stop in one state.
 #[derive(Clone)]
 struct Stucks {
     stuck: Stuck,
@@ -87,7 +87,7 @@ impl Service<Request<ReplayBody<Traced>>> for Stucks {
 
 /// Promise (bounds): A request that is dropped at any time leaves nothing behind.
 #[tokio::test(start_paused = true)]
-async fn nothing_is_left_and_the_budget_is_whole() {
+async fn dropped_request_leaves_nothing() {
     for stuck in [
         Stuck::Sending,
         Stuck::ReadingError,
@@ -127,14 +127,14 @@ async fn nothing_is_left_and_the_budget_is_whole() {
         assert_eq!(
             dead.strong_count(),
             0,
-            "something outlives a request that was {stuck:?}"
+            "something outlives a request dropped while  {stuck:?}"
         );
         assert_eq!(budget.available(), 5);
     }
 }
 
 #[tokio::test]
-async fn polled_after_its_end_it_panics() {
+async fn poll_after_completion_panics() {
     for status in [200, 404] {
         let mut service = hasty().layer(support::script::Script::new([status]));
         let mut future = Box::pin(service.call(support::get()));
@@ -147,12 +147,12 @@ async fn polled_after_its_end_it_panics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_around_it_ends_it() {
+async fn outer_timeout_ends_request() {
     let script = support::script::Script::new([support::script::answer(503).retry_after("20")]);
     let service = hasty().layer(script.clone());
     let request = tower::ServiceExt::oneshot(service, support::get());
     let result = tokio::time::timeout(Duration::from_secs(1), request).await;
     assert!(result.is_err());
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(script.count(), 1, "nothing goes on in the background");
+    assert_eq!(script.count(), 1, "no attempt in the background");
 }

@@ -27,6 +27,8 @@ async fn deadlines(
         .collect()
 }
 
+/// Promise (load): Every attempt of a request with a time limit carries its `Deadline`, and an
+/// earlier one stays.
 #[tokio::test(start_paused = true)]
 async fn every_attempt_carries_the_deadline() {
     let end = now() + 9 * SECOND;
@@ -60,8 +62,10 @@ async fn held_request_counts_from_call() {
     assert_eq!(sent[0].head.extensions.get(), Some(&Deadline(end)));
 }
 
+/// Promise (load): Every attempt of a request with a time limit carries its `Deadline`, and an
+/// earlier one stays.
 #[tokio::test(start_paused = true)]
-async fn earlier_deadline_stays_and_later_goes() {
+async fn earlier_deadline_wins() {
     for (callers, expected) in [(5, 5), (9, 9), (20, 9)] {
         let start = now();
         let mut request = request(Method::GET);
@@ -73,7 +77,7 @@ async fn earlier_deadline_stays_and_later_goes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn request_without_limit_keeps_the_callers() {
+async fn no_time_limit_keeps_callers_deadline() {
     assert_eq!(deadlines(&hasty(), get()).await, [None, None]);
     let endless = hasty().time_limit(Duration::MAX);
     assert_eq!(deadlines(&endless, get()).await, [None, None]);
@@ -86,6 +90,9 @@ async fn request_without_limit_keeps_the_callers() {
     }
 }
 
+/// Promise (load): Every attempt of a request with a time limit carries its `Deadline`, and an
+/// earlier one stays.
+///
 /// The outer layer's deadline is the earlier one for the attempts of the inner layer.
 #[tokio::test(start_paused = true)]
 async fn outer_layers_deadline_reaches_the_wire() {

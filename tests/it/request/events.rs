@@ -1,4 +1,4 @@
-//! What `on_event` is told: the same as `tracing`, at the same moments.
+//! `on_event` reports the same events as `tracing`, at the same moments.
 
 use std::{
     io,
@@ -15,13 +15,13 @@ use revio_status::{
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-/// Writes down what it is told.
+/// Records the reported events.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<String>>>);
+struct Log(Arc<Mutex<Vec<String>>>);
 
-impl Told {
+impl Log {
     fn by<P>(&self, layer: RevioStatusLayer<P>) -> RevioStatusLayer<P> {
-        let told = self.clone();
+        let log = self.clone();
         layer.on_event(move |event| {
             let line = match event {
                 Event::RetryScheduled { attempt, after, .. } => {
@@ -29,9 +29,9 @@ impl Told {
                     format!("{} {status:?} retry after {after:?}", attempt.number())
                 }
                 Event::GivenUp { method, error, .. } => format!("{method} given up: {error}"),
-                _ => unreachable!("no other yet"),
+                _ => unreachable!("unexpected event"),
             };
-            told.0.lock().expect("no panic").push(line);
+            log.0.lock().expect("no panic").push(line);
         })
     }
 
@@ -43,43 +43,43 @@ impl Told {
 /// Promise (cause): `on_event` and `tracing` report the same events, and each event names its
 /// request.
 #[tokio::test(start_paused = true)]
-async fn every_retry_and_every_request_given_up() {
-    let told = Told::default();
+async fn retries_and_final_failures_are_reported() {
+    let log = Log::default();
     let script = Script::new([answer(503).retry_after("2"), answer(504), answer(503)]);
-    let service = told.by(hasty()).layer(script);
+    let service = log.by(hasty()).layer(script);
     service.oneshot(get()).await.map(drop).expect_err("503");
     assert_eq!(
-        told.take(),
+        log.take(),
         [
             "1 Some(503) retry after 2s",
             "2 Some(504) retry after 0ns",
             "GET given up: 503 Service Unavailable (3 attempts, attempts_exhausted)",
         ]
     );
-    let service = told.by(hasty()).layer(Script::new([504]));
+    let service = log.by(hasty()).layer(Script::new([504]));
     service.oneshot(post()).await.map(drop).expect_err("504");
     assert_eq!(
-        told.take(),
+        log.take(),
         ["POST given up: 504 Gateway Timeout (not_idempotent)"]
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_of_success_and_of_answers_that_are_final() {
-    let told = Told::default();
+async fn success_and_plain_failures_emit_nothing() {
+    let log = Log::default();
     for status in [200, 301, 400, 404, 429, 500, 501] {
         for request in [get(), post()] {
-            let service = told.by(hasty()).layer(Script::new([status]));
+            let service = log.by(hasty()).layer(Script::new([status]));
             let _ = service.oneshot(request).await;
         }
     }
-    assert!(told.take().is_empty());
-    let service = told.by(hasty()).layer(Script::new([503, 404]));
+    assert!(log.take().is_empty());
+    let service = log.by(hasty()).layer(Script::new([503, 404]));
     service.oneshot(get()).await.map(drop).expect_err("404");
-    assert_eq!(told.take(), ["1 Some(503) retry after 0ns"]);
+    assert_eq!(log.take(), ["1 Some(503) retry after 0ns"]);
 }
 
-/// 503, and then no answer at all.
+/// A service that returns 503, then no response.
 fn lost_after_503() -> impl Service<
     Request<ReplayBody<Full<Bytes>>>,
     Response = Response<AnyBody>,
@@ -103,13 +103,13 @@ fn lost_after_503() -> impl Service<
 /// Promise (cause): `on_event` and `tracing` report the same events, and each event names its
 /// request.
 #[tokio::test(start_paused = true)]
-async fn no_answer_after_a_503_is_given_up_and_tells_both() {
-    let (told, events) = (Told::default(), Events::default());
+async fn no_response_after_503_reports_both() {
+    let (log, events) = (Log::default(), Events::default());
     let _guard = tracing::subscriber::set_default(events.clone());
-    let service = told.by(hasty()).layer(lost_after_503());
+    let service = log.by(hasty()).layer(lost_after_503());
     service.oneshot(get()).await.map(drop).expect_err("lost");
     assert_eq!(
-        told.take(),
+        log.take(),
         [
             "1 Some(503) retry after 0ns",
             "GET given up: no response from the API (2 attempts, not_retryable)",
@@ -124,7 +124,7 @@ async fn no_answer_after_a_503_is_given_up_and_tells_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_answer_has_no_status_and_says_whether_it_was_sent() {
+async fn no_response_event_has_no_status() {
     let events = Events::default();
     let _guard = tracing::subscriber::set_default(events.clone());
     let policy = StandardPolicy::default()
@@ -141,9 +141,9 @@ async fn a_missing_answer_has_no_status_and_says_whether_it_was_sent() {
     }
 }
 
-/// Neither before the first attempt, where no event is made, nor before the second.
+/// The first attempt got a 503; the service then fails to become ready.
 #[tokio::test(start_paused = true)]
-async fn a_service_that_is_not_ready_again_is_unsent() {
+async fn unready_before_resend_is_unsent() {
     let events = Events::default();
     let _guard = tracing::subscriber::set_default(events.clone());
     let is_first = Arc::new(Mutex::new(true));
@@ -158,7 +158,7 @@ async fn a_service_that_is_not_ready_again_is_unsent() {
     assert_eq!(fields["http.response.status_code"], "503");
 }
 
-/// Ready once, and never again.
+/// A service that is ready only once.
 #[derive(Clone)]
 struct Once(Script, Arc<Mutex<bool>>);
 
@@ -179,55 +179,53 @@ impl Service<Request<ReplayBody<Full<Bytes>>>> for Once {
     }
 
     fn call(&mut self, request: Request<ReplayBody<Full<Bytes>>>) -> Self::Future {
-        let answer = self.0.call(request);
-        Box::pin(async { Ok(answer.await.expect("it never fails")) })
+        let response = self.0.call(request);
+        Box::pin(async { Ok(response.await.expect("it never fails")) })
     }
 }
 
-/// Metrics must not be told of requests that nobody has polled yet.
+/// Metrics must not count requests that were never polled.
 #[tokio::test(start_paused = true)]
-async fn it_is_told_by_poll_never_by_call() {
-    let told = Told::default();
-    let mut service = told.by(hasty()).layer(Script::new([504]));
+async fn events_come_from_poll_not_call() {
+    let log = Log::default();
+    let mut service = log.by(hasty()).layer(Script::new([504]));
     let future = service.call(post());
-    assert!(told.take().is_empty());
+    assert!(log.take().is_empty());
     future.await.map(drop).expect_err("504");
-    assert_eq!(told.take().len(), 1);
+    assert_eq!(log.take().len(), 1);
 }
 
-/// The wait is the body's: whoever counts learns of a failure when it is known whole.
+/// The event carries the message, so it waits for the error body.
 #[tokio::test(start_paused = true)]
-async fn it_is_told_after_the_body_was_read() {
-    let told = Told::default();
+async fn event_follows_error_body() {
+    let log = Log::default();
     let slow = [
         data("so"),
         Step::Wait(Duration::from_secs(2)),
         data(" what"),
     ];
-    let service = told
-        .by(hasty())
-        .layer(Script::new([answer(504).body(slow)]));
+    let service = log.by(hasty()).layer(Script::new([answer(504).body(slow)]));
     let call = tokio::spawn(service.oneshot(post()));
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(told.take().is_empty());
+    assert!(log.take().is_empty());
     call.await.expect("no panic").map(drop).expect_err("504");
     assert_eq!(
-        told.take(),
+        log.take(),
         ["POST given up: 504 Gateway Timeout: so what (not_idempotent)"]
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn never_retry_gives_nothing_up() {
-    let told = Told::default();
-    let service = told.by(layer()).never_retry().layer(Script::new([503]));
+async fn never_retry_reports_nothing() {
+    let log = Log::default();
+    let service = log.by(layer()).never_retry().layer(Script::new([503]));
     let error: Error = service.oneshot(get()).await.map(drop).expect_err("503");
     assert_eq!(error.stop_reason(), StopReason::NotRetryable);
-    assert!(told.take().is_empty());
+    assert!(log.take().is_empty());
 }
 
 #[test]
-fn an_event_shows_no_secret() {
+fn attempt_debug_shows_no_secret() {
     let (request, ()) = Request::get("http://u:hunter2@api.test/?hunter2")
         .header("authorization", "hunter2")
         .body(())

@@ -1,4 +1,4 @@
-//! What is not sent while its account is to be quiet: held, or refused.
+//! First attempts during a cool-down: held, or refused.
 
 use std::{
     sync::{
@@ -23,7 +23,7 @@ use tokio::{
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit};
 
 #[tokio::test(start_paused = true)]
-async fn a_request_is_held_till_the_end_and_a_spread_and_arrives_once_and_whole() {
+async fn held_request_is_sent_after_the_spread() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 40 * SECOND);
     let (begun, script) = (Instant::now(), Script::new([201]));
@@ -44,10 +44,10 @@ async fn a_request_is_held_till_the_end_and_a_spread_and_arrives_once_and_whole(
 
 /// Promise (load): Held requests are spread over the time after the cool-down.
 ///
-/// Never early; and the deciles of ten thousand spreads are where those of a uniform one are.
-/// (By chance outside: less than once in 10^20.)
+/// No request is early, and the deciles of ten thousand spreads fit a uniform distribution.
+/// (The test fails by chance less than once in 10^20 runs.)
 #[tokio::test(start_paused = true)]
-async fn held_requests_are_sent_all_over_the_spread() {
+async fn held_requests_fill_the_spread() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 50 * SECOND);
     let end = Instant::now() + 50 * SECOND;
@@ -74,7 +74,7 @@ async fn held_requests_are_sent_all_over_the_spread() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rest_beyond_max_hold_is_refused_at_once() {
+async fn remaining_above_max_hold_is_refused() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 61 * SECOND);
     let (begun, script) = (Instant::now(), Script::new([200]));
@@ -86,24 +86,24 @@ async fn a_rest_beyond_max_hold_is_refused_at_once() {
 /// Promise (load): A refused request reports the remaining time, and nothing of another request's
 /// response.
 #[tokio::test(start_paused = true)]
-async fn a_refused_one_says_what_is_left_and_nothing_of_the_other_s_answer() {
+async fn refused_request_reports_only_remaining() {
     let (layer, cooldown) = shared();
-    let answer = answer(403)
+    let response = answer(403)
         .retry_after("90")
         .header("set-cookie", "secret")
         .text("secret");
-    answered(&layer, answer, post()).await;
+    answered(&layer, response, post()).await;
     let error = layer
         .layer(Script::new([200]))
         .oneshot(get())
         .await
         .refused();
-    let left = rest(&cooldown).expect("armed");
+    let left = rest(&cooldown).expect("started");
     assert_eq!(error.kind(), StatusKind::QuotaExceeded);
     assert_eq!(error.status(), StatusCode::FORBIDDEN);
     assert_eq!((error.attempts(), error.previous_attempts().len()), (0, 0));
     assert_eq!(error.stop_reason(), StopReason::CoolingDown);
-    let told = error.retry_after().expect("what is left");
+    let told = error.retry_after().expect("the remaining time");
     assert!(left >= told && left - told < Duration::from_micros(1));
     assert!(!error.may_have_been_applied() && !error.is_body_truncated());
     assert_eq!((error.message(), error.body().len()), (None, 0));
@@ -121,7 +121,7 @@ async fn a_refused_one_says_what_is_left_and_nothing_of_the_other_s_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_held_is_held_again_where_it_was_extended_and_not_beyond_max_hold() {
+async fn extended_cooldown_holds_up_to_max_hold() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 20 * SECOND);
     let (begun, script) = (Instant::now(), Script::new([200]));
@@ -136,7 +136,7 @@ async fn who_is_held_is_held_again_where_it_was_extended_and_not_beyond_max_hold
     let (begun, script) = (Instant::now(), Script::new([200]));
     let call = tokio::spawn(layer.layer(script.clone()).oneshot(post()));
     sleep(10 * SECOND).await;
-    begin(&cooldown, 60 * SECOND); // 30 s and a spread were planned, and 40 are left then
+    begin(&cooldown, 60 * SECOND); // 30 s and a spread were planned; 40 s remain then
     let error = call.await.expect("no panic").refused();
     assert_eq!(
         (error.stop_reason(), script.count()),
@@ -150,7 +150,7 @@ async fn who_is_held_is_held_again_where_it_was_extended_and_not_beyond_max_hold
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hold_ends_before_the_deadline_or_is_none() {
+async fn hold_past_deadline_is_refused() {
     for (deadline, is_held) in [
         (20 * SECOND + Duration::from_millis(9), false),
         (20 * SECOND + Duration::from_millis(10), true),
@@ -166,7 +166,7 @@ async fn a_hold_ends_before_the_deadline_or_is_none() {
         let held = begun.elapsed();
         if is_held {
             result.expect("in time");
-            // In half of what is left.
+            // Within half of the time left until the deadline.
             assert!(held >= 20 * SECOND && held <= 20 * SECOND + Duration::from_millis(17));
         } else {
             assert_eq!(result.refused().stop_reason(), StopReason::CoolingDown);
@@ -176,7 +176,7 @@ async fn a_hold_ends_before_the_deadline_or_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_that_passes_before_it_is_ready_refuses_it() {
+async fn deadline_before_readiness_refuses() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 10 * SECOND);
     let busy = Arc::new(tokio::sync::Semaphore::new(1));
@@ -186,10 +186,7 @@ async fn a_deadline_that_passes_before_it_is_ready_refuses_it() {
     let begun = Instant::now();
     let call = tokio::spawn(service.oneshot(post()));
     sleep(SECOND).await;
-    let _permit = busy
-        .acquire()
-        .await
-        .expect("the ready service was given back");
+    let _permit = busy.acquire().await.expect("released by the held request");
     let error = call.await.expect("no panic").refused();
     assert_eq!(error.stop_reason(), StopReason::DeadlineExceeded);
     assert_eq!((error.attempts(), script.count()), (0, 0));
@@ -198,7 +195,7 @@ async fn a_deadline_that_passes_before_it_is_ready_refuses_it() {
 
 /// Promise (load): A held request keeps no permit.
 #[tokio::test(start_paused = true)]
-async fn who_is_held_keeps_no_permit() {
+async fn held_request_releases_permit() {
     let (layer, cooldown) = shared();
     let limit = ConcurrencyLimit::new(Script::new([200]), 1);
     let service = layer.layer(limit);
@@ -207,9 +204,9 @@ async fn who_is_held_keeps_no_permit() {
         .map(|_| tokio::spawn(service.clone().oneshot(post())))
         .collect();
     sleep(SECOND).await;
-    let heedless = Cooldown::default();
+    let ignoring = Cooldown::default();
     let mut other = post();
-    other.extensions_mut().insert(heedless);
+    other.extensions_mut().insert(ignoring);
     let begun = Instant::now();
     service.oneshot(other).await.expect("the permit is free");
     assert_eq!(begun.elapsed(), Duration::ZERO);
@@ -219,7 +216,7 @@ async fn who_is_held_keeps_no_permit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_hold_leaves_nothing() {
+async fn cancelled_hold_sends_nothing() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 20 * SECOND);
     let script = Script::new([200]);
@@ -231,7 +228,7 @@ async fn a_cancelled_hold_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn zero_holds_nobody_and_no_heed_is_paid_by_never_retry_and_no_cooldown() {
+async fn max_hold_zero_refuses_opt_outs_send() {
     let cooldown = Cooldown::default();
     begin(&cooldown, SECOND);
     let none = policy().max_hold(Duration::ZERO);
@@ -241,26 +238,30 @@ async fn zero_holds_nobody_and_no_heed_is_paid_by_never_retry_and_no_cooldown() 
     assert_eq!(error.stop_reason(), StopReason::CoolingDown);
 
     let begun = Instant::now();
-    let heedless = layer().never_retry().layer(Script::new([200]));
-    heedless.oneshot(get()).await.expect("200");
+    let ignoring = layer().never_retry().layer(Script::new([200]));
+    ignoring.oneshot(get()).await.expect("200");
     let without = layer().no_cooldown().layer(Script::new([200]));
     without.oneshot(get()).await.expect("200");
     assert_eq!(begun.elapsed(), Duration::ZERO);
-    let arming = layer().never_retry().cooldown(Cooldown::default());
-    let service = arming.layer(Script::new([answer(429).retry_after("9")]));
+    let never_retry = layer().never_retry().cooldown(Cooldown::default());
+    let service = never_retry.layer(Script::new([answer(429).retry_after("9")]));
     service.oneshot(get()).await.refused();
-    service_is_quick(arming).await;
+    assert_not_held(never_retry).await;
 }
 
-async fn service_is_quick<P: revio_status::RetryPolicy + Clone>(layer: RevioStatusLayer<P>) {
+async fn assert_not_held<P: revio_status::RetryPolicy + Clone>(layer: RevioStatusLayer<P>) {
     let begun = Instant::now();
     let service = layer.policy(policy()).layer(Script::new([200]));
     service.oneshot(get()).await.expect("200");
-    assert_eq!(begun.elapsed(), Duration::ZERO, "never_retry arms nothing");
+    assert_eq!(
+        begun.elapsed(),
+        Duration::ZERO,
+        "never_retry starts no cool-down"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn lifting_it_wakes_nobody_early_and_lets_others_pass() {
+async fn clear_frees_new_requests_not_held_ones() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 20 * SECOND);
     let begun = Instant::now();
@@ -275,7 +276,7 @@ async fn lifting_it_wakes_nobody_early_and_lets_others_pass() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn max_hold_is_long_enough_for_itself() {
+async fn max_hold_is_inclusive() {
     for (rest, is_held) in [(60 * SECOND, true), (60 * SECOND + TICK, false)] {
         let (layer, cooldown) = shared();
         begin(&cooldown, rest);
@@ -284,14 +285,14 @@ async fn max_hold_is_long_enough_for_itself() {
     }
 }
 
-/// (By chance outside: less than once in 10^13.)
+/// (The test fails by chance less than once in 10^13 runs.)
 #[tokio::test(start_paused = true)]
-async fn the_spread_is_a_tenth_of_the_rest_within_its_bounds() {
+async fn spread_is_a_tenth_of_remaining() {
     for (rest, deadline, spread) in [
         (SECOND / 2, None, SECOND / 10),
         (20 * SECOND, None, 2 * SECOND),
         (100 * SECOND, None, 5 * SECOND),
-        // Half of what is left, where the spread is more than that.
+        // At most half of the time left until the deadline.
         (20 * SECOND, Some(21 * SECOND), SECOND / 2),
         (20 * SECOND, Some(23 * SECOND), 2 * SECOND),
     ] {
@@ -324,7 +325,7 @@ async fn the_spread_is_a_tenth_of_the_rest_within_its_bounds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_spread_counts_for_max_hold_too() {
+async fn spread_counts_for_max_hold() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 30 * SECOND);
     let service = layer.layer(Script::new([200]));
@@ -340,7 +341,7 @@ async fn the_spread_counts_for_max_hold_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_503_was_not_applied_and_the_wait_is_rounded_up() {
+async fn refused_503_is_unapplied_and_rounds_up() {
     let cooldown = Cooldown::default();
     let policy = policy().cool_down_on(StatusCode::SERVICE_UNAVAILABLE);
     let layer = layer().policy(policy).cooldown(cooldown.clone());
@@ -354,7 +355,7 @@ async fn a_refused_503_was_not_applied_and_the_wait_is_rounded_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_refused_while_held_names_what_refused_it() {
+async fn refusal_while_held_has_newest_status() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 10 * SECOND);
     let call = tokio::spawn(layer.layer(Script::new([200])).oneshot(post()));
@@ -369,7 +370,7 @@ async fn who_is_refused_while_held_names_what_refused_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_without_max_hold_holds_nobody() {
+async fn policy_without_max_hold_ignores_cooldown() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 10 * SECOND);
     let begun = Instant::now();
@@ -379,7 +380,7 @@ async fn a_policy_without_max_hold_holds_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hold_is_told_when_it_is_polled_and_not_when_it_is_called() {
+async fn held_event_comes_from_poll_not_call() {
     let (layer, cooldown) = shared();
     let told = Arc::new(AtomicUsize::new(0));
     let count = told.clone();
@@ -393,7 +394,7 @@ async fn a_hold_is_told_when_it_is_polled_and_not_when_it_is_called() {
     assert_eq!(told.load(Relaxed), 1);
 }
 
-/// One place, which the test takes and gives.
+/// Returns a service with one permit, and the semaphore.
 fn limited(layer: &RevioStatusLayer, script: &Script) -> (Limited, Arc<Semaphore>) {
     let places = Arc::new(Semaphore::new(1));
     let limit = ConcurrencyLimit::with_semaphore(script.clone(), places.clone());
@@ -403,7 +404,7 @@ fn limited(layer: &RevioStatusLayer, script: &Script) -> (Limited, Arc<Semaphore
 type Limited = RevioStatus<ConcurrencyLimit<Script>, StandardPolicy>;
 
 #[tokio::test(start_paused = true)]
-async fn who_is_held_again_when_it_is_ready_gives_that_back() {
+async fn second_hold_releases_permit() {
     let (layer, cooldown) = shared();
     let script = Script::new([200]);
     let (service, places) = limited(&layer, &script);
@@ -412,7 +413,7 @@ async fn who_is_held_again_when_it_is_ready_gives_that_back() {
     let call = tokio::spawn(service.oneshot(post()));
     sleep(SECOND).await;
     let place = places.acquire().await.expect("free");
-    sleep(11 * SECOND).await; // it waits for the place
+    sleep(11 * SECOND).await; // the request waits for the permit
     begin(&cooldown, 20 * SECOND);
     drop(place);
     sleep(SECOND).await;
@@ -422,7 +423,7 @@ async fn who_is_held_again_when_it_is_ready_gives_that_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_wakes_looks_before_it_waits_for_readiness() {
+async fn cooldown_is_checked_before_readiness() {
     let (layer, cooldown) = shared();
     let (service, places) = limited(&layer, &Script::new([200]));
     begin(&cooldown, 10 * SECOND);
@@ -437,12 +438,12 @@ async fn who_wakes_looks_before_it_waits_for_readiness() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_body_of_a_held_request_is_not_touched() {
+async fn held_request_body_is_not_read() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 10 * SECOND);
     let begun = Instant::now();
     let body = Steps::new([data("pay")]).map_frame(move |frame| {
-        assert!(begun.elapsed() >= 10 * SECOND, "read while it was held");
+        assert!(begun.elapsed() >= 10 * SECOND, "read while held");
         frame
     });
     let script = Script::new([200]);
@@ -453,7 +454,7 @@ async fn the_body_of_a_held_request_is_not_touched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_thousand_are_held_and_all_are_sent() {
+async fn hundred_thousand_held_are_all_sent() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 50 * SECOND);
     let end = Instant::now() + 50 * SECOND;
@@ -472,14 +473,14 @@ async fn a_hundred_thousand_are_held_and_all_are_sent() {
         assert!(sent.at >= end, "early");
         by_second[(sent.at - end).as_secs() as usize] += 1;
     }
-    // All over the spread of 5 s, and the timer's last tick.
+    // The whole spread of 5 s is used, plus the timer's last tick.
     assert!(by_second[..5].iter().all(|&count| count > 18_000));
     assert!(by_second[5] < 1_000);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_listens_to_its_own_account_and_to_no_other() {
-    let (layer, of_the_layer) = shared();
+async fn own_cooldown_replaces_the_layers() {
+    let (layer, layers_own) = shared();
     let own = Cooldown::default();
     let service = layer.layer(Script::new([200]));
     let call = || {
@@ -487,19 +488,19 @@ async fn a_request_listens_to_its_own_account_and_to_no_other() {
         post.extensions_mut().insert(own.clone());
         service.clone().oneshot(post)
     };
-    begin(&of_the_layer, 10 * SECOND);
+    begin(&layers_own, 10 * SECOND);
     let begun = Instant::now();
     call().await.expect("200");
     assert_eq!(begun.elapsed(), Duration::ZERO);
-    of_the_layer.clear();
+    layers_own.clear();
     begin(&own, 10 * SECOND);
     call().await.expect("200");
     assert!(begun.elapsed() >= 10 * SECOND);
 }
 
-/// A policy behind a pointer is that policy.
+/// `Arc<dyn RetryPolicy>` forwards `cools_down` and `max_hold`.
 #[tokio::test(start_paused = true)]
-async fn a_shared_policy_says_what_arms_and_how_long_it_holds() {
+async fn arc_policy_sets_cooldown_and_max_hold() {
     let cooldown = Cooldown::default();
     let policy = policy()
         .cool_down_on(StatusCode::SERVICE_UNAVAILABLE)

@@ -1,4 +1,4 @@
-//! Connections that are refused, and answers that are lost: over real sockets.
+//! Refused connections and lost responses, over real sockets.
 
 use std::sync::{Arc, Mutex};
 
@@ -35,10 +35,10 @@ async fn send(
     bounded(layer.layer(client(http)).oneshot(request)).await
 }
 
-/// What was executed: the body and its trailers.
+/// The applied requests: body and trailers.
 type Ledger = Arc<Mutex<Vec<(Bytes, Option<HeaderMap>)>>>;
 
-/// A port that refuses until it has been asked so often, and then listens.
+/// Returns a port that refuses this many connections and then listens, and a retrying layer.
 fn refusing(times: u32, ledger: &Ledger) -> (String, RevioStatusLayer) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(([127, 0, 0, 1], 0).into()).expect("loopback");
@@ -74,7 +74,7 @@ fn refusing(times: u32, ledger: &Ledger) -> (String, RevioStatusLayer) {
 
 /// Promise (once): A request whose connection was refused arrives once and whole.
 #[tokio::test]
-async fn a_post_to_a_port_that_refuses_twice_arrives_once_and_whole() {
+async fn post_after_refused_connection_arrives_once() {
     on_both(async |http| {
         let ledger = Ledger::default();
         let (uri, layer) = refusing(2, &ledger);
@@ -89,14 +89,14 @@ async fn a_post_to_a_port_that_refuses_twice_arrives_once_and_whole() {
         let request = request.body(any_body(Steps::new(steps))).expect("valid");
         send(layer, http, request)
             .await
-            .expect("the third is heard");
+            .expect("the third attempt succeeds");
         let executed = ledger.lock().expect("no panic").clone();
         assert_eq!(executed, [("pay once".into(), Some(trailers))]);
     })
     .await;
 }
 
-/// Executes whatever is whole, and breaks off its first answer in the middle.
+/// A server that applies every complete request, and cuts its first response short.
 async fn breaking() -> (String, Arc<Mutex<u32>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
     let uri = format!("http://{}/", listener.local_addr().expect("bound"));
@@ -113,11 +113,11 @@ async fn breaking() -> (String, Arc<Mutex<u32>>) {
                 *executed += 1;
                 *executed
             };
-            let answer: &[u8] = match number {
+            let response: &[u8] = match number {
                 1 => b"HTTP/1.1 201 Crea",
                 _ => b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
             };
-            stream.write_all(answer).await.expect("somebody listens");
+            stream.write_all(response).await.expect("a client");
         }
     });
     (uri, executed)
@@ -126,13 +126,13 @@ async fn breaking() -> (String, Arc<Mutex<u32>>) {
 /// Promise (once): A request that is not idempotent is not resent after an attempt that may have
 /// been applied.
 #[tokio::test]
-async fn a_get_whose_answer_breaks_off_is_resent_and_a_post_is_not() {
+async fn broken_response_resends_get_not_post() {
     let retrying = || hasty(policy().retry_transient());
     let (uri, executed) = breaking().await;
     let get = Request::get(uri).body(support::no_body()).expect("valid");
     send(retrying(), Http::One, get)
         .await
-        .expect("the second answer");
+        .expect("the second response");
     assert_eq!(*executed.lock().expect("no panic"), 2);
 
     let (uri, executed) = breaking().await;
@@ -146,9 +146,8 @@ async fn a_get_whose_answer_breaks_off_is_resent_and_a_post_is_not() {
     assert_eq!(*executed.lock().expect("no panic"), 1);
 }
 
-/// Reads, and hangs up.
 #[tokio::test]
-async fn a_connection_that_is_closed_without_an_answer_is_a_lost_answer() {
+async fn closed_connection_is_no_response() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
     let uri = format!("http://{}/", listener.local_addr().expect("bound"));
     let hung_up = support::wire::Counter::default();
@@ -167,7 +166,7 @@ async fn a_connection_that_is_closed_without_an_answer_is_a_lost_answer() {
 }
 
 #[tokio::test]
-async fn what_sending_again_cannot_mend_ends_at_once() {
+async fn permanent_error_is_not_retried() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
     let no_http = format!("http://{}/", listener.local_addr().expect("bound"));
     tokio::spawn(async move {
@@ -188,7 +187,7 @@ async fn what_sending_again_cannot_mend_ends_at_once() {
         let request = Request::builder().method(Method::PUT).uri(uri);
         let request = request.body(body).expect("valid");
         let error = send(hasty(policy().retry_transient()), Http::One, request).await;
-        let error = error.map(drop).expect_err("for good");
+        let error = error.map(drop).expect_err("permanent");
         assert_eq!(
             (error.attempts(), error.stop_reason()),
             (1, StopReason::NotRetryable),

@@ -1,12 +1,16 @@
 mod cancel;
+mod cooldown_resends;
 mod deadline;
 mod events;
+mod held_edges;
+mod history;
 mod hold;
 #[cfg(feature = "hyper-util")]
+mod lost_connections;
+#[cfg(feature = "hyper-util")]
 mod lost_wire;
-mod no_answer;
+mod no_response;
 mod paced;
-mod quiet_resends;
 mod readiness;
 mod resend;
 mod secrets;

@@ -48,6 +48,7 @@ fn assert_range(found: (Duration, Duration), from: Duration, to: Duration) {
     );
 }
 
+/// Promise (load): A paced retry is spread as widely as held requests.
 #[test]
 fn paced_retry_is_spread_like_a_hold() {
     let policy = StandardPolicy::default().max_attempts(9);
@@ -76,6 +77,7 @@ fn paced_retry_is_spread_like_a_hold() {
     );
 }
 
+/// Promise (load): A paced retry is spread as widely as held requests.
 #[test]
 fn spread_ends_halfway_to_the_deadline() {
     let policy = StandardPolicy::default();
@@ -118,7 +120,7 @@ async fn cost(budget: &Budget, has_cooldown: bool) -> (u32, StopReason, u32) {
     )
 }
 
-/// Promise: a request gets one paced retry free; each further one costs a retry.
+/// Promise (load): The first paced retry of a request is free, the second one costs budget.
 #[tokio::test(start_paused = true)]
 async fn first_paced_retry_is_free_alone() {
     let budget = Budget::new(100, 0.0);
@@ -128,6 +130,7 @@ async fn first_paced_retry_is_free_alone() {
     assert_eq!(cost(&budget, false).await, (4, exhausted, 3));
 }
 
+/// Promise (load): The first paced retry of a request is free, the second one costs budget.
 #[tokio::test(start_paused = true)]
 async fn second_paced_retry_needs_a_budget() {
     let empty = Budget::new(0, 0.0);

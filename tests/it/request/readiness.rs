@@ -1,4 +1,4 @@
-//! The contract of `tower::Service`: nobody is called unready, nobody keeps what others wait for.
+//! The contract of `tower::Service`: `call` only after ready, and no permit held while waiting.
 
 use std::{
     convert::Infallible,
@@ -21,7 +21,7 @@ use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Panics when it is called unready; a clone is not ready. Answers 503 until the last attempt.
+/// A service that panics if it is called unready. A clone is not ready. Returns 503 `failures` times.
 struct Strict {
     is_ready: bool,
     failures: Arc<AtomicU32>,
@@ -85,7 +85,7 @@ impl<B> Service<Request<B>> for Strict {
 /// Promise (bounds): A service is called only when it is ready, the first time the very instance
 /// that was ready.
 #[tokio::test(start_paused = true)]
-async fn every_attempt_is_made_ready() {
+async fn every_attempt_polls_ready() {
     let strict = Strict::new(2);
     let called = strict.called.clone();
     let mut service = hasty().layer(strict);
@@ -99,7 +99,7 @@ async fn every_attempt_is_made_ready() {
 /// Promise (bounds): A service is called only when it is ready, the first time the very instance
 /// that was ready.
 #[tokio::test(start_paused = true)]
-async fn the_first_attempt_uses_the_instance_that_was_ready() {
+async fn first_attempt_uses_the_ready_instance() {
     let strict = Strict::new(0);
     let called = strict.called.clone();
     let mut service = hasty().layer(strict);
@@ -110,7 +110,7 @@ async fn the_first_attempt_uses_the_instance_that_was_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_may_not_be_resent_does_not_clone_the_service() {
+async fn request_sent_once_clones_no_service() {
     let strict = Strict::new(1);
     let clones = strict.clones.clone();
     hasty()
@@ -123,19 +123,19 @@ async fn a_request_that_may_not_be_resent_does_not_clone_the_service() {
 
 /// Promise (bounds): A sleeping request holds no connection, permit or readiness.
 #[tokio::test(start_paused = true)]
-async fn a_sleeping_request_lets_others_through() {
+async fn sleeping_request_releases_permit() {
     let script = Script::new([answer(503).retry_after("10"), answer(200)]);
     let service = hasty().layer(ConcurrencyLimit::new(script, 1));
     let begun = Instant::now();
     let sleeper = tokio::spawn(service.clone().oneshot(get()));
     tokio::time::sleep(SECOND).await;
-    service.oneshot(get()).await.expect("not held up");
+    service.oneshot(get()).await.expect("a free permit");
     assert_eq!(begun.elapsed(), SECOND);
     sleeper.await.expect("no panic").expect("retried");
     assert_eq!(begun.elapsed(), 10 * SECOND);
 }
 
-/// Ready at once the first time, then by `later`.
+/// A service that is ready at the first poll; later polls depend on `later`.
 #[derive(Clone)]
 struct Gate<S> {
     inner: S,
@@ -190,26 +190,26 @@ fn assert_pool_closed(error: &Error) {
 }
 
 #[tokio::test]
-async fn an_error_of_poll_ready_is_a_service_error() {
+async fn poll_ready_error_is_service_error() {
     let mut service = layer().layer(gate(Later::Fails, 1));
     let ready = ServiceExt::<Request<Full<Bytes>>>::ready(&mut service).await;
     assert_pool_closed(&ready.map(drop).expect_err("closed"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_of_poll_ready_before_a_resend_is_one_too_and_costs_no_budget() {
+async fn unready_before_resend_costs_no_budget() {
     let budget = Budget::new(5, 0.0);
     let service = hasty().budget(budget.clone()).layer(gate(Later::Fails, 0));
     let error = service.oneshot(get()).await.map(drop).expect_err("closed");
     assert_pool_closed(&error);
-    assert!(error.may_have_been_applied(), "nobody knows");
+    assert!(error.may_have_been_applied(), "the 503 may have been");
     assert_eq!(budget.available(), 5);
 }
 
 /// Promise (load): Nothing is sent at or after the deadline, and no wait starts that would end
 /// there.
 #[tokio::test(start_paused = true)]
-async fn the_wait_for_readiness_ends_at_the_deadline() {
+async fn readiness_wait_ends_at_deadline() {
     let begun = Instant::now();
     let budget = Budget::new(5, 0.0);
     let service = hasty()
@@ -222,12 +222,12 @@ async fn the_wait_for_readiness_ends_at_the_deadline() {
         (1, StopReason::DeadlineExceeded)
     );
     assert_eq!(begun.elapsed(), 5 * SECOND);
-    assert_eq!(budget.available(), 5, "what was not sent is given back");
+    assert_eq!(budget.available(), 5, "the withdrawal is returned");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permit_that_comes_before_the_deadline_is_used() {
-    // Ready again only at second 6: sleep until 2, then a permit that another request holds.
+async fn permit_before_deadline_is_used() {
+    // Sleeps until second 2, then waits until second 6 for the permit that the test holds.
     let semaphore = Arc::new(tokio::sync::Semaphore::new(1));
     let script = Script::new([answer(503).retry_after("2"), answer(200)]);
     let limit = ConcurrencyLimit::with_semaphore(script.clone(), semaphore.clone());
@@ -241,7 +241,7 @@ async fn a_permit_that_comes_before_the_deadline_is_used() {
     assert_eq!(script.waits(), [6 * SECOND]);
 }
 
-fn quiet_for(time: Duration) -> Cooldown {
+fn cooldown_for(time: Duration) -> Cooldown {
     let cooldown = Cooldown::default();
     extend(&cooldown, time);
     cooldown
@@ -254,33 +254,33 @@ fn extend(cooldown: &Cooldown, time: Duration) {
 
 /// Promise (load): A held request keeps no permit.
 #[tokio::test(start_paused = true)]
-async fn a_held_request_gives_back_what_its_service_was_ready_for() {
+async fn held_request_releases_permit_twice() {
     let semaphore = Arc::new(tokio::sync::Semaphore::new(1));
     let limit = ConcurrencyLimit::with_semaphore(Script::new([200]), semaphore.clone());
-    let cooldown = quiet_for(20 * SECOND);
+    let cooldown = cooldown_for(20 * SECOND);
     let mut service = hasty().cooldown(cooldown.clone()).layer(limit);
     let ready = ServiceExt::<Request<Full<Bytes>>>::ready(&mut service).await;
     let request = ready.expect("a permit").call(get());
-    let permit = semaphore.clone().try_acquire_owned().expect("given back");
+    let permit = semaphore.clone().try_acquire_owned().expect("released");
     let request = tokio::spawn(request);
     tokio::time::sleep(30 * SECOND).await;
-    // It waits for the permit now, and when it has one somebody has asked for more quiet.
+    // The request waits for the permit, and finds the cool-down extended when it gets one.
     extend(&cooldown, 20 * SECOND);
     drop(permit);
     tokio::time::sleep(SECOND).await;
-    assert_eq!(semaphore.available_permits(), 1, "given back once more");
+    assert_eq!(semaphore.available_permits(), 1, "released again");
     request.await.expect("no panic").expect("sent at last");
     drop(service);
 }
 
 /// Promise (bounds): A finished future holds no service and no place in a queue.
 ///
-/// A service may hold a permit or a connection, and somebody may keep the future.
+/// A service may hold a permit or a connection, and a caller may keep the finished future.
 #[tokio::test]
-async fn a_finished_future_holds_no_service() {
-    for answers in [&[200][..], &[503, 200], &[404]] {
+async fn finished_future_holds_no_service() {
+    for statuses in [&[200][..], &[503, 200], &[404]] {
         let watch = Arc::new(());
-        let (held, script) = (watch.clone(), Script::new(answers.iter().copied()));
+        let (held, script) = (watch.clone(), Script::new(statuses.iter().copied()));
         let api = tower::service_fn(move |request: Request<_>| {
             let _held = &held;
             script.clone().oneshot(request)
@@ -290,14 +290,14 @@ async fn a_finished_future_holds_no_service() {
         drop(service);
         assert_eq!(Arc::strong_count(&watch), 2);
         drop((&mut request).await);
-        assert_eq!(Arc::strong_count(&watch), 1, "{answers:?}");
+        assert_eq!(Arc::strong_count(&watch), 1, "{statuses:?}");
         drop(request);
     }
 }
 
 /// Promise (bounds): A finished future holds no service and no place in a queue.
 #[tokio::test(start_paused = true)]
-async fn a_finished_future_holds_no_place_in_a_queue() {
+async fn finished_future_leaves_the_queue() {
     let semaphore = Arc::new(tokio::sync::Semaphore::new(1));
     let script = Script::new([answer(503).retry_after("2")]);
     let limit = ConcurrencyLimit::with_semaphore(script, semaphore.clone());
@@ -314,9 +314,9 @@ async fn a_finished_future_holds_no_place_in_a_queue() {
             tokio::time::sleep(9 * SECOND).await;
         }
     });
-    (&mut request).await.refused(); // at its deadline, in the queue
+    (&mut request).await.refused(); // at its deadline, while queued
     holder.await.expect("no panic");
     let permit = tokio::time::timeout(SECOND, semaphore.acquire()).await;
-    drop(permit.expect("the queue goes on").expect("open"));
+    drop(permit.expect("a free place").expect("open"));
     drop(request);
 }

@@ -1,4 +1,4 @@
-//! What is sent again, and what the layer holds of it to be able to.
+//! Resends: equal to the first attempt, and what the layer keeps for them.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, StatusCode};
 use revio_status::{Attempt, Decision, ResendCount, RetryPolicy, StandardPolicy, StopReason};
 use tower::{Layer, ServiceExt, util::MapResponse};
 
-/// In their order, each with whether it is to be kept out of logs.
+/// Returns the headers in order, each with its sensitivity.
 fn fields(headers: &HeaderMap) -> Vec<(String, Bytes, bool)> {
     let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         let bytes = Bytes::copy_from_slice(value.as_bytes());
@@ -26,7 +26,7 @@ fn fields(headers: &HeaderMap) -> Vec<(String, Bytes, bool)> {
 /// Promise (once): A resend has the method, URI, version, headers and extensions of the first
 /// attempt, and its own number.
 #[tokio::test(start_paused = true)]
-async fn a_resend_is_the_same_request() {
+async fn resend_equals_first_attempt() {
     let script = Script::new([503, 503, 200]);
     let mut trailers = http::HeaderMap::new();
     trailers.insert("x-checksum", http::HeaderValue::from_static("9"));
@@ -80,7 +80,7 @@ async fn a_resend_is_the_same_request() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_not_resent_has_no_resend_count() {
+async fn first_response_has_no_resend_count() {
     let response = layer()
         .layer(Script::new([200]))
         .oneshot(get())
@@ -91,11 +91,11 @@ async fn a_request_that_was_not_resent_has_no_resend_count() {
 
 /// Promise (cause): The response after a resend carries its `ResendCount`.
 ///
-/// A layer below may count its own.
+/// An inner layer may set its own count.
 #[tokio::test]
-async fn the_response_tells_our_resends_and_where_there_was_none_what_it_told() {
-    for (answers, count) in [(&[200][..], 41), (&[503, 200], 1)] {
-        let script = Script::new(answers.iter().copied());
+async fn response_has_own_or_inner_resend_count() {
+    for (statuses, count) in [(&[200][..], 41), (&[503, 200], 1)] {
+        let script = Script::new(statuses.iter().copied());
         let below = MapResponse::new(script, |mut response: http::Response<AnyBody>| {
             response.extensions_mut().insert(ResendCount(41));
             response
@@ -106,7 +106,7 @@ async fn the_response_tells_our_resends_and_where_there_was_none_what_it_told() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resend_count_of_the_callers_own_is_overwritten_by_a_resend() {
+async fn resend_overwrites_callers_resend_count() {
     let script = Script::new([503, 200]);
     let mut request = get();
     request.extensions_mut().insert(ResendCount(41));
@@ -128,7 +128,7 @@ async fn a_resend_count_of_the_callers_own_is_overwritten_by_a_resend() {
 
 type Shown = (Vec<(String, Bytes, bool)>, Option<ResendCount>);
 
-/// Agrees to every retry, and notes what it was shown.
+/// A policy that agrees to every retry and records the requests it sees.
 #[derive(Clone, Default)]
 struct Witness {
     shown: Arc<Mutex<Vec<Shown>>>,
@@ -153,7 +153,7 @@ impl RetryPolicy for Witness {
 
 /// Promise (cause): A policy is shown the request as it was sent.
 #[tokio::test]
-async fn a_policy_is_shown_what_was_sent() {
+async fn policy_sees_the_sent_request() {
     let witness = Witness::default();
     let script = Script::new([503, 503, 503, 200]);
     let mut request = get();
@@ -169,7 +169,7 @@ async fn a_policy_is_shown_what_was_sent() {
 }
 
 #[tokio::test]
-async fn a_policy_is_not_asked_about_the_last_attempt_it_allows() {
+async fn last_attempt_is_not_decided() {
     for limit in [0, 1, 2, 3] {
         let witness = Witness {
             limit: Some(limit),
@@ -188,7 +188,7 @@ async fn a_policy_is_not_asked_about_the_last_attempt_it_allows() {
     }
 }
 
-/// A request body that can be shared, to see who holds it.
+/// Returns bytes whose owners can be counted.
 fn watched() -> (Arc<()>, Bytes) {
     struct Text(#[allow(dead_code)] Arc<()>);
     impl AsRef<[u8]> for Text {
@@ -201,7 +201,7 @@ fn watched() -> (Arc<()>, Bytes) {
 }
 
 #[tokio::test]
-async fn of_the_last_attempt_no_body_is_kept() {
+async fn last_attempt_keeps_no_body() {
     for attempts in [1, 2, 3] {
         let (watch, text) = watched();
         let holders = Arc::new(Mutex::new(Vec::new()));
@@ -229,7 +229,7 @@ async fn of_the_last_attempt_no_body_is_kept() {
     }
 }
 
-/// A limit that somebody raises while a request is on its way.
+/// A policy whose attempt limit rises with each call.
 #[derive(Clone)]
 struct Rising(Arc<AtomicU32>);
 
@@ -246,7 +246,7 @@ impl RetryPolicy for Rising {
 }
 
 #[tokio::test]
-async fn a_limit_that_rises_meanwhile_sends_nothing_but_the_request() {
+async fn rising_attempt_limit_changes_nothing() {
     for limit in [1, 2] {
         let script = Script::new([503, 503, 200]);
         let service = layer()
@@ -267,9 +267,9 @@ async fn a_limit_that_rises_meanwhile_sends_nothing_but_the_request() {
     }
 }
 
-/// Promise (bounds): What is kept of a request is the text of its headers, not the caller's buffer.
+/// Promise (bounds): A kept request holds the text of its headers, not the caller's buffer.
 #[tokio::test]
-async fn of_a_header_the_text_is_kept_and_not_the_callers_buffer() {
+async fn kept_header_drops_callers_buffer() {
     let (holder, text) = watched();
     let watch = Arc::downgrade(&holder);
     drop(holder);
@@ -281,7 +281,7 @@ async fn of_a_header_the_text_is_kept_and_not_the_callers_buffer() {
     let below = tower::service_fn(move |request: http::Request<_>| {
         assert_eq!(request.headers()["authorization"], "text");
         let head = http::Request::new(request.into_body());
-        assert_eq!(watch.strong_count(), 0, "it is kept");
+        assert_eq!(watch.strong_count(), 0, "the caller's buffer is kept");
         api.clone().oneshot(head)
     });
     hasty().layer(below).oneshot(request).await.expect("200");
@@ -289,7 +289,7 @@ async fn of_a_header_the_text_is_kept_and_not_the_callers_buffer() {
 }
 
 #[tokio::test]
-async fn any_number_of_values_is_resent() {
+async fn any_number_of_headers_is_resent() {
     for names in [1, 20_000] {
         let mut request = get();
         for number in 0..24_000 {
@@ -308,7 +308,7 @@ async fn any_number_of_values_is_resent() {
 /// Promise (once): A resend has the method, URI, version, headers and extensions of the first
 /// attempt, and its own number.
 #[tokio::test]
-async fn whichever_of_its_values_are_sensitive_all_are_resent() {
+async fn sensitive_header_values_are_resent() {
     for marks in 0..32_u32 {
         let mut request = get();
         for (place, value) in ["a", "", "ccc", "dd", ""].into_iter().enumerate() {

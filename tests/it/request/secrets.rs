@@ -1,4 +1,4 @@
-//! No secret leaves through an event, a `Display` or a `Debug`, whichever way a request fails.
+//! No secret appears in an event, a `Display` or a `Debug`, on any failing path.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -11,7 +11,7 @@ use revio_status::{
 };
 use tower::{Layer, Service, ServiceExt};
 
-/// What must never be seen: credentials, the query, and what the server answered.
+/// Credentials, the query, bodies and a response header.
 const SECRETS: [&str; 8] = [
     "QWxhZGRpbg",
     "9f8e7d6c5b4a",
@@ -20,11 +20,11 @@ const SECRETS: [&str; 8] = [
     "card=4111",
     "body-s3cret",
     "sent-s3cret",
-    "answered-s3cret",
+    "response-s3cret",
 ];
 const BODY: &str = r#"{"note": "body-s3cret"}"#;
 
-/// All texts that were written anywhere.
+/// All printed texts.
 static TEXTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn write(text: String) {
@@ -46,7 +46,7 @@ fn request(method: Method) -> Request<Steps> {
         .expect("a valid request")
 }
 
-/// Prints each request body that passes, before and after it was read.
+/// A service that prints each request body, before and after it is read.
 #[derive(Clone)]
 struct Printing(Script);
 
@@ -77,7 +77,7 @@ impl Service<Request<ReplayBody<Steps>>> for Printing {
     }
 }
 
-/// Sends the request and prints all that can be printed on the way.
+/// Sends the request, and prints everything printable on the way.
 async fn fail<P>(layer: RevioStatusLayer<P>, request: Request<Steps>, script: Script) -> Error
 where
     P: RetryPolicy + Clone + std::fmt::Debug,
@@ -107,12 +107,12 @@ where
 /// Promise (bounds): No credential, header, query or body appears in events, `Display` or `Debug`,
 /// except the message in `Display`.
 #[tokio::test(start_paused = true)]
-async fn none_is_found_on_any_failing_path() {
+async fn failing_request_shows_no_secret() {
     let events = Events::default();
     let _guard = tracing::subscriber::set_default(events.clone());
     let failing = |status: u16, wait: &str| {
-        let answer = answer(status).header("x-session", "answered-s3cret");
-        Script::new([answer.retry_after(wait).text(BODY)])
+        let response = answer(status).header("x-session", "response-s3cret");
+        Script::new([response.retry_after(wait).text(BODY)])
     };
     let printing = policy_fn(|attempt: &Attempt<'_>| {
         write_debug(attempt);
@@ -172,11 +172,11 @@ async fn none_is_found_on_any_failing_path() {
         assert_eq!(error.status_error().map(|e| e.stop_reason()), Some(*reason));
     }
     let given_up = events.ours();
-    assert!(given_up.len() > 8, "the subscriber listens");
+    assert!(given_up.len() > 8, "the subscriber gets events");
     given_up.iter().for_each(write_debug);
 
     let texts = TEXTS.lock().expect("no panic");
-    assert!(texts.len() > 100, "all of it was written");
+    assert!(texts.len() > 100, "{} texts", texts.len());
     for text in texts.iter() {
         for secret in SECRETS {
             assert!(!text.contains(secret), "{secret:?} is in {text:?}");
@@ -185,7 +185,7 @@ async fn none_is_found_on_any_failing_path() {
 }
 
 #[tokio::test]
-async fn an_error_without_an_answer_shows_nothing_of_the_request() {
+async fn no_response_error_shows_no_request() {
     let events = Events::default();
     let _guard = tracing::subscriber::set_default(events.clone());
     let broken = tower::service_fn(|_: Request<ReplayBody<Steps>>| async {
@@ -207,7 +207,7 @@ async fn an_error_without_an_answer_shows_nothing_of_the_request() {
 /// Promise (bounds): No credential, header, query or body appears in events, `Display` or `Debug`,
 /// except the message in `Display`.
 #[tokio::test]
-async fn what_the_server_said_is_in_display_and_nowhere_else() {
+async fn message_is_in_display_only() {
     let events = Events::default();
     let _guard = tracing::subscriber::set_default(events.clone());
     let script = Script::new([answer(504).text("card 4111 declined")]);
@@ -229,8 +229,8 @@ async fn what_the_server_said_is_in_display_and_nowhere_else() {
     assert!(!format!("{error:#?} {:?}", events.ours()).contains("4111"));
 }
 
-/// Bodies that hold what was requested, beside an error or without one.
-const REQUESTED: [(&str, &str); 34] = [
+/// Bodies with requested data, with or without an error beside it.
+const REQUESTED: [(&str, &str); 35] = [
     ("application/json", r#"{"data": {"message": "private"}}"#),
     (
         "application/json",
@@ -303,6 +303,7 @@ const REQUESTED: [(&str, &str); 34] = [
     ),
     ("application/json", r#"{"name": "private", "message": "#),
     ("text/plain", r#"{"data": {"message": "private"}} trailing"#),
+    ("application/json", r#"{"message": "[\"private\", \"x\"]"}"#),
     ("text/plain", r#"{"name": "private"#),
     ("text/plain", r#"[5, {"name": "private"#),
     ("application/json", r#"[null, "private", "#),
@@ -348,6 +349,7 @@ const REQUESTED: [(&str, &str); 34] = [
     ),
 ];
 
+/// Promise (bounds): Requested data never appears in a message.
 #[test]
 fn requested_data_is_never_shown() {
     for status in [400, 409, 500, 503] {

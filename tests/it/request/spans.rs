@@ -25,7 +25,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// OpenTelemetry's types: what is a number there must not become a text here.
+/// OpenTelemetry's types: a number must not become text.
 #[derive(Clone, Debug, PartialEq)]
 enum Value {
     Text(String),
@@ -79,14 +79,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
 
     fn on_record(&self, id: &Id, record: &Record<'_>, _: Context<'_, S>) {
         let mut spans = self.0.lock().expect("no panic");
-        // An id is used again once its span is closed: the latest one is meant.
+        // Ids are reused after a span closes: the latest span is meant.
         if let Some((_, fields)) = spans.iter_mut().rev().find(|(known, _)| known == id) {
             record.record(&mut Write(fields));
         }
     }
 }
 
-/// The spans of one request to this service.
+/// Sends one request to this service, and returns its spans.
 async fn spans_of<S>(method: &str, uri: &str, service: S) -> Vec<Fields>
 where
     S: Service<Request<ReplayBody<Full<Bytes>>>, Response = Response<AnyBody>> + Clone,
@@ -109,8 +109,8 @@ fn fields<const N: usize>(all: [(&'static str, Value); N]) -> Fields {
     Fields::from(all)
 }
 
-/// What is the same in every span of a GET.
-fn of_get(address: &str, port: u64, url: &str) -> Fields {
+/// Returns the fields that every span of a GET has.
+fn get_fields(address: &str, port: u64, url: &str) -> Fields {
     fields([
         ("otel.name", "GET".into()),
         ("otel.kind", "client".into()),
@@ -134,10 +134,10 @@ fn joined<const N: usize>(parts: [Fields; N]) -> Fields {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_attempt_has_its_span_and_each_field_its_value() {
+async fn each_attempt_has_a_complete_span() {
     let uri = "http://aladdin:hunter2@api.test:8080/v1/Bills?card=4111&all";
     let url = "http://api.test:8080/v1/Bills?card=REDACTED&all=REDACTED";
-    let get = || of_get("api.test", 8080, url);
+    let get = || get_fields("api.test", 8080, url);
     let resend = |number: u64| fields([("http.request.resend_count", number.into())]);
     let status = fields([("http.response.status_code", 200.into())]);
     assert_eq!(
@@ -152,7 +152,7 @@ async fn each_attempt_has_its_span_and_each_field_its_value() {
 
 #[tokio::test(start_paused = true)]
 async fn failures_begin_at_400() {
-    let get = || of_get("api.test", 80, "http://api.test/");
+    let get = || get_fields("api.test", 80, "http://api.test/");
     for (status, kind) in [(404, "404"), (400, "400")] {
         let spans = spans_of("GET", "http://api.test", Script::new([status])).await;
         assert_eq!(spans, [joined([get(), failed(status.into(), kind)])]);
@@ -163,18 +163,18 @@ async fn failures_begin_at_400() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ipv6_address_has_no_brackets_and_https_a_port() {
+async fn ipv6_has_no_brackets_https_has_port() {
     let spans = spans_of("GET", "https://[2001:db8::1]/v1", Script::new([200])).await;
-    let get = of_get("2001:db8::1", 443, "https://[2001:db8::1]/v1");
+    let get = get_fields("2001:db8::1", 443, "https://[2001:db8::1]/v1");
     let status = fields([("http.response.status_code", 200.into())]);
     assert_eq!(spans, [joined([get, status])]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_answer_is_an_error_without_a_status() {
+async fn no_response_span_has_no_status() {
     let broken = service_fn(|_| async { Err::<Response<AnyBody>, _>(BoxError::from("broken")) });
     let spans = spans_of("GET", "http://api.test/", broken).await;
-    let get = of_get("api.test", 80, "http://api.test/");
+    let get = get_fields("api.test", 80, "http://api.test/");
     let failed = fields([
         ("error.type", "no_response".into()),
         ("otel.status_code", "ERROR".into()),
@@ -183,7 +183,7 @@ async fn no_answer_is_an_error_without_a_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_method_has_the_name_of_all_others() {
+async fn unknown_method_is_named_other() {
     for (method, name, recorded, original) in [
         ("BREW", "HTTP", "_OTHER", Some("BREW")),
         ("get", "HTTP", "_OTHER", Some("get")),
@@ -192,7 +192,7 @@ async fn an_unknown_method_has_the_name_of_all_others() {
     ] {
         let spans = spans_of(method, "http://api.test/", Script::new([200])).await;
         let [span] = &spans[..] else {
-            panic!("one attempt, {spans:?}");
+            panic!("not one attempt: {spans:?}");
         };
         assert_eq!(span["otel.name"], name.into());
         assert_eq!(span["http.request.method"], recorded.into());

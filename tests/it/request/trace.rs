@@ -1,4 +1,4 @@
-//! What goes to the log, named by OpenTelemetry's HTTP conventions.
+//! `tracing` events, with fields named by OpenTelemetry's HTTP conventions.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use revio_status::{Backoff, Error, StandardPolicy, StopReason};
 use tower::{Layer, ServiceExt};
 use tracing::Level;
 
-/// The events of one request that is answered by this script.
+/// Sends one request to this script, and returns its events.
 async fn events_of(
     request: http::Request<http_body_util::Full<bytes::Bytes>>,
     script: Script,
@@ -28,7 +28,7 @@ fn record<const N: usize>(level: Level, fields: [(&'static str, &str); N]) -> Re
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_is_told_at_debug_and_giving_up_at_warn() {
+async fn retry_is_debug_final_failure_is_warn() {
     let script = Script::new([answer(503).retry_after("2"), answer(504), answer(503)]);
     let (events, error) = events_of(get(), script).await;
     let scheduled = |status: &str, resend: &str, delay: &str| {
@@ -71,7 +71,7 @@ async fn a_retry_is_told_at_debug_and_giving_up_at_warn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cool_down_and_whom_it_holds_and_refuses_is_told() {
+async fn cooldown_hold_and_refusal_are_events() {
     let events = Events::default();
     let _guard = tracing::subscriber::set_default(events.clone());
     let (layer, cooldown) = shared();
@@ -117,7 +117,7 @@ async fn a_cool_down_and_whom_it_holds_and_refuses_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_held_resend_its_number_is_told() {
+async fn held_resend_has_its_number() {
     let events = Events::default();
     let _guard = tracing::subscriber::set_default(events.clone());
     let (layer, cooldown) = shared();
@@ -134,22 +134,22 @@ async fn of_a_held_resend_its_number_is_told() {
     assert_eq!(held.fields["http.request.resend_count"], "1");
 }
 
-/// Who nested them by mistake finds what one layer did, and nothing twice.
+/// Layers nested by mistake report each event once.
 #[tokio::test]
-async fn two_layers_tell_one_story() {
-    let (of_one, _) = events_of(get(), Script::new([503])).await;
+async fn nested_layers_report_once() {
+    let (one_layers, _) = events_of(get(), Script::new([503])).await;
     let events = Events::default();
     let _guard = tracing::subscriber::set_default(events.clone());
     let service = hasty().layer(hasty().layer(Script::new([503])));
     service.oneshot(get()).await.map(drop).expect_err("503");
-    assert_eq!(of_one.len(), 3);
-    assert_eq!(events.ours(), of_one);
+    assert_eq!(one_layers.len(), 3);
+    assert_eq!(events.ours(), one_layers);
 }
 
 /// Promise (cause): `on_event` and `tracing` report the same events, and each event names its
 /// request.
 #[tokio::test]
-async fn a_request_that_may_not_be_resent_is_named_too() {
+async fn request_sent_once_is_named() {
     let (events, _) = events_of(post(), Script::new([504])).await;
     let given_up = record(
         Level::WARN,
@@ -168,7 +168,7 @@ async fn a_request_that_may_not_be_resent_is_named_too() {
 }
 
 #[tokio::test]
-async fn success_and_plain_failures_are_no_events() {
+async fn success_and_plain_failures_emit_nothing() {
     for status in [200, 301, 400, 404, 429, 500, 501] {
         for method in [Method::GET, Method::POST] {
             let (events, _) = events_of(request(method), Script::new([status])).await;
@@ -178,7 +178,7 @@ async fn success_and_plain_failures_are_no_events() {
 }
 
 #[test]
-fn the_reasons_have_their_names() {
+fn stop_reasons_have_their_names() {
     let names = [
         (StopReason::NotRetryable, "not_retryable"),
         (StopReason::NotIdempotent, "not_idempotent"),
@@ -196,7 +196,7 @@ fn the_reasons_have_their_names() {
 }
 
 #[tokio::test]
-async fn an_ipv6_address_is_told_without_brackets() {
+async fn ipv6_address_has_no_brackets() {
     let mut request = get();
     *request.uri_mut() = "http://[::1]:8080/v1/Bills".parse().expect("valid");
     let (events, _) = events_of(request, Script::new([503])).await;
@@ -204,7 +204,7 @@ async fn an_ipv6_address_is_told_without_brackets() {
 }
 
 #[tokio::test]
-async fn giving_up_names_the_request_however_little_of_it_is_left() {
+async fn final_event_names_the_request() {
     for attempts in [1, 2, 3] {
         let events = Events::default();
         let _guard = tracing::subscriber::set_default(events.clone());

@@ -1,4 +1,4 @@
-//! The budget: exact at every ratio, shared by clones, asked last, and nothing lost in it.
+//! The budget: exact at every ratio, shared by clones, asked last.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use revio_status::{
 };
 use tower::{Layer, ServiceExt};
 
-/// Sends this many GETs, one after the other; returns how many of them were resent.
-async fn send(layer: &RevioStatusLayer, count: u32, answers: &[u16]) -> u32 {
-    let script = Script::new(answers.iter().copied());
+/// Sends `count` GETs, one after the other. Returns the number of resends.
+async fn send(layer: &RevioStatusLayer, count: u32, statuses: &[u16]) -> u32 {
+    let script = Script::new(statuses.iter().copied());
     for _ in 0..count {
-        // How a request ends is not the question here.
+        // The result does not matter here.
         let _ = layer.layer(script.clone()).oneshot(get()).await;
     }
     script.count() as u32 - count
 }
 
-/// Retries once, at once.
+/// Returns a layer that retries once, without delay.
 fn once_more(budget: &Budget) -> RevioStatusLayer {
     let policy = StandardPolicy::default().max_attempts(2);
     layer()
@@ -29,7 +29,7 @@ fn once_more(budget: &Budget) -> RevioStatusLayer {
 }
 
 #[tokio::test]
-async fn ten_thousand_successes_earn_to_the_unit() {
+async fn ten_thousand_deposits_are_exact() {
     for (ratio, earned) in [(0.3, 3_000), (0.6, 6_000), (0.99, 9_900), (0.000_1, 1)] {
         let budget = Budget::new(10_000, ratio);
         let layer = once_more(&budget);
@@ -43,9 +43,9 @@ async fn ten_thousand_successes_earn_to_the_unit() {
 }
 
 #[tokio::test]
-async fn retries_that_work_earn_as_well() {
-    // Every request fails once. A retry costs 1 and its success earns 0.6, so 100 − 0.4 n is left
-    // after n of them; the last one that finds a whole retry is number 248.
+async fn successful_retry_makes_a_deposit() {
+    // Every request fails once. A retry costs 1 and its success deposits 0.6, so 100 − 0.4 n
+    // remains after n requests; the last request that finds a whole retry is number 248.
     let budget = Budget::new(100, 0.6);
     let layer = once_more(&budget);
     let mut resent = 0;
@@ -56,7 +56,7 @@ async fn retries_that_work_earn_as_well() {
 }
 
 #[tokio::test]
-async fn the_default_is_a_hundred_and_one_for_ten() {
+async fn default_is_100_and_1_per_10() {
     let layer = once_more(&Budget::default());
     assert_eq!(send(&layer, 1_000, &[503]).await, 100);
     assert_eq!(send(&layer, 1_000, &[200]).await, 0);
@@ -64,20 +64,20 @@ async fn the_default_is_a_hundred_and_one_for_ten() {
 }
 
 #[tokio::test]
-async fn an_empty_budget_stops_with_its_reason() {
+async fn empty_budget_stops_the_retry() {
     let service = once_more(&Budget::new(0, 1.0)).layer(Script::new([503]));
     let error = service.oneshot(get()).await.refused();
     assert_eq!(error.stop_reason(), StopReason::BudgetExhausted);
 }
 
 #[tokio::test]
-async fn without_a_budget_nothing_is_counted() {
+async fn no_budget_limits_no_retry() {
     let layer = hasty().no_budget();
     assert_eq!(send(&layer, 1_000, &[503]).await, 2_000);
 }
 
 #[tokio::test]
-async fn clones_of_a_layer_and_of_a_service_share_it() {
+async fn clones_share_the_budget() {
     let budget = Budget::new(3, 0.0);
     let layer = once_more(&budget);
     let service = layer.clone().layer(Script::new([503]));
@@ -92,8 +92,8 @@ async fn clones_of_a_layer_and_of_a_service_share_it() {
 }
 
 #[tokio::test]
-async fn only_an_answer_that_is_no_retryable_failure_earns() {
-    for (answers, earns) in [
+async fn retryable_failure_makes_no_deposit() {
+    for (statuses, makes_deposit) in [
         (&[200][..], true),
         (&[301], true),
         (&[404], true),
@@ -103,14 +103,15 @@ async fn only_an_answer_that_is_no_retryable_failure_earns() {
         let budget = Budget::new(2, 0.5);
         let layer = once_more(&budget);
         send(&layer, 2, &[503]).await; // spends all
-        send(&layer, 2, answers).await;
-        assert_eq!(budget.available(), u32::from(earns), "{answers:?}");
+        send(&layer, 2, statuses).await;
+        let expected = u32::from(makes_deposit);
+        assert_eq!(budget.available(), expected, "{statuses:?}");
     }
 }
 
 /// Promise (load): A request that is sent once makes its deposit too.
 #[tokio::test]
-async fn what_is_sent_once_earns_too() {
+async fn request_sent_once_makes_a_deposit() {
     let budget = Budget::new(2, 0.5);
     let layer = once_more(&budget);
     send(&layer, 2, &[503]).await; // spends all
@@ -122,7 +123,7 @@ async fn what_is_sent_once_earns_too() {
 }
 
 #[tokio::test]
-async fn a_request_without_an_answer_earns_nothing() {
+async fn no_response_makes_no_deposit() {
     let budget = Budget::new(2, 0.5);
     let layer = once_more(&budget);
     send(&layer, 2, &[503]).await;
@@ -132,16 +133,16 @@ async fn a_request_without_an_answer_earns_nothing() {
             .layer(broken)
             .oneshot(get())
             .await
-            .expect_err("no answer");
+            .expect_err("no response");
     }
     assert_eq!(budget.available(), 0);
 }
 
 /// Promise (load): The budget is asked last, and a retry that is not sent returns to it.
 ///
-/// The first no, for each question that comes before the budget.
+/// Each earlier question stops a request in turn; the budget stays full.
 #[tokio::test(start_paused = true)]
-async fn it_is_asked_last() {
+async fn budget_is_asked_last() {
     let budget = Budget::new(5, 0.0);
     let layer = || {
         hasty()
@@ -190,12 +191,11 @@ async fn it_is_asked_last() {
     assert_eq!(budget.available(), 5);
 }
 
-/// Promise (load): A retry that comes back earlier than a cool-down's response asked for costs
-/// budget.
+/// Promise (load): A retry sent earlier than a cool-down's response asked for costs budget.
 ///
-/// A cool-down paces what waits as long as it was asked to, and nothing else.
+/// Only a retry that waits as long as the response asked for is paced.
 #[tokio::test(start_paused = true)]
-async fn a_retry_earlier_than_a_cool_down_asks_for_costs_its_part() {
+async fn retry_before_cooldown_ends_costs_budget() {
     let budget = Budget::new(0, 0.0);
     for (wait, attempts) in [(9, 1), (10, 2)] {
         let after = Duration::from_secs(wait);
@@ -212,7 +212,7 @@ async fn a_retry_earlier_than_a_cool_down_asks_for_costs_its_part() {
 
 /// Promise (load): The budget is asked last, and a retry that is not sent returns to it.
 #[tokio::test(start_paused = true)]
-async fn a_retry_cancelled_in_its_sleep_is_given_back() {
+async fn cancelled_retry_is_returned() {
     let budget = Budget::new(5, 0.0);
     let layer = hasty().budget(budget.clone());
     let service = layer.layer(Script::new([answer(503).retry_after("10")]));
@@ -226,7 +226,7 @@ async fn a_retry_cancelled_in_its_sleep_is_given_back() {
 
 /// Promise (load): A request that is sent once makes its deposit too.
 #[tokio::test]
-async fn never_retry_earns_too_and_spends_nothing() {
+async fn never_retry_makes_deposits_alone() {
     let budget = Budget::new(1, 0.5);
     send(&once_more(&budget), 1, &[503]).await;
     let service = hasty()
@@ -237,11 +237,11 @@ async fn never_retry_earns_too_and_spends_nothing() {
         let error = service.clone().oneshot(get()).await.refused();
         assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
-    // To this policy no status is retryable: each answer counts as one that was not.
+    // For this policy no status is retryable, so each response makes a deposit.
     assert_eq!(budget.available(), 1);
 }
 
-/// All retries spent by one request that never succeeds.
+/// Returns a budget that one request has exhausted, and its layer.
 async fn emptied(reserve: u32, per_request: f64) -> (Budget, RevioStatusLayer) {
     let budget = Budget::new(reserve, per_request);
     let policy = StandardPolicy::default().max_attempts(u32::MAX);
@@ -258,7 +258,7 @@ async fn emptied(reserve: u32, per_request: f64) -> (Budget, RevioStatusLayer) {
 
 /// Promise (load): The budget is exact, also across threads.
 #[tokio::test]
-async fn every_ratio_of_six_digits_is_exact() {
+async fn six_digit_ratio_is_exact() {
     for millionths in [290_000, 570_000, 580_000, 123_457, 999_999, 2_900, 249] {
         let ratio = f64::from(millionths) / 1e6;
         let (budget, layer) = emptied(1_000, ratio).await;
@@ -274,7 +274,7 @@ async fn every_ratio_of_six_digits_is_exact() {
 }
 
 #[tokio::test]
-async fn it_never_holds_more_than_the_reserve() {
+async fn deposits_stop_at_the_reserve() {
     let (budget, layer) = emptied(10, 7.5).await;
     send(&layer, 3, &[200]).await;
     assert_eq!(budget.available(), 10);
@@ -289,7 +289,7 @@ async fn it_never_holds_more_than_the_reserve() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_made_elsewhere_can_share_it() {
+async fn external_retries_share_the_budget() {
     let budget = Budget::new(2, 0.5);
     assert!(budget.withdraw());
     let layer = once_more(&budget);

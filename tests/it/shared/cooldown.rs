@@ -1,4 +1,4 @@
-//! What one answer says to all requests of an account: what arms a cool-down, and for how long.
+//! Cool-downs: which response starts one, for how long, and for which requests.
 
 use std::{
     sync::{Arc, Mutex},
@@ -14,21 +14,21 @@ use tower::{Layer, ServiceExt};
 /// Promise (load): A 429 or an exhausted quota holds all requests of the account, whatever the
 /// method.
 #[tokio::test(start_paused = true)]
-async fn a_429_and_a_quota_arm_it_whatever_the_method() {
+async fn quota_or_429_starts_cooldown() {
     for status in [429, 403] {
         for method in [Method::GET, Method::POST] {
             let (layer, cooldown) = shared();
-            let answer = answer(status).retry_after("40");
-            answered(&layer, answer, request(method)).await;
-            let rest = rest(&cooldown).expect("armed");
-            assert!(rest >= 40 * SECOND && rest < 40 * SECOND + TICK, "{rest:?}");
+            let response = answer(status).retry_after("40");
+            answered(&layer, response, request(method)).await;
+            let left = rest(&cooldown).expect("started");
+            assert!(left >= 40 * SECOND && left < 40 * SECOND + TICK, "{left:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_asks_for_no_wait_or_speaks_for_itself_alone_arms_nothing() {
-    for answer in [
+async fn other_response_starts_no_cooldown() {
+    for response in [
         answer(429),
         answer(429).retry_after("soon"),
         answer(429).retry_after("0"),
@@ -38,13 +38,13 @@ async fn what_asks_for_no_wait_or_speaks_for_itself_alone_arms_nothing() {
         answer(200).retry_after("40"),
     ] {
         let (layer, cooldown) = shared();
-        answered(&layer, answer, post()).await;
+        answered(&layer, response, post()).await;
         assert_eq!(cooldown.until(), None);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_named_503_arms_it_too() {
+async fn cool_down_on_503_starts_cooldown() {
     let cooldown = Cooldown::default();
     let policy = policy().cool_down_on(StatusCode::SERVICE_UNAVAILABLE);
     let layer = layer().policy(policy).cooldown(cooldown.clone());
@@ -53,7 +53,7 @@ async fn a_named_503_arms_it_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_head_arms_it_before_the_body_ends() {
+async fn cooldown_starts_before_the_body_ends() {
     let (layer, cooldown) = shared();
     let slow =
         answer(429)
@@ -61,31 +61,31 @@ async fn the_head_arms_it_before_the_body_ends() {
             .body([data("so"), Step::Wait(3 * SECOND), data(" what")]);
     let call = tokio::spawn(layer.layer(Script::new([slow])).oneshot(post()));
     sleep(SECOND).await;
-    assert!(rest(&cooldown).is_some(), "the body is still on its way");
+    assert!(rest(&cooldown).is_some(), "before the end of the body");
     call.await.expect("no panic").refused();
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_clamped_and_the_answer_s_own_word_is_not() {
+async fn cooldown_is_clamped_and_error_is_not() {
     let (layer, cooldown) = shared();
     let service = layer.layer(Script::new([answer(429).retry_after("3600")]));
     let error = service.oneshot(post()).await.refused();
     assert_eq!(error.retry_after(), Some(3_600 * SECOND));
-    let rest = rest(&cooldown).expect("armed");
-    assert!(rest >= 300 * SECOND && rest < 300 * SECOND + TICK);
+    let left = rest(&cooldown).expect("started");
+    assert!(left >= 300 * SECOND && left < 300 * SECOND + TICK);
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_extended_and_never_shortened_until_it_is_lifted() {
+async fn cooldown_is_not_shortened_until_cleared() {
     let (layer, cooldown) = shared();
     let layer = layer.policy(Heedless);
     for (asked, expected) in [("20", 20), ("40", 40), ("5", 40)] {
         answered(&layer, answer(429).retry_after(asked), post()).await;
         assert!(rest(&cooldown) >= Some(expected * SECOND));
         let before = cooldown.until();
-        let heedless = layer.layer(Script::new([200]));
-        heedless.oneshot(get()).await.expect("200");
-        assert_eq!(cooldown.until(), before, "a success lifts nothing");
+        let service = layer.layer(Script::new([200]));
+        service.oneshot(get()).await.expect("200");
+        assert_eq!(cooldown.until(), before, "a success clears nothing");
     }
     cooldown.clear();
     assert_eq!(cooldown.until(), None);
@@ -94,7 +94,7 @@ async fn it_is_extended_and_never_shortened_until_it_is_lifted() {
 }
 
 #[test]
-fn eight_threads_leave_the_longest_time() {
+fn concurrent_extensions_keep_the_longest() {
     let cooldown = Cooldown::default();
     let start = std::time::Instant::now();
     std::thread::scope(|scope| {
@@ -110,33 +110,33 @@ fn eight_threads_leave_the_longest_time() {
             });
         }
     });
-    let rest = cooldown.until().expect("armed") - start;
-    assert_eq!(rest.as_millis(), 79_999);
+    let longest = cooldown.until().expect("started") - start;
+    assert_eq!(longest.as_millis(), 79_999);
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_accounts_go_through_one_layer() {
+async fn accounts_share_a_layer_separately() {
     let (layer, of_the_layer) = shared();
-    let [quiet, flowing] = [Cooldown::default(), Cooldown::default()];
+    let [cooling, idle] = [Cooldown::default(), Cooldown::default()];
     let of = |account: &Cooldown| {
         let mut request = post();
         request.extensions_mut().insert(account.clone());
         request
     };
-    answered(&layer, answer(429).retry_after("40"), of(&quiet)).await;
+    answered(&layer, answer(429).retry_after("40"), of(&cooling)).await;
     let begun = Instant::now();
     let service = layer.no_cooldown().layer(Script::new([200]));
-    service.clone().oneshot(of(&flowing)).await.expect("200");
+    service.clone().oneshot(of(&idle)).await.expect("200");
     assert_eq!(begun.elapsed(), Duration::ZERO);
-    service.oneshot(of(&quiet)).await.expect("200");
+    service.oneshot(of(&cooling)).await.expect("200");
     assert!(begun.elapsed() >= 40 * SECOND);
-    assert_eq!((of_the_layer.until(), flowing.until()), (None, None));
+    assert_eq!((of_the_layer.until(), idle.until()), (None, None));
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_told_when_one_begins_is_extended_and_holds_or_refuses() {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let notes = told.clone();
+async fn events_report_start_extension_and_hold() {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let notes = events.clone();
     let (layer, cooldown) = shared();
     let layer = layer.on_event(move |event| {
         let line = match event {
@@ -147,21 +147,19 @@ async fn it_is_told_when_one_begins_is_extended_and_holds_or_refuses() {
                 ..
             } => {
                 assert_eq!(cooldown.until(), Some(*until));
-                format!("{} began", status.as_u16())
+                format!("{} started", status.as_u16())
             }
             Event::Held {
-                method,
-                remaining: rest,
-                ..
-            } => format!("{method} held {}", rest.as_secs()),
+                method, remaining, ..
+            } => format!("{method} held {}", remaining.as_secs()),
             Event::GivenUp { method, error, .. } => format!("{method}: {error}"),
             _ => "another".to_owned(),
         };
         notes.lock().expect("no panic").push(line);
     });
     for asked in ["20", "20", "20.9", "40"] {
-        let heedless = layer.clone().policy(Heedless);
-        answered(&heedless, answer(429).retry_after(asked), post()).await;
+        let layer = layer.clone().policy(Heedless);
+        answered(&layer, answer(429).retry_after(asked), post()).await;
     }
     layer
         .layer(Script::new([200]))
@@ -177,10 +175,10 @@ async fn it_is_told_when_one_begins_is_extended_and_holds_or_refuses() {
         .expect_err("refused");
     assert_eq!(error.attempts(), 0);
     assert_eq!(
-        *told.lock().expect("no panic"),
+        *events.lock().expect("no panic"),
         [
-            "429 began",
-            "429 began",
+            "429 started",
+            "429 started",
             "GET held 40",
             "GET: 429 Too Many Requests: the request was not sent (cooling_down)",
         ]
@@ -189,7 +187,7 @@ async fn it_is_told_when_one_begins_is_extended_and_holds_or_refuses() {
 
 #[test]
 #[should_panic(expected = "the cool-down's maximum is 0ns")]
-fn a_cool_down_without_time_is_refused() {
+fn zero_maximum_panics() {
     let _ = Cooldown::new(Duration::ZERO);
 }
 
@@ -208,22 +206,22 @@ fn cooldown_equals_its_clone_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn less_than_a_second_is_news_where_it_was_quiet_no_more() {
-    let begun = Arc::new(Mutex::new(0));
-    let count = begun.clone();
+async fn short_cooldown_after_an_end_is_reported() {
+    let started = Arc::new(Mutex::new(0));
+    let count = started.clone();
     let layer = layer().policy(Heedless).on_event(move |event| {
         if let Event::CooldownStarted { .. } = event {
             *count.lock().expect("no panic") += 1;
         }
     });
-    for (wait, news) in [("500", 1), ("1499", 1), ("2499", 2)] {
-        let answer = answer(429).header("retry-after-ms", wait);
-        answered(&layer, answer, post()).await;
-        assert_eq!(*begun.lock().expect("no panic"), news, "{wait} ms");
+    for (wait, expected) in [("500", 1), ("1499", 1), ("2499", 2)] {
+        let response = answer(429).header("retry-after-ms", wait);
+        answered(&layer, response, post()).await;
+        assert_eq!(*started.lock().expect("no panic"), expected, "{wait} ms");
     }
     sleep(3 * SECOND).await;
     answered(&layer, answer(429).header("retry-after-ms", "5"), post()).await;
-    assert_eq!(*begun.lock().expect("no panic"), 3);
+    assert_eq!(*started.lock().expect("no panic"), 3);
 }
 
 /// Returns a layer whose policy ignores cool-downs, and the number of `CooldownStarted` events.
@@ -239,7 +237,7 @@ fn counted(cooldown: Cooldown) -> (RevioStatusLayer<Heedless>, Arc<Mutex<u32>>) 
     (layer, started)
 }
 
-/// Promise: many small extensions are reported once they sum up to a second.
+/// Promise (load): Many small extensions are reported when their sum reaches a second.
 #[tokio::test(start_paused = true)]
 async fn small_extensions_are_reported_each_second() {
     let cooldown = Cooldown::default();
@@ -247,8 +245,8 @@ async fn small_extensions_are_reported_each_second() {
     let mut seen = Vec::new();
     for tenth in 0..=25 {
         let wait = (10_000 + 100 * tenth).to_string();
-        let answer = answer(429).header("retry-after-ms", &wait);
-        answered(&layer, answer, post()).await;
+        let response = answer(429).header("retry-after-ms", &wait);
+        answered(&layer, response, post()).await;
         seen.push(*started.lock().expect("no panic"));
     }
     let expected: Vec<_> = (0..=25).map(|tenth| 1 + tenth / 10).collect();
@@ -261,8 +259,8 @@ async fn extend_until_counts_as_reported() {
     let (layer, started) = counted(cooldown.clone());
     for (asked, reported) in [("9500", 0), ("10900", 0), ("11000", 1)] {
         begin(&cooldown, 10 * SECOND);
-        let answer = answer(429).header("retry-after-ms", asked);
-        answered(&layer, answer, post()).await;
+        let response = answer(429).header("retry-after-ms", asked);
+        answered(&layer, response, post()).await;
         assert_eq!(*started.lock().expect("no panic"), reported, "{asked} ms");
     }
     cooldown.clear();
@@ -270,7 +268,7 @@ async fn extend_until_counts_as_reported() {
     assert_eq!(*started.lock().expect("no panic"), 2, "starts again");
 }
 
-/// Promise: no `Retry-After`, however large, is lost to an overflow of the clock.
+/// Promise (load): No `Retry-After`, however large, is lost to an overflow of the clock.
 #[tokio::test(start_paused = true)]
 async fn endless_wait_without_maximum_starts_one() {
     for asked in [
@@ -288,12 +286,12 @@ async fn endless_wait_without_maximum_starts_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_told_before_the_body_is_read_and_before_the_retry() {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let notes = told.clone();
+async fn start_is_reported_before_body_and_retry() {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let notes = events.clone();
     let layer = layer().policy(patient()).on_event(move |event| {
         let line = match event {
-            Event::CooldownStarted { .. } => "began",
+            Event::CooldownStarted { .. } => "started",
             Event::RetryScheduled { .. } => "retry",
             _ => "another",
         };
@@ -301,26 +299,26 @@ async fn it_is_told_before_the_body_is_read_and_before_the_retry() {
     });
     let slow = answer(429)
         .retry_after("40")
-        .body([Step::Wait(SECOND), data("quiet")]);
+        .body([Step::Wait(SECOND), data("later")]);
     let begun = Instant::now();
     let service = layer.layer(Script::new([slow, answer(200)]));
     service.oneshot(post()).await.expect("200");
-    let told = told.lock().expect("no panic");
-    assert_eq!(*told, [("began", begun), ("retry", begun + SECOND)]);
+    let events = events.lock().expect("no panic");
+    assert_eq!(*events, [("started", begun), ("retry", begun + SECOND)]);
 }
 
 #[test]
-fn it_says_the_time_it_was_told_however_far_away() {
+fn until_returns_the_given_time() {
     let now = std::time::Instant::now();
     let until = |until| {
         let cooldown = Cooldown::default();
         cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, until);
-        cooldown.until().expect("armed")
+        cooldown.until().expect("started")
     };
     let micro = Duration::from_micros(1);
-    for told in [now - SECOND, now, now + 400 * SECOND] {
-        let said = until(told);
-        assert!(said >= told && said < told + micro, "{told:?}: {said:?}");
+    for given in [now - SECOND, now, now + 400 * SECOND] {
+        let got = until(given);
+        assert!(got >= given && got < given + micro, "{given:?}: {got:?}");
     }
     let year = 365 * 24 * 3_600 * SECOND;
     assert!(until(now + 1_000 * year) > now + 200 * year);
@@ -328,12 +326,12 @@ fn it_says_the_time_it_was_told_however_far_away() {
 
 /// Real threads on the real clock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nobody_on_any_thread_is_sent_before_the_end() {
+async fn no_thread_sends_before_the_end() {
     let cooldown = Cooldown::default();
     let now = std::time::Instant::now;
     let begin = |time| cooldown.extend_until(StatusCode::TOO_MANY_REQUESTS, now() + time);
     begin(30 * TICK);
-    let first = cooldown.until().expect("armed");
+    let first = cooldown.until().expect("started");
     let script = Script::new([200]);
     let service = layer().cooldown(cooldown.clone()).layer(script.clone());
     let calls: Vec<_> = (0..200)
@@ -345,8 +343,8 @@ async fn nobody_on_any_thread_is_sent_before_the_end() {
         call.await.expect("no panic").expect("200");
     }
     let end = match was_in_time {
-        true => cooldown.until().expect("armed"),
-        false => first, // a slow machine
+        true => cooldown.until().expect("started"),
+        false => first, // the machine was too slow to extend it in time
     };
     let sent = script.sent();
     assert_eq!(sent.len(), 200);

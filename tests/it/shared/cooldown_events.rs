@@ -9,6 +9,8 @@ use crate::support::{layer, post, quiet::*, script::*};
 use revio_status::{Cooldown, Event};
 use tokio::time::{Instant, sleep};
 
+/// Promise (load): `CooldownStarted` is reported when a cool-down starts or ends later, and only
+/// then.
 #[tokio::test(start_paused = true)]
 async fn shorter_wait_after_reported_end_is_silent() {
     let (cooldown, reported) = (Cooldown::default(), Arc::new(Mutex::new(Vec::new())));

@@ -1,3 +1,4 @@
 mod budget;
 mod cooldown;
+mod cooldown_edges;
 mod cooldown_events;

@@ -1,13 +1,15 @@
-//! A desk to sit at: a user, the gateway before them, and the API behind it.
+//! A user, the gateway, and an API with a script.
 
 use std::{
     collections::VecDeque,
     future::Future,
+    io,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use axum::Router;
+use axum_gateway::{Account, Upstream, gateway, log_filter};
 use http::{Method, Request, Response, header::CONTENT_TYPE, request, response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -15,18 +17,19 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use revio_status::{BoxError, RetryPolicy, RevioStatusLayer};
 use serde_json::Value;
 use tokio::{net::TcpListener, time::timeout};
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::support::{
     AnyBody, any_body, no_body,
     wire::{self, Http, Server},
 };
-use axum_gateway::{Account, Upstream, gateway};
 
 pub const KEY: &str = "ocp-apim-subscription-key";
-/// What no user may ever read.
+/// Must never reach a user.
 pub const SECRET: &str = "upstream-secret";
+/// The two routes.
+pub const ROUTES: [(Method, &str); 2] = [(Method::GET, "/customers/7"), (Method::POST, "/notes")];
 
-/// A user, the gateway, and the API with its script.
 pub struct Desk {
     pub gateway: String,
     user: Client<HttpConnector, AnyBody>,
@@ -34,25 +37,26 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Opens a gateway before an API that sends these responses in turn.
     pub async fn open<P>(
         layer: RevioStatusLayer<P>,
-        answers: impl IntoIterator<Item = Response<AnyBody>>,
+        responses: impl IntoIterator<Item = Response<AnyBody>>,
     ) -> Self
     where
         P: RetryPolicy + Clone + Send + Sync + 'static,
     {
-        let answers: VecDeque<_> = answers.into_iter().collect();
-        let answers = Arc::new(Mutex::new(answers));
+        let responses: VecDeque<_> = responses.into_iter().collect();
+        let responses = Arc::new(Mutex::new(responses));
         let received = Arc::new(Mutex::new(Vec::new()));
         let seen = received.clone();
         let api = Server::start(move |request: Request<Incoming>| {
-            let (answers, seen) = (answers.clone(), seen.clone());
+            let (responses, seen) = (responses.clone(), seen.clone());
             async move {
                 let (head, body) = request.into_parts();
                 body.collect().await.expect("a whole request");
                 seen.lock().expect("no panic").push(head);
-                let answer = answers.lock().expect("no panic").pop_front();
-                answer.expect("one more answer")
+                let response = responses.lock().expect("no panic").pop_front();
+                response.expect("one more response")
             }
         })
         .await;
@@ -62,7 +66,7 @@ impl Desk {
         }
     }
 
-    /// Before an API of the test's own.
+    /// Opens a gateway before this API.
     pub async fn before<P>(layer: RevioStatusLayer<P>, base: &str) -> Self
     where
         P: RetryPolicy + Clone + Send + Sync + 'static,
@@ -88,13 +92,13 @@ impl Desk {
     }
 
     pub async fn call(&self, request: Request<AnyBody>) -> Response<Incoming> {
-        self.user.request(request).await.expect("an answer")
+        self.user.request(request).await.expect("a response")
     }
 
     pub async fn send(&self, request: Request<AnyBody>) -> (response::Parts, String) {
         bounded(async {
             let (head, body) = self.call(request).await.into_parts();
-            let body = body.collect().await.expect("a whole answer").to_bytes();
+            let body = body.collect().await.expect("a whole response").to_bytes();
             (head, String::from_utf8(body.into()).expect("text"))
         })
         .await
@@ -104,12 +108,11 @@ impl Desk {
         self.send(self.request(Method::GET, path)).await
     }
 
-    /// The answer, once it is known to be a problem.
+    /// Sends a request, checks that the response is a problem, and returns it.
     pub async fn problem(&self, method: Method, path: &str) -> (response::Parts, Value) {
         let (head, body) = self.send(self.request(method, path)).await;
         assert_eq!(head.headers[CONTENT_TYPE], "application/problem+json");
         let problem: Value = serde_json::from_str(&body).expect("JSON");
-        // What programs tell problems apart by.
         let expected = match problem.get("may_have_been_applied") {
             Some(_) => "tag:example.com,2026:unknown-outcome",
             None => "about:blank",
@@ -119,10 +122,11 @@ impl Desk {
             assert!(problem[member].is_string(), "{member}: {problem}");
         }
         assert_eq!(problem["status"], head.status.as_u16());
+        assert!(!format!("{head:?} {problem}").contains(SECRET), "{problem}");
         (head, problem)
     }
 
-    /// What the API received.
+    /// Takes the requests that the API received.
     pub fn received(&self) -> Vec<request::Parts> {
         std::mem::take(&mut self.received.lock().expect("no panic"))
     }
@@ -141,13 +145,13 @@ where
     Upstream::new(layer, &account)
 }
 
-/// What hangs, fails. On the paused clock that is soon.
+/// Fails a test that hangs; on the paused clock, soon.
 pub async fn bounded<F: Future>(test: F) -> F::Output {
     const MINUTES: Duration = Duration::from_secs(180);
     timeout(MINUTES, test).await.expect("it hangs")
 }
 
-pub fn answer(status: u16, headers: &[(&str, &str)], text: &'static str) -> Response<AnyBody> {
+pub fn response(status: u16, headers: &[(&str, &str)], text: &'static str) -> Response<AnyBody> {
     let builder = Response::builder().status(status);
     let builder = headers.iter().fold(builder, |builder, (name, value)| {
         builder.header(*name, *value)
@@ -156,20 +160,48 @@ pub fn answer(status: u16, headers: &[(&str, &str)], text: &'static str) -> Resp
 }
 
 pub fn plain(status: u16) -> Response<AnyBody> {
-    answer(status, &[], "")
+    response(status, &[], "")
 }
 
 pub fn operation(head: &request::Parts) -> String {
     format!("{} {}", head.method, head.uri)
 }
 
+/// Checks the flag that programs read, and the words that people read.
 pub fn assert_outcome(problem: &Value, may_have_been_applied: bool) {
-    let is_told = problem
-        .get("may_have_been_applied")
-        .is_some_and(|v| v == true);
-    assert_eq!(is_told, may_have_been_applied, "{problem}");
-    // Nobody but programs reads the flag.
+    let flag = problem.get("may_have_been_applied");
+    assert_eq!(flag.is_some_and(|v| v == true), may_have_been_applied);
     let detail = problem["detail"].as_str().expect("text");
     let words = "look before you send it again";
     assert_eq!(detail.contains(words), may_have_been_applied, "{detail}");
+}
+
+/// The gateway's log.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let lines = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_writer(move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(lines);
+        tracing::subscriber::set_default(subscriber.with(log_filter()))
+    }
+
+    pub fn take(&self) -> String {
+        let log = std::mem::take(&mut *self.0.lock().expect("no panic"));
+        String::from_utf8(log).expect("UTF-8")
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::Write::write(&mut *self.0.lock().expect("no panic"), bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

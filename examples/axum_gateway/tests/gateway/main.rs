@@ -1,11 +1,8 @@
-//! What the users of the axum example get to see, and what the API does: over real sockets.
+//! The gateway over real sockets: what users receive, and what the API receives.
 
 #[path = "../../../../tests/support/mod.rs"]
 mod support;
-#[path = "../../../../tests/support/tls.rs"]
-mod tls;
 
-mod bodies;
-mod borders;
 mod desk;
-mod problems;
+mod failures;
+mod passing;

@@ -1,4 +1,4 @@
-//! Resends while the account is to be quiet.
+//! Resends during a cool-down: held, refused, or exempt.
 
 use std::{
     io,
@@ -24,7 +24,7 @@ use tokio::{
 use tower::{Layer, ServiceExt, limit::ConcurrencyLimit, service_fn};
 
 #[tokio::test(start_paused = true)]
-async fn a_retried_429_is_not_held_by_what_it_armed_itself() {
+async fn own_cooldown_does_not_hold_retry() {
     let script = Script::new([answer(429).retry_after("40"), answer(200)]);
     let service = layer().policy(patient()).layer(script.clone());
     service.oneshot(post()).await.expect("200");
@@ -32,7 +32,7 @@ async fn a_retried_429_is_not_held_by_what_it_armed_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resend_waits_on_where_somebody_else_was_told_to() {
+async fn cooldown_during_delay_holds_resend() {
     let cooldown = Cooldown::default();
     let layer = layer().policy(policy()).cooldown(cooldown.clone());
     let script = Script::new([answer(503).retry_after("5"), answer(200)]);
@@ -45,7 +45,7 @@ async fn a_resend_waits_on_where_somebody_else_was_told_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resend_that_may_not_wait_ends_with_its_own_failure_and_the_longer_wait() {
+async fn refused_resend_returns_own_failure() {
     let (cooldown, budget) = (Cooldown::default(), Budget::new(5, 0.0));
     let layer = layer()
         .policy(policy())
@@ -70,18 +70,14 @@ async fn a_resend_that_may_not_wait_ends_with_its_own_failure_and_the_longer_wai
         asked >= 96 * SECOND && asked < 96 * SECOND + TICK,
         "{asked:?}"
     );
-    assert_eq!(budget.available(), 5, "what was not sent is given back");
-    assert_eq!(error.headers()["retry-after"], "5", "its answer said so");
+    assert_eq!(budget.available(), 5, "the withdrawal is returned");
+    assert_eq!(error.headers()["retry-after"], "5", "unchanged");
     let served = error.into_response();
-    assert_eq!(
-        served.headers()["retry-after"],
-        "96",
-        "who is served waits for all"
-    );
+    assert_eq!(served.headers()["retry-after"], "96", "the remaining time");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_cool_down_paces_costs_no_budget_and_what_it_does_not_does() {
+async fn paced_retry_costs_no_budget() {
     let none = || Budget::new(0, 0.0);
     let script = || Script::new([answer(429).retry_after("40"), answer(200)]);
     let paced = layer().policy(patient()).budget(none());
@@ -95,9 +91,9 @@ async fn what_a_cool_down_paces_costs_no_budget_and_what_it_does_not_does() {
     assert_eq!(error.stop_reason(), StopReason::BudgetExhausted);
 }
 
-/// Not `max_retry_after`, of 30 s: the account must wait in any case.
+/// `max_retry_after` (30 s) does not apply: the whole account waits anyway.
 #[tokio::test(start_paused = true)]
-async fn of_what_arms_max_hold_is_the_limit_of_retry_after() {
+async fn max_hold_limits_retry_after_of_429() {
     for (asked, is_retried) in [("60", true), ("61", false)] {
         for layer in [
             layer().policy(patient()),
@@ -116,20 +112,20 @@ async fn of_what_arms_max_hold_is_the_limit_of_retry_after() {
     }
 }
 
-fn of(cooldown: &Cooldown) -> Request<Full<Bytes>> {
+fn with_cooldown(cooldown: &Cooldown) -> Request<Full<Bytes>> {
     let mut request = get();
     request.extensions_mut().insert(cooldown.clone());
     request
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resend_looks_at_its_own_account() {
-    let (layer, of_the_layer) = shared();
+async fn resend_checks_own_cooldown() {
+    let (layer, layers_own) = shared();
     let own = Cooldown::default();
     let script = Script::new([answer(503).retry_after("5"), answer(200)]);
-    let call = tokio::spawn(layer.layer(script.clone()).oneshot(of(&own)));
+    let call = tokio::spawn(layer.layer(script.clone()).oneshot(with_cooldown(&own)));
     sleep(SECOND).await;
-    begin(&of_the_layer, 50 * SECOND);
+    begin(&layers_own, 50 * SECOND);
     begin(&own, 20 * SECOND);
     call.await.expect("no panic").expect("200");
     let wait = script.waits()[0];
@@ -137,7 +133,7 @@ async fn a_resend_looks_at_its_own_account() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resend_is_held_by_who_asks_for_more_than_its_own_answer() {
+async fn longer_cooldown_holds_paced_retry() {
     let (layer, cooldown) = shared();
     let layer = layer.policy(patient());
     let script = Script::new([answer(429).retry_after("10"), answer(200)]);
@@ -188,7 +184,7 @@ async fn retry_earlier_than_asked_is_held() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resend_without_delay_looks_too_and_before_it_waits_for_readiness() {
+async fn immediate_resend_checks_before_readiness() {
     let (layer, cooldown) = shared();
     let busy = Arc::new(Semaphore::new(1));
     let slow = answer(503).body([Step::Wait(3 * SECOND)]);
@@ -196,7 +192,10 @@ async fn a_resend_without_delay_looks_too_and_before_it_waits_for_readiness() {
     let begun = Instant::now();
     let call = tokio::spawn(layer.layer(limit).oneshot(get()));
     sleep(SECOND).await;
-    let _place = busy.acquire().await.expect("the head is here");
+    let _place = busy
+        .acquire()
+        .await
+        .expect("released with the response's head");
     begin(&cooldown, 100 * SECOND);
     let result = timeout(1_000 * SECOND, call).await.expect("no wait");
     let error = result.expect("no panic").refused();
@@ -205,7 +204,7 @@ async fn a_resend_without_delay_looks_too_and_before_it_waits_for_readiness() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resend_that_is_ready_is_held_again_and_gives_that_back() {
+async fn ready_resend_held_releases_permit() {
     let (layer, cooldown) = shared();
     let places = Arc::new(Semaphore::new(1));
     let script = Script::new([answer(503).retry_after("5"), answer(200)]);
@@ -213,7 +212,7 @@ async fn a_resend_that_is_ready_is_held_again_and_gives_that_back() {
     let call = tokio::spawn(layer.layer(limit).oneshot(get()));
     sleep(SECOND).await;
     let place = places.acquire().await.expect("free");
-    sleep(6 * SECOND).await; // it waits for the place
+    sleep(6 * SECOND).await; // the resend waits for the permit
     begin(&cooldown, 20 * SECOND);
     drop(place);
     sleep(SECOND).await;
@@ -223,7 +222,7 @@ async fn a_resend_that_is_ready_is_held_again_and_gives_that_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_holds_of_a_request_count_for_max_hold() {
+async fn holds_add_up_to_max_hold() {
     let (layer, cooldown) = shared();
     begin(&cooldown, 40 * SECOND);
     let script = Script::new([answer(503).retry_after("10")]);
@@ -238,7 +237,7 @@ async fn all_holds_of_a_request_count_for_max_hold() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_less_than_a_cool_down_costs_budget() {
+async fn unpaced_retry_costs_budget() {
     let none = || layer().budget(Budget::new(0, 0.0));
     let hasty = policy_fn(|_| Decision::Retry { after: SECOND });
     let error = none()
@@ -246,8 +245,8 @@ async fn what_waits_for_less_than_a_cool_down_costs_budget() {
         .layer(Script::new([answer(429).retry_after("40")]));
     let error = error.oneshot(post()).await.refused();
     assert_eq!(error.stop_reason(), StopReason::BudgetExhausted);
-    for answer in [answer(429).retry_after("0"), answer(503).retry_after("5")] {
-        let service = none().policy(patient()).layer(Script::new([answer]));
+    for response in [answer(429).retry_after("0"), answer(503).retry_after("5")] {
+        let service = none().policy(patient()).layer(Script::new([response]));
         let error = service.oneshot(get()).await.refused();
         assert_eq!(error.stop_reason(), StopReason::BudgetExhausted);
     }
@@ -255,14 +254,14 @@ async fn what_waits_for_less_than_a_cool_down_costs_budget() {
     let script = Script::new([answer(429).retry_after("40"), answer(200)]);
     let service = none().no_cooldown().policy(patient()).layer(script);
     service
-        .oneshot(of(&Cooldown::default()))
+        .oneshot(with_cooldown(&Cooldown::default()))
         .await
         .expect("200");
 }
 
-/// No answer came: the account's wait is all that it can say.
+/// Without a response, the cool-down's remaining time is the only wait to report.
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_that_may_not_wait_says_what_is_left() {
+async fn refused_no_response_has_retry_after() {
     let (layer, cooldown) = shared();
     let policy = StandardPolicy::default()
         .backoff(Backoff::fixed(5 * SECOND))
@@ -277,15 +276,15 @@ async fn a_lost_answer_that_may_not_wait_says_what_is_left() {
     let error = call.await.expect("no panic").expect_err("refused");
     assert!(error.service_error().is_some());
     assert_eq!(error.stop_reason(), StopReason::CoolingDown);
-    let left = error.retry_after().expect("what is left");
+    let left = error.retry_after().expect("the remaining time");
     assert!(left >= 96 * SECOND && left < 96 * SECOND + TICK, "{left:?}");
 }
 
-/// Retries at once, and pays cool-downs no heed.
+/// A policy that retries after 5 s and ignores cool-downs.
 #[derive(Clone)]
-struct Deaf;
+struct IgnoresCooldowns;
 
-impl RetryPolicy for Deaf {
+impl RetryPolicy for IgnoresCooldowns {
     fn decide(&self, _: &Attempt<'_>) -> Decision {
         Decision::Retry { after: 5 * SECOND }
     }
@@ -296,17 +295,22 @@ impl RetryPolicy for Deaf {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_pays_no_heed_is_not_held_before_a_resend_either() {
+async fn ignored_cooldown_holds_no_resend() {
     let (layer, cooldown) = shared();
     let script = Script::new([503, 200]);
-    let call = tokio::spawn(layer.policy(Deaf).layer(script.clone()).oneshot(get()));
+    let call = tokio::spawn(
+        layer
+            .policy(IgnoresCooldowns)
+            .layer(script.clone())
+            .oneshot(get()),
+    );
     sleep(SECOND).await;
     begin(&cooldown, 30 * SECOND);
     call.await.expect("no panic").expect("200");
     assert_eq!(script.waits(), [5 * SECOND]);
 }
 
-/// Asks nobody what a status means where no time can be read.
+/// A policy that counts calls of `cools_down`.
 #[derive(Clone)]
 struct Asked(Arc<AtomicUsize>);
 
@@ -322,10 +326,10 @@ impl RetryPolicy for Asked {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_arms_is_asked_only_where_a_time_can_be_read() {
-    for (answer, is_asked) in [(answer(503), false), (answer(503).retry_after("1"), true)] {
+async fn cools_down_is_asked_only_with_a_time() {
+    for (response, is_asked) in [(answer(503), false), (answer(503).retry_after("1"), true)] {
         let asked = Asked(Arc::default());
-        let script = Script::new([answer, 200.into()]);
+        let script = Script::new([response, 200.into()]);
         let service = layer().policy(asked.clone()).layer(script);
         service.oneshot(get()).await.expect("200");
         assert_eq!(asked.0.load(Relaxed) > 0, is_asked);

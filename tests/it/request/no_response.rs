@@ -1,4 +1,4 @@
-//! Where no answer came: what the error tells, and when the request is sent again.
+//! Requests without a response: the error's facts, and when they are retried.
 
 use std::{
     collections::VecDeque,
@@ -21,13 +21,13 @@ use revio_status::{
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-/// What the API, or the way to it, does with one attempt.
+/// The scripted result of one attempt.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Status(u16),
-    /// Nothing left this machine.
+    /// Nothing was sent.
     Dead,
-    /// As above, but the body was read before.
+    /// The same error, but the body was read before.
     DeadAfterBody,
     Lost(io::ErrorKind),
 }
@@ -44,13 +44,13 @@ impl fmt::Display for Dead {
 impl StdError for Dead {}
 
 /// A body and its trailers.
-type Heard = (Bytes, Option<HeaderMap>);
+type Received = (Bytes, Option<HeaderMap>);
 
-/// Acts by a script, the last act again and again, and remembers whole bodies.
+/// A service that follows a script, repeats its last act, and records complete bodies.
 #[derive(Clone)]
 struct Acts {
     acts: Arc<Mutex<VecDeque<Act>>>,
-    seen: Arc<Mutex<Vec<Heard>>>,
+    seen: Arc<Mutex<Vec<Received>>>,
 }
 
 fn acts<const N: usize>(acts: [Act; N]) -> Acts {
@@ -61,8 +61,8 @@ fn acts<const N: usize>(acts: [Act; N]) -> Acts {
 }
 
 impl Acts {
-    /// How many attempts were heard whole.
-    fn heard(&self) -> usize {
+    /// Returns the number of completely received attempts.
+    fn received(&self) -> usize {
         self.seen.lock().expect("no panic").len()
     }
 
@@ -114,11 +114,11 @@ where
 
 const LOST: Act = Act::Lost(io::ErrorKind::ConnectionReset);
 
-/// Knows `Dead`, and leaves the rest to the policy it wraps.
+/// A policy that treats `Dead` as unsent, and otherwise forwards to the wrapped one.
 #[derive(Clone)]
-struct Knowing(StandardPolicy);
+struct KnowsDead(StandardPolicy);
 
-impl RetryPolicy for Knowing {
+impl RetryPolicy for KnowsDead {
     fn is_retryable(&self, status: StatusCode) -> bool {
         self.0.is_retryable(status)
     }
@@ -152,7 +152,7 @@ async fn call<B>(policy: StandardPolicy, acts: &Acts, request: Request<B>) -> Re
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    let service = layer().policy(Knowing(policy)).layer(acts.clone());
+    let service = layer().policy(KnowsDead(policy)).layer(acts.clone());
     Ok(service.oneshot(request).await?.status().as_u16())
 }
 
@@ -160,13 +160,13 @@ async fn failed<B>(policy: StandardPolicy, acts: &Acts, request: Request<B>) -> 
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    call(policy, acts, request).await.expect_err("it fails")
+    call(policy, acts, request).await.expect_err("a failure")
 }
 
-fn of_service(error: Error) -> ServiceError {
+fn into_service_error(error: Error) -> ServiceError {
     match error {
         Error::Service(error) => error,
-        Error::Status(error) => panic!("an answer came: {error}"),
+        Error::Status(error) => panic!("a response: {error}"),
     }
 }
 
@@ -177,7 +177,7 @@ fn statuses(earlier: &[PreviousAttempt]) -> Vec<Option<u16>> {
 
 /// Promise (once): A request without a response is not resent by default.
 #[tokio::test]
-async fn by_default_it_is_passed_on_and_not_retried() {
+async fn no_response_is_not_retried_by_default() {
     for method in [Method::GET, Method::POST] {
         for act in [LOST, Act::Dead] {
             let error = failed(policy(), &acts([act]), request(method.clone())).await;
@@ -192,20 +192,20 @@ async fn by_default_it_is_passed_on_and_not_retried() {
             assert_eq!((error.kind(), error.retry_after()), (None, None));
             let is_unsent = matches!(act, Act::Dead);
             assert_eq!(error.may_have_been_applied(), !is_unsent);
-            assert_eq!(of_service(error).is_unsent(), is_unsent);
+            assert_eq!(into_service_error(error).is_unsent(), is_unsent);
         }
     }
 }
 
 #[tokio::test]
-async fn it_holds_the_inner_service_s_error() {
-    let error = of_service(failed(policy(), &acts([Act::Dead]), get()).await);
-    assert!(error.get_ref().is::<Dead>() && error.source().expect("it").is::<Dead>());
+async fn service_error_holds_the_inner_error() {
+    let error = into_service_error(failed(policy(), &acts([Act::Dead]), get()).await);
+    assert!(error.get_ref().is::<Dead>() && error.source().expect("the inner error").is::<Dead>());
     assert!(error.into_inner().is::<Dead>());
 }
 
 #[tokio::test(start_paused = true)]
-async fn display_says_whether_it_was_sent_how_often_and_why_no_more() {
+async fn display_has_sent_attempts_and_stop_reason() {
     let unsent = failed(policy(), &acts([Act::Dead]), get()).await;
     assert_eq!(unsent.to_string(), "the request was not sent");
     let lost = failed(policy(), &acts([LOST]), get()).await;
@@ -230,7 +230,7 @@ async fn display_says_whether_it_was_sent_how_often_and_why_no_more() {
 
 /// Promise (cause): An error lists the failures before the last one, at most 16 of them.
 #[tokio::test(start_paused = true)]
-async fn after_a_503_it_tells_both() {
+async fn no_response_after_503_keeps_both() {
     let wait = Duration::from_secs(3);
     let policy = StandardPolicy::default().backoff(Backoff::fixed(wait));
     let error = failed(policy, &acts([Act::Status(503), Act::Dead]), get()).await;
@@ -244,20 +244,26 @@ async fn after_a_503_it_tells_both() {
         (2, StopReason::NotRetryable)
     );
     assert!(error.may_have_been_applied(), "the 503 may have been");
-    assert!(of_service(error).is_unsent(), "the last try alone");
+    assert!(
+        into_service_error(error).is_unsent(),
+        "only the last attempt is unsent"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_after_no_answer_tells_both_too() {
+async fn status_after_no_response_keeps_both() {
     let acts = acts([Act::Dead, LOST, Act::Status(404)]);
     let error = failed(policy().retry_transient(), &acts, get()).await;
     assert_eq!(statuses(error.previous_attempts()), [None, None]);
     assert!(error.previous_attempts()[0].is_unsent() && !error.previous_attempts()[1].is_unsent());
-    assert!(error.may_have_been_applied(), "the lost one may have been");
+    assert!(
+        error.may_have_been_applied(),
+        "the second attempt may have been"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_possibly_applied_is_possibly_applied_after_three_attempts_too() {
+async fn possibly_applied_outlasts_three_attempts() {
     let policy = policy().retry_on(StatusCode::TOO_MANY_REQUESTS);
     let acts = acts([Act::Status(503), Act::Status(429), Act::Status(404)]);
     let error = failed(policy, &acts, get()).await;
@@ -267,7 +273,7 @@ async fn once_possibly_applied_is_possibly_applied_after_three_attempts_too() {
 
 /// Promise (cause): An error lists the failures before the last one, at most 16 of them.
 #[tokio::test(start_paused = true)]
-async fn of_many_attempts_the_last_sixteen_are_kept() {
+async fn last_sixteen_attempts_are_kept() {
     let policy = policy_fn(|attempt| match attempt.number() {
         20 => Decision::Stop(StopReason::StoppedByPolicy),
         number => Decision::Retry {
@@ -286,19 +292,19 @@ async fn of_many_attempts_the_last_sixteen_are_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_not_sent_is_retried_of_every_request_where_that_is_wanted() {
+async fn retry_unsent_resends_every_method() {
     for method in [Method::GET, Method::POST] {
         for policy in [policy().retry_unsent(), policy().retry_transient()] {
             let acts = acts([Act::Dead, Act::Dead, Act::Status(200)]);
             let body = with_body(method.clone(), Full::<Bytes>::from("pay"));
             assert_eq!(call(policy, &acts, body).await.expect("sent"), 200);
-            assert_eq!(acts.heard(), 1);
+            assert_eq!(acts.received(), 1);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_answers_are_retried_of_what_may_be_applied_twice() {
+async fn retry_transient_resends_only_idempotent() {
     use io::ErrorKind::*;
     for kind in [
         BrokenPipe,
@@ -311,7 +317,7 @@ async fn lost_answers_are_retried_of_what_may_be_applied_twice() {
         let script = acts([Act::Lost(kind), Act::Status(200)]);
         let status = call(policy().retry_transient(), &script, get()).await;
         assert_eq!(
-            (status.expect("resent"), script.heard()),
+            (status.expect("resent"), script.received()),
             (200, 2),
             "{kind}"
         );
@@ -319,7 +325,7 @@ async fn lost_answers_are_retried_of_what_may_be_applied_twice() {
         let script = acts([Act::Lost(kind), Act::Status(200)]);
         let error = failed(policy().retry_transient(), &script, post()).await;
         assert_eq!(
-            (error.stop_reason(), script.heard()),
+            (error.stop_reason(), script.received()),
             (StopReason::NotIdempotent, 1)
         );
         assert!(error.may_have_been_applied());
@@ -327,7 +333,7 @@ async fn lost_answers_are_retried_of_what_may_be_applied_twice() {
         let script = acts([Act::Lost(kind), Act::Status(200)]);
         let error = failed(policy().retry_unsent(), &script, get()).await;
         assert_eq!(
-            (error.stop_reason(), script.heard()),
+            (error.stop_reason(), script.received()),
             (StopReason::NotRetryable, 1)
         );
     }
@@ -335,7 +341,7 @@ async fn lost_answers_are_retried_of_what_may_be_applied_twice() {
 
 /// Promise (once): An error that no resend can fix ends the request at once.
 #[tokio::test(start_paused = true)]
-async fn what_sending_again_cannot_mend_ends_at_once() {
+async fn permanent_io_error_is_not_retried() {
     use io::ErrorKind::*;
     for kind in [
         ConnectionRefused,
@@ -347,19 +353,19 @@ async fn what_sending_again_cannot_mend_ends_at_once() {
         let script = acts([Act::Lost(kind), Act::Status(200)]);
         let error = failed(policy().retry_transient(), &script, get()).await;
         assert_eq!(
-            (error.stop_reason(), script.heard()),
+            (error.stop_reason(), script.received()),
             (StopReason::NotRetryable, 1)
         );
         assert!(
             error.may_have_been_applied(),
-            "nothing is unsent by its io::ErrorKind: {kind}"
+            "an io::ErrorKind alone is never unsent: {kind}"
         );
     }
 }
 
-/// It is looked for everywhere below, but not below an error of this crate.
+/// The search follows `source`, but stops at an error of this crate.
 #[test]
-fn a_lost_answer_is_known_wherever_it_stands_in_the_chain() {
+fn transient_error_is_found_in_source_chain() {
     let policy = policy().retry_transient();
     let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
     let hidden = io::Error::other(reset());
@@ -372,7 +378,7 @@ fn a_lost_answer_is_known_wherever_it_stands_in_the_chain() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
-async fn tower_s_timeout_is_a_lost_answer_and_never_unsent() {
+async fn tower_timeout_is_transient_not_unsent() {
     let silent =
         service_fn(|_: Request<_>| std::future::pending::<Result<Response<AnyBody>, BoxError>>());
     let service = tower::ServiceBuilder::new()
@@ -386,7 +392,7 @@ async fn tower_s_timeout_is_a_lost_answer_and_never_unsent() {
         .map(drop)
         .expect_err("late");
     assert_eq!(error.attempts(), 3);
-    assert!(!of_service(error).is_unsent());
+    assert!(!into_service_error(error).is_unsent());
     let error = service.oneshot(post()).await.map(drop).expect_err("late");
     assert_eq!((error.attempts(), error.may_have_been_applied()), (1, true));
 }
@@ -394,7 +400,7 @@ async fn tower_s_timeout_is_a_lost_answer_and_never_unsent() {
 /// Promise (once): A request that is not idempotent is not resent after an attempt that may have
 /// been applied.
 #[tokio::test(start_paused = true)]
-async fn of_what_may_not_be_applied_twice_no_attempt_follows_one_that_may_have_been() {
+async fn non_idempotent_stops_after_possible_apply() {
     let retrying = || {
         policy()
             .retry_transient()
@@ -423,7 +429,7 @@ async fn of_what_may_not_be_applied_twice_no_attempt_follows_one_that_may_have_b
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_post_that_a_named_429_turned_away_is_sent_again_with_bytes_and_trailers() {
+async fn post_after_retried_429_is_resent_whole() {
     let trailers = HeaderMap::from_iter([(http::header::ETAG, "\"7\"".parse().expect("valid"))]);
     let steps = [data("pay "), data("once"), Step::Trailers(trailers.clone())];
     let script = acts([Act::Status(429), Act::Dead, Act::Status(201)]);
@@ -441,9 +447,9 @@ async fn a_post_that_a_named_429_turned_away_is_sent_again_with_bytes_and_traile
 
 /// Promise (once): An attempt whose recorded body was read does not count as unsent.
 ///
-/// A policy may be wrong. Whoever read the body had a connection.
+/// A policy's `is_unsent` may be wrong: a read body proves a connection.
 #[tokio::test(start_paused = true)]
-async fn an_attempt_whose_recorded_body_was_read_is_not_unsent() {
+async fn attempt_with_read_body_is_not_unsent() {
     for attempts in [1, 2, 3] {
         let mut script = vec![Act::Dead; attempts - 1];
         script.push(Act::DeadAfterBody);
@@ -455,7 +461,7 @@ async fn an_attempt_whose_recorded_body_was_read_is_not_unsent() {
         let error = failed(policy().retry_unsent(), &script, post).await;
         assert_eq!(error.attempts() as usize, attempts);
         assert!(error.may_have_been_applied());
-        assert!(!of_service(error).is_unsent());
+        assert!(!into_service_error(error).is_unsent());
     }
 }
 
@@ -494,7 +500,7 @@ fn unready(
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_ready_has_sent_nothing() {
+async fn unready_service_sends_nothing() {
     let service = hasty().layer(unready(|| Dead.into(), 0));
     let error = service.oneshot(get()).await.map(drop).expect_err("dead");
     assert_eq!(
@@ -506,11 +512,11 @@ async fn a_service_that_is_not_ready_has_sent_nothing() {
         (0, StopReason::NotRetryable, false)
     );
     assert_eq!(error.to_string(), "the request was not sent");
-    assert!(of_service(error).is_unsent());
+    assert!(into_service_error(error).is_unsent());
 }
 
 #[tokio::test(start_paused = true)]
-async fn readiness_that_fails_before_a_resend_is_the_end_and_the_failure_before_it_is_kept() {
+async fn unready_before_resend_keeps_last_failure() {
     let budget = Budget::new(5, 0.0);
     let service = hasty().budget(budget.clone());
     let service = service.layer(unready(|| Dead.into(), 1));
@@ -522,10 +528,10 @@ async fn readiness_that_fails_before_a_resend_is_the_end_and_the_failure_before_
     assert_eq!(statuses(error.previous_attempts()), [Some(503)]);
     assert!(error.may_have_been_applied(), "the 503 may have been");
     assert_eq!(error.to_string(), "the resend was not sent");
-    assert!(of_service(error).is_unsent());
+    assert!(into_service_error(error).is_unsent());
 }
 
-/// What a layer of this kind further down says.
+/// Returns the error of a request whose inner layer returns `below`, and the number of calls.
 async fn from_below(policy: StandardPolicy, below: fn() -> Error) -> (Error, usize) {
     let calls = Arc::new(Mutex::new(0));
     let inner = service_fn({
@@ -554,7 +560,7 @@ fn refused_below() -> Error {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_of_such_a_layer_further_down_keeps_all_it_says() {
+async fn inner_layers_error_is_kept() {
     for policy in [policy(), policy().retry_transient()] {
         let (error, calls) = from_below(policy.clone(), lost_below).await;
         assert_eq!((error.attempts(), calls), (7, 1));
@@ -566,7 +572,7 @@ async fn an_error_of_such_a_layer_further_down_keeps_all_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_poll_ready_too() {
+async fn poll_ready_error_from_below_is_kept() {
     for after in [0, 1] {
         let service = hasty().layer(unready(|| lost_below().into(), after));
         let error = service.oneshot(get()).await.map(drop).expect_err("below");
@@ -574,27 +580,27 @@ async fn in_poll_ready_too() {
     }
 }
 
-/// The layer below never retries, and is asked again by the one above.
+/// The inner layer does not retry; the outer one does.
 #[tokio::test(start_paused = true)]
-async fn what_such_a_layer_calls_unsent_is_unsent() {
+async fn unsent_from_below_is_unsent() {
     let script = acts([Act::Dead, Act::Dead, Act::Status(200)]);
-    let below = layer().policy(Knowing(policy())).layer(script.clone());
+    let below = layer().policy(KnowsDead(policy())).layer(script.clone());
     let service = layer().policy(policy().retry_unsent()).layer(below);
     let post = with_body(Method::POST, Full::<Bytes>::from("pay"));
     service.oneshot(post).await.expect("at last");
-    assert_eq!(script.heard(), 1);
+    assert_eq!(script.received(), 1);
 }
 
-/// The layer below passes the body through, and says unsent; the recording above it knows better.
+/// The inner layer reports unsent, but the outer layer's recording was read.
 #[tokio::test(start_paused = true)]
-async fn what_such_a_layer_calls_unsent_is_not_once_its_body_was_read() {
+async fn read_body_overrides_unsent_from_below() {
     let script = acts([Act::DeadAfterBody]);
-    let below = layer().policy(Knowing(policy())).layer(script);
+    let below = layer().policy(KnowsDead(policy())).layer(script);
     let service = layer().policy(policy().retry_unsent()).layer(below.clone());
     let pay = || with_body(Method::POST, Full::<Bytes>::from("pay"));
     let error = service.oneshot(pay()).await.map(drop).expect_err("dead");
     assert_eq!((error.attempts(), error.may_have_been_applied()), (1, true));
-    assert!(!of_service(error).is_unsent());
+    assert!(!into_service_error(error).is_unsent());
 
     let asked = Arc::new(Mutex::new(0));
     let count = asked.clone();
@@ -608,11 +614,11 @@ async fn what_such_a_layer_calls_unsent_is_not_once_its_body_was_read() {
     assert_eq!(
         *asked.lock().expect("no panic"),
         0,
-        "it was sent, and is a POST"
+        "a sent POST needs no decision"
     );
 }
 
-/// An error type of one's own that shows what it holds as itself.
+/// A wrapper that forwards `Display` and `source`.
 #[derive(Debug)]
 #[cfg(feature = "hyper-util")]
 struct Transparent(Error);
@@ -631,7 +637,7 @@ impl StdError for Transparent {
     }
 }
 
-/// A connection to a port where nobody listens: what hyper-util says of it.
+/// Returns hyper-util's error for a refused connection.
 #[cfg(feature = "hyper-util")]
 async fn connect_error() -> BoxError {
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
@@ -639,13 +645,13 @@ async fn connect_error() -> BoxError {
     let uri = format!("http://{}/", socket.local_addr().expect("bound"));
     let client = support::wire::client::<Full<Bytes>>(support::wire::Http::One);
     let refused = client.get(uri.parse().expect("a URI")).await;
-    refused.map(drop).expect_err("nobody listens").into()
+    refused.map(drop).expect_err("refused").into()
 }
 
 /// The layer below got a 503 before its connection was refused.
 #[cfg(feature = "hyper-util")]
 #[tokio::test]
-async fn an_error_of_this_crate_is_known_behind_an_arc_and_a_transparent_wrapper() {
+async fn wrapped_layer_error_is_recognized() {
     let below = || async {
         let is_first = Arc::new(Mutex::new(true));
         let dying = service_fn(move |_: Request<ReplayBody<Full<Bytes>>>| {
@@ -670,10 +676,10 @@ async fn an_error_of_this_crate_is_known_behind_an_arc_and_a_transparent_wrapper
     assert!(policy.is_unsent(&*connect_error().await));
 }
 
-/// Whoever sends it, and whatever that makes of it: its words are of another connection.
+/// The body's error is about another connection than the request's.
 #[cfg(feature = "hyper-util")]
 #[tokio::test]
-async fn the_connect_error_of_a_request_body_is_not_the_request_s() {
+async fn body_connect_error_is_not_unsent() {
     let bare = service_fn(|request: Request<ReplayBody<AnyBody>>| async {
         let error = request.into_body().collect().await.map(drop);
         Err::<Response<AnyBody>, _>(error.expect_err("the body's own"))
@@ -689,9 +695,9 @@ async fn the_connect_error_of_a_request_body_is_not_the_request_s() {
     }
 }
 
-/// Its own history is empty: the 503 before it is not forgotten.
+/// The inner error's own history is empty.
 #[tokio::test(start_paused = true)]
-async fn the_failure_before_an_error_from_below_is_kept() {
+async fn failure_before_error_from_below_is_kept() {
     let service = hasty().layer(unready(|| lost_below().into(), 1));
     let error = service.oneshot(get()).await.map(drop).expect_err("below");
     assert_eq!(
@@ -700,9 +706,9 @@ async fn the_failure_before_an_error_from_below_is_kept() {
     );
 }
 
-/// Boxed bare, without the `Error` around them.
+/// `ServiceError` and `StatusError`, boxed without an `Error` around them.
 #[tokio::test]
-async fn both_kinds_from_below_are_known() {
+async fn bare_errors_from_below_are_recognized() {
     for below in [
         || BoxError::from(ServiceError::new("lost").with_attempts(7)),
         || {
@@ -720,16 +726,16 @@ async fn both_kinds_from_below_are_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_have_been_applied_below_is_not_unsent() {
+async fn applied_below_is_not_unsent() {
     let script = acts([Act::Status(503), Act::Dead]);
-    let below = layer().policy(Knowing(policy())).layer(script.clone());
+    let below = layer().policy(KnowsDead(policy())).layer(script.clone());
     let service = layer().policy(policy().retry_unsent()).layer(below);
     let error = service.oneshot(get()).await.map(drop).expect_err("dead");
-    assert_eq!((error.attempts(), script.heard()), (2, 1), "not again");
+    assert_eq!((error.attempts(), script.received()), (2, 1), "not resent");
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_answer_earns_nothing() {
+async fn no_response_deposits_nothing() {
     let budget = Budget::new(1, 1.0);
     assert!(budget.withdraw());
     let service = layer().budget(budget.clone()).layer(acts([LOST]));
@@ -743,7 +749,7 @@ async fn no_answer_earns_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_no_is_the_reason_here_too() {
+async fn first_no_is_the_stop_reason() {
     let retrying = || layer().policy(policy().retry_transient());
     let second = Duration::from_secs(1);
     let waiting = policy().retry_transient().backoff(Backoff::fixed(second));
@@ -782,7 +788,7 @@ async fn the_first_no_is_the_reason_here_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closure_decides_about_missing_answers_too() {
+async fn policy_fn_decides_without_response() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let policy = policy_fn({
         let seen = seen.clone();
