@@ -169,9 +169,17 @@ async fn unpolled_request_blocks_one_interval() {
         Api::default(),
     );
     turn(&layer).await.expect("at once");
+    let first = tokio::spawn({
+        let layer = layer.clone();
+        async move { turn(&layer).await }
+    });
+    let sets = redis.calls("set");
+    until(|| redis.calls("set") > sets).await;
+    // Behind the first: when that has used its turn, none is booked.
     let mut stuck = Box::pin(layer.layer(api.clone()).call(get("/stuck")));
     let mut cx = Context::from_waker(Waker::noop());
     assert!(stuck.as_mut().poll(&mut cx).is_pending());
+    first.await.expect("no panic").expect("a turn");
     let start = Instant::now();
     for _ in 0..3 {
         turn(&layer).await.expect("a turn");
