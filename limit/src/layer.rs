@@ -69,7 +69,7 @@ pub(crate) struct Settings {
     pub(crate) redis_timeout: Duration,
 }
 
-/// What all clones of a layer share.
+/// State that all clones of a layer share.
 pub(crate) struct Shared {
     queue: Mutex<Queue>,
     #[cfg(feature = "redis")]

@@ -31,7 +31,7 @@ pub(crate) struct Wait {
     /// The latest turn that the request may wait for.
     limit: Instant,
     cooldown: Option<Cooldown>,
-    /// The cool-down is the request's own: the other requests do not wait behind it.
+    /// `cooldown` came with this request, so that no other request waits for it.
     is_own: bool,
     ticket: Option<Ticket>,
     sleep: Option<Pin<Box<Sleep>>>,

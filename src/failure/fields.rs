@@ -36,7 +36,7 @@ pub(super) fn copy_values(headers: &mut HeaderMap) {
 
 /// Returns the largest `Content-Length`, or `None` if `Transfer-Encoding` overrides it (RFC 9112 §6.3).
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    // One pass over the headers is cheaper than two lookups.
+    // One pass over all headers is cheaper than two lookups by name.
     let mut largest = None;
     for (name, value) in headers {
         if *name == TRANSFER_ENCODING {

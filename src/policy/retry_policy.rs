@@ -78,7 +78,7 @@ pub trait RetryPolicy {
         MaxAttempts::get(&request.extensions).unwrap_or(u32::MAX)
     }
 
-    /// Decides about this failed attempt. Asked only if the first three questions were answered "yes".
+    /// Decides about this failed attempt. Called only for a retryable failure of a request that may be resent and has attempts left.
     ///
     /// The layer waits exactly as long as [`Decision::Retry`] says: include [`Attempt::retry_after`], or
     /// the retry comes earlier than the server asked.
@@ -143,8 +143,8 @@ pub(super) fn is_temporary(status: StatusCode) -> bool {
     )
 }
 
-/// Returns `true` if the request is idempotent. The list is our own, so that a method that `http` adds later
-/// is not resent.
+/// Returns `true` if the request is idempotent. The methods are listed here, so that a request whose method
+/// `http` adds later is not resent.
 #[inline]
 pub(super) fn is_idempotent(request: &request::Parts) -> bool {
     if let Some(Idempotent(is_idempotent)) = request.extensions.get() {

@@ -1,4 +1,4 @@
-//! What is known of any request, and what follows a response, an error, or a stop.
+//! The state of any request, and the decisions that follow a response, an error, or a stop.
 
 use std::{
     pin::Pin,
@@ -33,11 +33,11 @@ pub(crate) struct Call<S, P, B> {
     rare: Option<Box<Rare<S, B>>>,
 }
 
-/// What few requests need.
+/// State that few requests need.
 struct Rare<S, B> {
     /// The request's own, from its extensions.
     cooldown: Option<Cooldown>,
-    /// Of a request that is sent once, if events or HEAD need it.
+    /// Kept for a request that is sent once, if events or HEAD need it.
     subject: Option<(Method, Uri)>,
     hold: Hold<S, B>,
 }
@@ -261,7 +261,7 @@ impl<S, P: RetryPolicy, B> Call<S, P, B> {
         }
         let asked = error.retry_after();
         let delay = self.judge(error.into(), is_retryable)?;
-        // A policy may come back earlier than the response asked; then the cool-down holds the retry.
+        // A retry that is planned earlier than its response asked waits for the cool-down like any request.
         if let Some(rare) = self.rare.as_mut().filter(|_| asked > Some(delay.time)) {
             rare.hold.clear_own_end();
         }

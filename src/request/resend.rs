@@ -1,4 +1,4 @@
-//! What is kept to send a request again, and the questions that come before a resend.
+//! The state kept to send a request again, and the questions before a resend.
 
 use std::{
     mem,
@@ -37,7 +37,7 @@ pub(super) struct Resendable<S, B> {
     failed: Option<Box<Failed<B>>>,
 }
 
-/// What is kept from the first failure on.
+/// State kept from the first failure on.
 struct Failed<B> {
     /// The whole head of the next attempt.
     request: Option<request::Parts>,

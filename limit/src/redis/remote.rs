@@ -23,12 +23,12 @@ use crate::{
 /// How often a process that keeps to its own share looks for Redis.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Books turns by the generic cell rate algorithm, on Redis' clock. Returns the microseconds until the
-/// turn; negative: too long, and not booked.
+/// Reserves turns by the generic cell rate algorithm, on Redis' clock. Returns the microseconds until the
+/// turn, or their negative if that is too long; then no turn is reserved.
 ///
 /// The key holds the next turn and the time of the last booking. A booking later than now means that
 /// Redis' clock was set back, and voids the key; one second is tolerated, for a clock that is adjusted.
-/// A turn more than two days ahead is no turn: no wait, and no interval, is longer than a day.
+/// A turn more than two days ahead is invalid: a wait and an interval are each at most a day.
 const BOOK: &str = "
 local interval, burst, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
@@ -54,7 +54,7 @@ pub(crate) struct Remote {
     state: Mutex<State>,
 }
 
-/// What the process knows of a Redis that is down.
+/// The process's knowledge of a Redis that is down.
 struct State {
     look_at: Instant,
     is_looking: bool,
@@ -136,7 +136,7 @@ impl Remote {
         }
     }
 
-    /// Returns `true` if Redis is to be looked for now.
+    /// Returns `true` if it is time to try Redis again.
     fn must_look(&self, now: Instant) -> bool {
         let mut state = self.state();
         let must_look = !state.is_looking && state.look_at <= now;

@@ -47,7 +47,7 @@ enum Place {
     /// A member in the list, or an element of it.
     Message,
     Error,
-    /// `errors` or `ModelState`: all members are fields.
+    /// `errors` or `ModelState`: each member is named for an invalid field of the request.
     Errors,
     Field,
     /// A field whose name is in the list. Its text is for all: `{"errors": {"detail": "…"}}`.
