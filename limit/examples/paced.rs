@@ -12,7 +12,7 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let quota = Quota::new(5, Duration::from_secs(1));
-    let limit = LimitLayer::new(quota).max_wait(Duration::from_secs(2));
+    let limit = LimitLayer::new(quota).max_wait(Duration::from_millis(1_900));
     let client = ServiceBuilder::new()
         .layer(limit)
         .service(service_fn(|_: Request<()>| async {

@@ -122,7 +122,8 @@ impl LimitLayer {
     /// Sets how long an attempt may wait for its turn. Default: 30 s.
     ///
     /// An attempt never waits beyond the `Deadline` in its extensions, which `RevioStatusLayer` sets.
-    /// If its turn would come later, the attempt is refused at once.
+    /// If its turn would come later, the attempt is refused at once. Over Redis, the wait includes the
+    /// time until Redis responds: a time of zero refuses every attempt that has to ask.
     ///
     /// # Panics
     ///
@@ -142,7 +143,7 @@ impl LimitLayer {
     /// [`redis_timeout`](Self::redis_timeout) because of Redis.
     ///
     /// Building never fails and never waits: the connection is made in the background, when the first
-    /// request comes.
+    /// request comes. What a process sends until then counts against the quota.
     ///
     /// # Panics
     ///
