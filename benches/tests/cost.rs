@@ -125,7 +125,7 @@ fn never_retry_allocates_nothing() {
     }
 }
 
-/// Allocations of a resendable request: a session, a list of header names, a text of values.
+/// Allocations of a resendable request: its state, a list of header names, a text of values.
 const KEPT: usize = 3;
 
 /// Promise (bounds): A request that may be resent costs three allocations at any number of headers,
@@ -225,7 +225,7 @@ fn recording_copies_no_body() {
     assert!(allocations(Stack::Layer, put(1024)) <= KEPT + 3);
 }
 
-/// A single attempt keeps only its session, for the event of a failure.
+/// A single attempt keeps only its state, for the event of a failure.
 #[test]
 fn single_attempt_keeps_no_headers_and_no_body() {
     let allocated = |max_attempts| {
@@ -241,7 +241,7 @@ fn single_attempt_keeps_no_headers_and_no_body() {
         Allocations::so_far().count - start
     };
     allocated(1); // warms up the thread
-    // Three for the body; both cases allocate the session.
+    // Three for the body; both cases allocate the state.
     assert_eq!(allocated(2) - allocated(1), (3 + KEPT - 1) * REQUESTS);
 }
 
