@@ -19,7 +19,7 @@ use crate::{
 /// |---|---|
 /// | [`policy`](Self::policy) | [`StandardPolicy`]: 3 attempts for 503 and 504; jitter plus `Retry-After`, up to 30 s |
 /// | [`budget`](Self::budget) | [`Budget`]: a reserve of 100 retries; ten requests earn one |
-/// | [`cooldown`](Self::cooldown) | [`Cooldown`]: started by 429 and 403 with `Retry-After`, for at most 5 min at a time; holds a request for up to 60 s |
+/// | [`cooldown`](Self::cooldown) | [`Cooldown`]: started by a 429 or 403 with `Retry-After`, for at most 5 min at a time; holds a request for up to 60 s |
 /// | [`time_limit`](Self::time_limit) | none |
 /// | [`on_event`](Self::on_event) | none |
 /// | [`error_body_limit`](Self::error_body_limit), [`error_body_timeout`](Self::error_body_timeout) | 64 KiB, 5 s |
@@ -156,7 +156,7 @@ impl<P> RevioStatusLayer<P> {
         self
     }
 
-    /// Sets the cool-down that a 429, or a 403 with `Retry-After`, starts for all requests. Default:
+    /// Sets the cool-down that a 429 or 403 with `Retry-After` starts for all requests. Default:
     /// [`Cooldown::default`], shared by all clones of the layer.
     ///
     /// A [`Cooldown`] in a request's extensions overrides it for that request.

@@ -56,7 +56,7 @@
 //! [`Error::may_have_been_applied`] tells you whether to check before you send the request again.
 //! [`guide::why_not_my_post`] lists the failures after which the layer may resend a POST.
 //!
-//! A 429, or a 403 with `Retry-After`, starts a [`Cooldown`]: until it ends, the layer sends no
+//! A 429 or 403 with `Retry-After` starts a [`Cooldown`]: until it ends, the layer sends no
 //! request. [`guide::cool_down`] explains which requests are held, and which are refused.
 //!
 //! # Where to read on

@@ -33,12 +33,11 @@ impl Quota {
             !per.is_zero() && per <= DAY,
             "a quota per {per:?}: above zero, and at most a day"
         );
-        let quota = Self { calls, per };
         assert!(
-            quota.interval() >= Duration::from_micros(1),
+            per >= Duration::from_micros(calls.into()),
             "a quota of {calls} calls per {per:?}: at most one call per microsecond"
         );
-        quota
+        Self { calls, per }
     }
 
     /// Creates a quota of so many calls a minute. Panics as [`new`](Self::new) does.

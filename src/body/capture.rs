@@ -24,7 +24,8 @@ pin_project! {
         // A copy: a small chunk may pin a large buffer.
         bytes: Vec<u8>,
         empty_frames: u32,
-        sleep: Option<Pin<Box<dyn Sleep>>>,
+        // Boxed twice: every request's future has room for the pointer, and few error bodies are slow.
+        sleep: Option<Box<Pin<Box<dyn Sleep>>>>,
     }
 }
 
@@ -61,10 +62,10 @@ impl<R: Body> Capture<R> {
                 if this.sleep.is_none() {
                     *this.sleep = match timeout() {
                         Duration::ZERO => break true,
-                        time => Some(timer.sleep(time)),
+                        time => Some(Box::new(timer.sleep(time))),
                     };
                 }
-                match this.sleep.as_mut().map(|sleep| sleep.as_mut().poll(cx)) {
+                match this.sleep.as_deref_mut().map(|sleep| sleep.as_mut().poll(cx)) {
                     Some(Poll::Pending) => return Poll::Pending,
                     _ => break true,
                 }

@@ -71,6 +71,11 @@ impl Error {
         }
     }
 
+    /// Returns `true` if an inner layer of this crate made this error.
+    pub(crate) fn is_from_below(&self) -> bool {
+        self.outcome().is_concluded()
+    }
+
     pub(crate) fn outcome_mut(&mut self) -> &mut Outcome {
         match self {
             Self::Status(error) => error.outcome_mut(),
@@ -112,7 +117,8 @@ impl Error {
     /// Converts the failure into a part of the history, because another attempt follows.
     pub(crate) fn into_previous(self, delay: Duration) -> PreviousAttempt {
         let status = self.status_error().map(StatusError::status);
-        let is_unsent = self.service_error().is_some_and(ServiceError::is_unsent);
+        let is_unsent = |error: &ServiceError| error.is_unsent() && !error.may_have_been_applied();
+        let is_unsent = self.service_error().is_some_and(is_unsent);
         PreviousAttempt::new(status, is_unsent, delay)
     }
 }

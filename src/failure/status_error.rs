@@ -202,7 +202,7 @@ impl StatusError {
     /// remaining time is returned.
     ///
     /// The wait may be absurdly long: add it to a clock with `checked_add`. Returns `None` if no header has
-    /// a valid wait.
+    /// a valid wait and no cool-down ended the request.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }

@@ -10,14 +10,16 @@ use std::fmt;
 pub enum StopReason {
     /// The policy does not retry this status or error.
     NotRetryable,
-    /// The request is not idempotent, and an attempt may have been applied.
+    /// The request is not idempotent, and an attempt may have been applied or the policy never resends
+    /// the request.
     NotIdempotent,
     /// All attempts that the policy or [`MaxAttempts`](crate::MaxAttempts) allows were made.
     AttemptsExhausted,
     /// The server asked for a longer wait than the policy accepts.
     ///
     /// [`StandardPolicy::max_hold`](crate::StandardPolicy::max_hold) (60 s by default) is the limit
-    /// for a response that starts a cool-down: by default a 429 or a 403 with `Retry-After`.
+    /// for a response that starts a cool-down: by default a 429 or 403 with a `Retry-After`
+    /// above zero.
     /// [`StandardPolicy::max_retry_after`](crate::StandardPolicy::max_retry_after) (30 s by default)
     /// is the limit for all other responses.
     RetryAfterTooLong,

@@ -114,7 +114,7 @@ impl<'a> Attempt<'a> {
                 }
             }
             failure::Error::Service(error) => Self {
-                is_unsent: error.is_unsent(),
+                is_unsent: error.is_unsent() && !error.may_have_been_applied(),
                 ..Self::first(
                     request,
                     // An inner layer's `ServiceError` as it is; otherwise the service's own error.

@@ -19,7 +19,7 @@ use crate::{
 /// The delay is `Retry-After`, if present, plus the random backoff, so that clients with the same
 /// `Retry-After` do not all come back at once.
 ///
-/// After a response that starts a cool-down (by default a 429, and a 403 with `Retry-After`) the random
+/// After a response that starts a cool-down (by default a 429 or 403 with `Retry-After` above zero) the random
 /// time is uniform in zero to the backoff's range or the spread, whichever is longer. The spread is a
 /// tenth of `Retry-After`, 100 ms to 5 s. If less is left before the deadline, the random time is at most
 /// half of the time left. A backoff without jitter adds nothing random.
@@ -128,7 +128,7 @@ impl StandardPolicy {
     /// If the server asks for more, the request ends at once with [`StopReason::RetryAfterTooLong`], and
     /// [`StatusError::retry_after`](crate::StatusError::retry_after) returns the wait.
     ///
-    /// This limit does not apply to a response that starts a cool-down (by default a 429, and a 403 with
+    /// This limit does not apply to a response that starts a cool-down (by default a 429 or 403 with
     /// `Retry-After`). Its limit is [`max_hold`](Self::max_hold), 60 s by default.
     ///
     /// ```

@@ -324,9 +324,10 @@ impl<S, P: RetryPolicy, B> Call<S, P, B> {
     /// Ends a request that waits to be sent: at its deadline, or because a cool-down has too much time
     /// remaining.
     pub(super) fn cancel(&mut self, reason: StopReason, remaining: Option<Duration>) -> Error {
+        let active = self.cooldown().and_then(Cooldown::active);
         let hold = self.rare.as_ref().map(|rare| &rare.hold);
         let error = match (hold.and_then(Hold::unsent), &mut self.resend) {
-            (Some(unsent), _) => unsent.refuse(self.settings.timer.now()).into(),
+            (Some(unsent), _) => unsent.refuse(active, self.settings.timer.now()).into(),
             (None, Some(resend)) => resend.cancel_retry().with_remaining(remaining),
             (None, None) => completed(),
         };
@@ -340,7 +341,8 @@ impl<S, P: RetryPolicy, B> Call<S, P, B> {
             true => 0,
             false => resends.saturating_add(1),
         };
-        let is_lost_resend = error.service_error().is_some() && resends > 0;
+        let is_without_response = error.service_error().is_some() || error.is_from_below();
+        let is_lost_resend = is_without_response && resends > 0;
         let resend = self.resend.as_mut();
         let (may_have_been_applied, history) =
             resend.map(|resend| resend.finish()).unwrap_or_default();

@@ -126,8 +126,10 @@ impl<S, B> Hold<S, B> {
 }
 
 impl<S, B> Unsent<S, B> {
-    /// Returns the error of a request that is not sent at all.
-    pub(super) fn refuse(&self, now: Instant) -> StatusError {
-        StatusError::refused(self.active.status, self.active.remaining(now))
+    /// Returns the error of a request that is not sent at all. The cool-down may have been extended
+    /// since it held the request.
+    pub(super) fn refuse(&self, latest: Option<Active>, now: Instant) -> StatusError {
+        let active = latest.unwrap_or(self.active);
+        StatusError::refused(active.status, active.remaining(now))
     }
 }

@@ -80,15 +80,18 @@ impl Cooldown {
             _ => status,
         };
         let end = micros(until);
-        self.0.reported.fetch_max(end, Relaxed);
-        self.0.end.fetch_max(encode(status, end), Relaxed);
+        let word = encode(status, end);
+        if self.0.end.fetch_max(word, Relaxed) < word {
+            self.0.reported.fetch_max(end, Relaxed);
+        }
     }
 
     /// Ends the cool-down for requests that come from now on. Requests that are already held keep
     /// waiting.
     pub fn clear(&self) {
-        self.0.reported.store(0, Relaxed);
         self.0.end.store(0, Relaxed);
+        // Last: a start that `clear` erases must not silence the next one.
+        self.0.reported.store(0, Relaxed);
     }
 
     /// Starts or extends the cool-down for the time that a response asked for, at most the maximum.

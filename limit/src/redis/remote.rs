@@ -172,16 +172,18 @@ pub(crate) fn prepare(
         }
         let longest = limit.saturating_duration_since(now);
         let timeout = layer.settings.redis_timeout;
-        runtime.spawn(book(InFlight(layer.turns.clone()), longest, timeout));
+        runtime.spawn(book(InFlight(Some(layer.turns.clone())), longest, timeout));
     }
 }
 
 /// A booking on its way. If its runtime ends, another request books.
-struct InFlight(Arc<Shared>);
+/// `None` once the result is stored: another booking may be on its way then.
+struct InFlight(Option<Arc<Shared>>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut queue = self.0.queue();
+        let Some(shared) = &self.0 else { return };
+        let mut queue = shared.queue();
         match queue.booking() {
             Some(booking @ Booking::InFlight) => *booking = Booking::None,
             _ => return,
@@ -190,8 +192,10 @@ impl Drop for InFlight {
     }
 }
 
-async fn book(in_flight: InFlight, longest: Duration, time: Duration) {
-    let shared = &in_flight.0;
+async fn book(mut in_flight: InFlight, longest: Duration, time: Duration) {
+    let Some(shared) = in_flight.0.clone() else {
+        return;
+    };
     let Some(remote) = &shared.remote else { return };
     let booked = timeout(time, remote.book(longest)).await;
     let now = Instant::now();
@@ -199,6 +203,7 @@ async fn book(in_flight: InFlight, longest: Duration, time: Duration) {
         Ok(booked) => {
             remote.report_up();
             let mut queue = shared.queue();
+            in_flight.0 = None;
             if let Some(booking) = queue.booking() {
                 *booking = match booked {
                     Ok(wait) => Booking::Turn(now + wait),

@@ -28,6 +28,14 @@ const ANSWER: Duration = CONNECT;
 /// How often the key is read without a message: a message can be lost with its connection.
 const CHECK: Duration = Duration::from_secs(5);
 
+/// Milliseconds: a cool-down from Redis is at most 5 min, whatever Redis says.
+const LONGEST: u64 = 300_000;
+
+/// The layer's clock.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// Extends the key: its end, on Redis' clock in milliseconds, is clamped to 5 min from now. A key without
 /// an end, with a longer one, or with another value than a status is not ours, and hides nothing.
 const WRITE: &str = "
@@ -219,7 +227,7 @@ impl Listener {
         let status = status.parse().ok();
         let status = status.filter(|status: &StatusCode| status.as_u16() >= 400);
         if let (Some(status), Ok(left @ 1..)) = (status, u64::try_from(left)) {
-            let end = Instant::now() + Duration::from_millis(left);
+            let end = now() + Duration::from_millis(left.min(LONGEST));
             self.cooldown.extend_until(status, end);
         }
         Ok(())
@@ -230,13 +238,13 @@ impl Listener {
         let Some((status, until)) = *self.started.borrow_and_update() else {
             return Ok(());
         };
-        let left = until.saturating_duration_since(Instant::now());
+        let left = until.saturating_duration_since(now());
         if !left.is_zero() {
             let time = cmd("TIME");
             let (seconds, micros): (u64, u64) =
                 timeout(ANSWER, time.query_async(commands)).await??;
-            let now = Duration::from_secs(seconds) + Duration::from_micros(micros);
-            let end = (now + left).as_micros().div_ceil(1_000);
+            let now = Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros));
+            let end = now.saturating_add(left).as_micros().div_ceil(1_000);
             let mut write = cmd("EVAL");
             write.arg(WRITE).arg(1).arg(&self.key);
             write.arg(status.as_str()).arg(end.to_string());

@@ -132,6 +132,8 @@ fn senseless_quotas_panic_and_name_the_value() {
     assert!(message(|| Quota::new(2, Duration::ZERO)).contains("0ns"));
     assert!(message(|| Quota::new(2, 86_401 * SECOND)).contains("86401s"));
     assert!(message(|| Quota::new(2_000, MS)).contains("2000 calls"));
+    assert!(message(|| Quota::new(1_000_001, SECOND)).contains("1000001 calls"));
+    assert!(message(|| Quota::new(2, MS / 1_000)).contains("2 calls"));
     let _ = Quota::new(2, 86_400 * SECOND);
     let _ = Quota::new(1_000_000, SECOND);
 }

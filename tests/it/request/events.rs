@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use revio_status::{
-    Backoff, BoxError, Error, Event, ReplayBody, RevioStatusLayer, StandardPolicy, StopReason,
+    Backoff, BoxError, Error, Event, ReplayBody, RevioStatusLayer, StandardPolicy, StatusError,
+    StopReason,
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -80,6 +81,46 @@ async fn success_and_plain_failures_emit_nothing() {
 }
 
 /// A service that returns 503, then no response.
+/// Promise (cause): A resend that a limit below refuses is reported as given up.
+#[tokio::test(start_paused = true)]
+async fn resend_refused_below_is_given_up() {
+    let log = Log::default();
+    let attempts = Arc::new(Mutex::new(0));
+    let service = service_fn(move |_: Request<ReplayBody<Full<Bytes>>>| {
+        let mut attempts = attempts.lock().expect("no panic");
+        *attempts += 1;
+        let is_first = *attempts == 1;
+        async move {
+            if is_first {
+                let mut response = Response::new(support::no_body());
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                return Ok(response);
+            }
+            let response = Response::builder().status(429).body(Bytes::new());
+            let error = StatusError::from_response(response.expect("valid")).expect("a failure");
+            let error = error.with_attempts(1);
+            Err::<Response<AnyBody>, BoxError>(
+                error.with_stop_reason(StopReason::CoolingDown).into(),
+            )
+        }
+    });
+    let error = log
+        .by(hasty())
+        .layer(service)
+        .oneshot(get())
+        .await
+        .map(drop);
+    let error = error.expect_err("refused");
+    assert_eq!(error.stop_reason(), StopReason::CoolingDown);
+    assert_eq!(
+        log.take(),
+        [
+            "1 Some(503) retry after 0ns",
+            "GET given up: 429 Too Many Requests (cooling_down)",
+        ]
+    );
+}
+
 fn lost_after_503() -> impl Service<
     Request<ReplayBody<Full<Bytes>>>,
     Response = Response<AnyBody>,
