@@ -65,7 +65,11 @@ impl<R: Body> Capture<R> {
                         time => Some(Box::new(timer.sleep(time))),
                     };
                 }
-                match this.sleep.as_deref_mut().map(|sleep| sleep.as_mut().poll(cx)) {
+                match this
+                    .sleep
+                    .as_deref_mut()
+                    .map(|sleep| sleep.as_mut().poll(cx))
+                {
                     Some(Poll::Pending) => return Poll::Pending,
                     _ => break true,
                 }
