@@ -188,6 +188,33 @@ async fn unpolled_request_blocks_one_interval() {
     assert_eq!(api.calls().len(), 0);
 }
 
+/// Promise (load): Every turn that a process books is used while it has requests.
+///
+/// Many of these find no turn in time, on two threads, and the next one asks at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn booked_turns_are_all_used() {
+    let Some(redis) = redis(&[]) else { return };
+    let layer = connected(&redis.url(), one_in(SECOND / 50)).await;
+    let booked = redis.calls("set");
+    let mut requests = tokio::task::JoinSet::new();
+    for _ in 0..250 {
+        for millis in 0..60 {
+            let layer = layer.clone().max_wait(millis * MS / 2);
+            requests.spawn(async move { turn(&layer).await.is_ok() });
+        }
+        tokio::time::sleep(20 * MS).await;
+    }
+    let mut sent = 0;
+    while let Some(is_sent) = requests.join_next().await {
+        sent += u32::from(is_sent.expect("no panic"));
+    }
+    let booked = redis.calls("set") - booked;
+    assert!(
+        sent > 10 && booked <= sent + 1,
+        "{sent} sent, {booked} booked"
+    );
+}
+
 /// Promise (load): No turn is booked or used while the cool-down lasts.
 #[tokio::test]
 async fn no_turn_is_booked_in_a_cooldown() {
